@@ -1,0 +1,187 @@
+"""The sync client: for tools, daemons and programs without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Literal, NamedTuple
+
+from redis.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+
+from flashsale import ids
+from flashsale.client.wire import (
+    CALLS_PER_ROUND,
+    REPLY_TIMEOUT_MS,
+    Fences,
+    connection_options,
+    error_from,
+    is_missing_script,
+)
+from flashsale.commands import (
+    Answer,
+    Call,
+    Cancel,
+    Confirm,
+    Expire,
+    OrderRequest,
+    Refund,
+    Reply,
+    Reserve,
+    SaleRequest,
+    Snapshot,
+    order_call,
+    parse_reply,
+    parse_snapshot,
+    plan,
+    sale_call,
+    snapshot_call,
+)
+from flashsale.errors import UnknownOutcome, Unreachable
+from flashsale.ids import Position
+
+
+class Expired(NamedTuple):
+    """What one sweep ended."""
+
+    answer: Answer
+    order_ids: list[str]
+    #: when the next hold ends, ms by Redis's clock; 0 when there is none
+    next_hold_until_ms: int
+    now_ms: int
+
+
+class Client:
+    """Send commands over one connection, one round trip at a time. Not for use by several threads at once.
+
+    `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints.
+
+    Methods raise `Unreachable` when nothing was done, `UnknownOutcome` when a reply was lost (retry with the same
+    order id), `Halted` when the keys of the sale are damaged. Refusals are answers, not exceptions.
+    """
+
+    def __init__(
+        self, redis_url: str, *, by: str = "client", fences: Fences | None = None, timeout_ms: int = REPLY_TIMEOUT_MS
+    ) -> None:
+        self.by = ids.actor(by)
+        self.fences = fences or Fences()
+        options = connection_options(timeout_ms) | parse_url(redis_url)
+        connection_class = options.pop("connection_class", Connection)
+        self._connection: Connection | UnixDomainSocketConnection = connection_class(**options)
+        self._connected = False
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again."""
+        self._connection.disconnect()
+        self._connected = False
+
+    def reserve(self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1) -> Answer:
+        return self.execute(sale, [Reserve(order_id, buyer, sku, quantity)])[0]
+
+    def confirm(self, sale: str, order_id: str) -> Answer:
+        return self.execute(sale, [Confirm(order_id)])[0]
+
+    def cancel(self, sale: str, order_id: str) -> Answer:
+        return self.execute(sale, [Cancel(order_id)])[0]
+
+    def refund(self, sale: str, order_id: str, units: Literal["restock", "keep"] = "restock") -> Answer:
+        return self.execute(sale, [Refund(order_id, units=units)])[0]
+
+    def execute(self, sale: str, requests: Sequence[OrderRequest], shard: int = 0) -> list[Answer]:
+        """Decide any number of requests of one shard; answers stand in the order of the requests.
+
+        Payments, cancellations and refunds go before reservations. An exception in the middle leaves the rest undone
+        or unknown: every request may be repeated.
+        """
+        ids.sale_id(sale)
+        answers: list[Answer | None] = [None] * len(requests)
+        batches = plan(requests)
+        for i in range(0, len(batches), CALLS_PER_ROUND):
+            group = batches[i : i + CALLS_PER_ROUND]
+            fence = self.fences.of(sale, shard)
+            calls = [order_call(sale, shard, fence, self.by, [requests[j] for j in batch]) for batch in group]
+            for batch, raw in zip(group, self._run(calls), strict=True):
+                reply = self._parse(sale, shard, raw)
+                for index, answer in zip(batch, reply.answers, strict=True):
+                    answers[index] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def control(self, sale: str, request: SaleRequest, shard: int = 0) -> Answer:
+        """Carry out a request about the whole shard."""
+        call = sale_call(ids.sale_id(sale), shard, self.fences.of(sale, shard), self.by, request)
+        return self._parse(sale, shard, self._run([call])[0]).answers[0]
+
+    def expire(self, sale: str, request: Expire, shard: int = 0) -> Expired:
+        """End holds whose time is over."""
+        call = sale_call(ids.sale_id(sale), shard, self.fences.of(sale, shard), self.by, request)
+        raw = self._run([call])[0]
+        reply = self._parse(sale, shard, raw[:3])
+        answer = reply.answers[0]
+        next_hold_until_ms = int(answer.status or 0)
+        return Expired(answer, [order_id.decode() for order_id in raw[3:]], next_hold_until_ms, reply.now_ms)
+
+    def snapshot(self, sale: str, shard: int = 0, *, everything: bool = False) -> Snapshot:
+        """Read the hot state at one position, without changing anything."""
+        return parse_snapshot(self._run([snapshot_call(ids.sale_id(sale), shard, everything=everything)])[0])
+
+    def _parse(self, sale: str, shard: int, raw: list[Any]) -> Reply:
+        reply = parse_reply(raw)
+        self.fences.saw(sale, shard, reply.position)
+        return reply
+
+    def _run(self, calls: Sequence[Call]) -> list[Any]:
+        """Send all calls in one round trip; scripts the server does not have are loaded, and their calls sent again."""
+        results = self._exchange([call.command() for call in calls])
+        missing = [i for i, result in enumerate(results) if isinstance(result, Exception) and is_missing_script(result)]
+        if missing:
+            sources = {calls[i].script.name: calls[i].script.source for i in missing}
+            loads: list[tuple[str | int, ...]] = [("SCRIPT", "LOAD", source) for source in sources.values()]
+            again = self._exchange(loads + [calls[i].command() for i in missing])
+            for i, result in zip(missing, again[len(loads) :], strict=True):
+                results[i] = result
+        for result in results:
+            if isinstance(result, ResponseError | BusyLoadingError):
+                raise error_from(result) from result
+        return results
+
+    def _exchange(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+        """Send commands and read a reply for each; error replies are returned, not raised."""
+        self._connect()
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            return [self._read() for _ in commands]
+        except (RedisError, OSError) as error:
+            self.close()
+            raise UnknownOutcome(f"the reply was lost ({error}): retry with the same id") from error
+        except BaseException:
+            # Ctrl-C between request and reply: the next reply on this connection would answer another request.
+            self.close()
+            raise
+
+    def _read(self) -> Any:
+        try:
+            return self._connection.read_response(disconnect_on_error=False)
+        except (ResponseError, BusyLoadingError) as error:
+            return error
+
+    def _connect(self) -> None:
+        try:
+            # Anything readable between two calls is the end of the connection: the server went away meanwhile.
+            if self._connected and self._connection.can_read(timeout=0):
+                self.close()
+            if not self._connected:
+                self._connection.connect()
+                self._connected = True
+        except (RedisError, OSError) as error:
+            self.close()
+            raise Unreachable(f"Redis cannot be reached: {error}") from error
+
+

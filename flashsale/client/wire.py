@@ -1,0 +1,73 @@
+"""What both clients share: how to reach Redis for writing, what its errors mean, and the fence.
+
+A write connection never repeats a command by itself: redis-py's default of ten retries would run a script again whose
+reply was lost. Callers retry, with the same order id, and get the same answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, NoScriptError, ResponseError
+from redis.retry import Retry
+
+from flashsale.errors import BadInput, FlashsaleError, Halted, Unreachable
+from flashsale.ids import START, Position
+
+#: A reply that takes longer is lost: the outcome is unknown. Far above a slow fsync, far below a buyer's patience.
+REPLY_TIMEOUT_MS = 5_000
+
+#: Script calls sent in one round trip. Redis runs them in one turn of its loop and syncs the log once for all.
+CALLS_PER_ROUND = 8
+
+#: Error replies by which Redis says that it did nothing.
+_REFUSED_WHOLE = ("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOPERM", "CLUSTERDOWN")
+
+
+def connection_options(timeout_ms: int) -> dict[str, Any]:
+    """Options of a write connection, sync or asyncio."""
+    return {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": timeout_ms / 1000,
+        "socket_connect_timeout": timeout_ms / 1000,
+        "health_check_interval": 0,
+        # Replies keep one shape, whatever the library's default becomes.
+        "protocol": 2,
+    }
+
+
+def is_missing_script(error: Exception) -> bool:
+    """The server forgot the script (restart, failover, SCRIPT FLUSH): it ran nothing, the call may be sent again."""
+    return isinstance(error, NoScriptError)
+
+
+def error_from(error: ResponseError | BusyLoadingError) -> FlashsaleError:
+    """The exception for an error reply. Every script finds its errors before its first write, so nothing was done."""
+    # Redis appends which script and line: of no use to whoever reads the message.
+    text = str(error).partition(" script: ")[0]
+    word, _, rest = text.partition(" ")
+    if word == "KEY_CORRUPT":
+        return Halted(f"Redis holds something flashsale did not write ({rest}): run `flashsale doctor`")
+    if word == "INVALID_ARGUMENT":
+        return BadInput(rest, "refused by the script", "this is a fault in the caller of the script")
+    if word in _REFUSED_WHOLE or isinstance(error, BusyLoadingError):
+        return Unreachable(f"Redis refuses to work: {text}")
+    if "WRONGTYPE" in text:
+        return Halted(f"a key of this sale has another type than flashsale gave it: {text}")
+    return FlashsaleError(f"Redis: {text}")
+
+
+class Fences:
+    """The highest position seen of every shard. A log that is behind it lost its tail and must sell nothing."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, int], Position] = {}
+
+    def of(self, sale: str, shard: int) -> Position:
+        return self._seen.get((sale, shard), START)
+
+    def saw(self, sale: str, shard: int, position: Position) -> None:
+        """Raise the fence. A lower position changes nothing: the fence never goes down."""
+        if position > self.of(sale, shard):
+            self._seen[sale, shard] = position

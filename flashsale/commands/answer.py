@@ -1,0 +1,109 @@
+"""What a script answers to one request: a word, the position at which it was decided, and a detail.
+
+A refusal that a buyer may meet is a value like any other answer. Only what the caller cannot expect is an exception.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from flashsale.ids import Position
+
+
+class Code(StrEnum):
+    """Every word a script may answer with."""
+
+    RESERVED = "RESERVED"
+    CONFIRMED = "CONFIRMED"
+    CANCELLED = "CANCELLED"
+    REFUNDED = "REFUNDED"
+    #: paid after the hold expired, and nothing was left: the money must go back
+    REFUND_DUE = "REFUND_DUE"
+    EXPIRED = "EXPIRED"
+    LOADED = "LOADED"
+    OPENED = "OPENED"
+    PAUSED = "PAUSED"
+    RESUMED = "RESUMED"
+    CLOSED = "CLOSED"
+    RECONFIGURED = "RECONFIGURED"
+    RESTOCKED = "RESTOCKED"
+
+    #: detail: units still available, fewer than asked for
+    SOLD_OUT = "SOLD_OUT"
+    #: detail: units the buyer holds or owns already
+    LIMIT = "LIMIT"
+    #: detail: the opening time, ms; 0 when a person opens the sale
+    NOT_OPEN = "NOT_OPEN"
+    UNKNOWN_SKU = "UNKNOWN_SKU"
+    #: the same id with another content
+    CONFLICT = "CONFLICT"
+    NOT_FOUND = "NOT_FOUND"
+    #: detail: the state that does not allow it
+    WRONG_STATE = "WRONG_STATE"
+    ALREADY_LOADED = "ALREADY_LOADED"
+    NOT_ENOUGH = "NOT_ENOUGH"
+    OVER_CAPACITY = "OVER_CAPACITY"
+    #: the sale is not in Redis: closed, never empty
+    NOT_LOADED = "NOT_LOADED"
+    #: the log is behind what this caller has seen: it lost its tail, nothing is sold
+    LOG_REGRESSED = "LOG_REGRESSED"
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """One request's answer."""
+
+    code: Code
+    #: of the event when accepted; of the log's head when refused
+    position: Position
+    detail: str = ""
+    #: the order's present status when the request had been decided before: this is that answer again
+    status: str = ""
+
+    @property
+    def repeated(self) -> bool:
+        return self.status != ""
+
+    @property
+    def hold_until_ms(self) -> int:
+        """Of a RESERVED answer: when the hold ends, by Redis's clock."""
+        return int(self.detail)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What one script call returned."""
+
+    #: the log's head after the call
+    position: Position
+    #: Redis's clock at the call
+    now_ms: int
+    answers: list[Answer]
+
+
+def parse_reply(raw: list[bytes | int]) -> Reply:
+    """Read `{position, now_ms, answer ...}`. Equal answers of a batch are parsed once and shared."""
+    known: dict[bytes | int, Answer] = {}
+    answers = []
+    for text in raw[2:]:
+        answer = known.get(text)
+        if answer is None:
+            answer = known[text] = parse_answer(_bytes(text))
+        answers.append(answer)
+    return Reply(Position.parse(_bytes(raw[0])), _int(raw[1]), answers)
+
+
+def parse_answer(text: bytes) -> Answer:
+    """Read `CODE position [detail [status]]`. Raises `ValueError` on an unknown word."""
+    code, position, *rest = text.decode().split(" ")
+    return Answer(Code(code), Position.parse(position), *rest)
+
+
+def _bytes(value: bytes | int) -> bytes:
+    if isinstance(value, int):
+        raise ValueError(f"expected text in a script's reply, got {value}")
+    return value
+
+
+def _int(value: bytes | int) -> int:
+    return int(value)

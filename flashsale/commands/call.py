@@ -1,0 +1,59 @@
+"""Build a script call, sans IO: which script, which keys, which arguments. A client sends it and parses the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from flashsale.commands.order import OrderRequest
+from flashsale.commands.sale import SaleRequest
+from flashsale.ids import Position
+from flashsale.keys import ShardKeys, shard_keys
+from flashsale.scripts import Script, script
+
+#: Requests in one script call. More amortise nothing further, and Redis serves nobody else meanwhile: measured about
+#: 5 ms for 512 accepted reservations.
+BATCH_MAX = 512
+
+#: Within one round: payments first, then what frees units, then new reservations.
+ORDER_OF_KINDS = ("confirm", "cancel", "refund", "reserve")
+
+
+class Call(NamedTuple):
+    """One EVALSHA, ready to send."""
+
+    script: Script
+    keys: ShardKeys
+    arguments: tuple[str | int, ...]
+
+    def command(self) -> tuple[str | int, ...]:
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
+
+
+def plan(requests: Sequence[OrderRequest], batch_max: int = BATCH_MAX) -> list[list[int]]:
+    """Split requests into batches of one kind, as indices into `requests`, in the order in which to send them.
+
+    What frees units or settles money goes before new reservations: a unit given back in this round can be sold in it.
+    Each kind keeps the order of its requests.
+    """
+    by_kind: dict[str, list[int]] = {name: [] for name in ORDER_OF_KINDS}
+    for index, request in enumerate(requests):
+        by_kind[request.SCRIPT].append(index)
+    return [kind[i : i + batch_max] for kind in by_kind.values() for i in range(0, len(kind), batch_max)]
+
+
+def order_call(sale: str, shard: int, fence: Position, by: str, requests: Sequence[OrderRequest]) -> Call:
+    """One call for a batch of requests of the same kind; at most `BATCH_MAX` of them."""
+    arguments: list[str | int] = [str(fence), by]
+    for request in requests:
+        arguments.extend(request.arguments())
+    return Call(script(requests[0].SCRIPT), shard_keys(sale, shard), tuple(arguments))
+
+
+def sale_call(sale: str, shard: int, fence: Position, by: str, request: SaleRequest) -> Call:
+    return Call(script(request.SCRIPT), shard_keys(sale, shard), (str(fence), by, *request.arguments()))
+
+
+def snapshot_call(sale: str, shard: int, *, everything: bool) -> Call:
+    """`everything` includes orders, buyers and holds: Redis blocks about 1 ms per 1,000 orders."""
+    return Call(script("snapshot"), shard_keys(sale, shard), ("all" if everything else "counters",))

@@ -1,0 +1,80 @@
+"""The hot state of one shard as Redis holds it, at one position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from flashsale.errors import Halted
+from flashsale.events import Order, ShardState, Stock
+from flashsale.ids import START, Position
+
+
+class Snapshot(msgspec.Struct):
+    """What the `snapshot` script returned."""
+
+    now_ms: int
+    #: id of the log's newest entry; equals `state.position` while nothing is lost
+    log_position: Position
+    order_count: int
+    hold_count: int
+    #: without orders and units when only the counters were asked for
+    state: ShardState
+    #: order id → when its hold ends, ms
+    holds: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def is_loaded(self) -> bool:
+        return self.state.position != START
+
+
+def parse_snapshot(raw: Sequence[Any]) -> Snapshot:
+    """Read the reply of the `snapshot` script. Raises `Halted` when a record cannot be read."""
+    try:
+        return _parse(raw)
+    except (ValueError, KeyError, IndexError) as error:
+        raise Halted(f"Redis holds a record that flashsale did not write: {error}") from error
+
+
+def _parse(raw: Sequence[Any]) -> Snapshot:
+    sale = dict(_pairs(raw[2]))
+    state = ShardState(
+        position=Position.parse(raw[0]),
+        status=sale.get("state", ""),
+        opens_ms=int(sale.get("opens_ms", 0)),
+        closes_ms=int(sale.get("closes_ms", 0)),
+        hold_ms=int(sale.get("hold_ms", 0)),
+        stock={sku: _stock(text) for sku, text in _pairs(raw[3])},
+        requests={field.partition(":")[2] for field in sale if field.startswith("request:")},
+    )
+    snapshot = Snapshot(int(raw[1]), Position.parse(raw[4]), int(raw[5]), int(raw[6]), state)
+    if len(raw) > 7:  # part `all`
+        state.orders = {order_id: parse_order(text) for order_id, text in _pairs(raw[7])}
+        state.units = {_holder(field): int(units) for field, units in _pairs(raw[8])}
+        snapshot.holds = {order_id: int(score) for order_id, score in _pairs(raw[9])}
+    return snapshot
+
+
+def parse_order(text: str) -> Order:
+    """Read a record of the `orders` hash. Raises `ValueError` on any other text."""
+    status, sku, quantity, buyer, hold_until_ms, reserved_at, *changed_at = text.split(" ")
+    reserved = Position.parse(reserved_at)
+    changed = Position.parse(changed_at[0]) if changed_at else reserved
+    return Order(status, sku, int(quantity), buyer, int(hold_until_ms), reserved, changed)
+
+
+def _stock(text: str) -> Stock:
+    available, held, sold, returned, limit = map(int, text.split(" "))
+    return Stock(available, held, sold, returned, limit, available + held + sold + returned)
+
+
+def _holder(field: str) -> tuple[str, str]:
+    buyer, sku = field.split(" ")
+    return buyer, sku
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[str, str]]:
+    text = [item.decode() for item in flat]
+    return zip(text[::2], text[1::2], strict=True)

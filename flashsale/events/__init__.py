@@ -1,0 +1,23 @@
+"""The log's vocabulary: event types, their bytes, and the state they add up to. Pure: no clock, no socket, no file."""
+
+from flashsale.events.codec import Recorded, UndecodableEvent, decode, encode
+from flashsale.events.state import InvariantBroken, Order, ShardState, Stock, evolve, fold
+from flashsale.events.types import EVENT_TYPES, AnyEvent, Event, OrderEvent, type_name
+
+__all__ = [
+    "EVENT_TYPES",
+    "AnyEvent",
+    "Event",
+    "InvariantBroken",
+    "Order",
+    "OrderEvent",
+    "Recorded",
+    "ShardState",
+    "Stock",
+    "UndecodableEvent",
+    "decode",
+    "encode",
+    "evolve",
+    "fold",
+    "type_name",
+]

@@ -1,0 +1,66 @@
+"""Turn the bytes of a log entry into an event, and back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from flashsale.events.types import EVENT_TYPES, AnyEvent, Event
+from flashsale.events.upcasters import UPCASTERS, upcast
+from flashsale.ids import Position
+
+
+class UndecodableEvent(ValueError):
+    """The entry is not an event this version of flashsale can read; `reason` says what is wrong with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Recorded(msgspec.Struct, frozen=True, gc=False):
+    """An event at its place in a shard's log, with the bytes it was read from."""
+
+    position: Position
+    event: AnyEvent
+    body: bytes
+
+
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_raw_decoder = msgspec.json.Decoder(list)
+_encoder = msgspec.json.Encoder()
+_CURRENT = {cls: cls.VERSION for cls in EVENT_TYPES.values()}
+_LIFTED_TYPES = {name for name, _ in UPCASTERS}
+
+
+def decode(body: bytes) -> AnyEvent:
+    """Read one event, lifted to its present version.
+
+    Raises `UndecodableEvent` for anything else: no JSON, an unknown type, a missing or mistyped field, or a version
+    newer than this code. Fields after the known ones are ignored.
+    """
+    try:
+        event = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        return _decode_lifted(body, str(error))
+    if event.v != _CURRENT[type(event)]:
+        return _decode_lifted(body, f"version {event.v} is unknown")
+    return event
+
+
+def _decode_lifted(body: bytes, reason: str) -> AnyEvent:
+    """The slow path: only old versions and damaged entries come here."""
+    try:
+        raw = _raw_decoder.decode(body)
+        if len(raw) < 2 or raw[0] not in _LIFTED_TYPES or type(raw[1]) is not int:
+            raise UndecodableEvent(reason)
+        event: AnyEvent = msgspec.convert(upcast(raw), AnyEvent)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise UndecodableEvent(reason) from error
+    if event.v != _CURRENT[type(event)]:
+        raise UndecodableEvent(reason)
+    return event
+
+
+def encode(event: Event) -> bytes:
+    """The bytes of an event as the scripts write them."""
+    return _encoder.encode(event)

@@ -1,0 +1,115 @@
+"""What a sale, SKU, buyer, order, shard, quantity and position look like, checked in one place.
+
+Every identifier that reaches a Redis key, an event or a table passes through here first. The patterns leave no room
+for `{}`, `:`, spaces, quotes or line ends, so an id can never break a key's hash tag, an order record or an event's
+JSON, and the Lua scripts may write them as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from typing import NamedTuple
+
+from flashsale.errors import BadInput
+
+SALE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
+SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+BUYER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+ORDER_ID = re.compile(r"(0|[1-9][0-9]{0,2})-[A-Za-z0-9_-]{8,48}")
+ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+#: One order, and one restock, moves at most this many units; Lua accepts the same: six digits.
+QUANTITY_MAX = 999_999
+#: Units of one SKU, all buckets together. Far below 2**53, where Lua's numbers end.
+CAPACITY_MAX = 1_000_000_000
+
+_DIGEST_BYTES = 16  # 128 bits: two order ids collide with p < 1e-20 in a sale of ten million orders
+
+
+class Position(NamedTuple):
+    """A place in a shard's log. Its text `epoch-seq` is also the id of the stream entry that holds the event."""
+
+    epoch: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Position:
+        """Read `epoch-seq`, as Redis returns it. Raises `ValueError` on any other text."""
+        epoch, _, seq = (text.decode() if isinstance(text, bytes) else text).partition("-")
+        return cls(int(epoch), int(seq))
+
+
+#: Before the first event of a shard.
+START = Position(0, 0)
+
+
+def sale_id(value: object, field: str = "sale") -> str:
+    return _checked(SALE_ID, value, field, "use 1 to 48 of a-z, 0-9 and '-', beginning with a letter or digit")
+
+
+def sku(value: object, field: str = "sku") -> str:
+    return _checked(SKU, value, field, "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit")
+
+
+def buyer(value: object, field: str = "buyer") -> str:
+    return _checked(
+        BUYER, value, field, "use 1 to 128 of A-Z, a-z, 0-9, '.', '_', '@', '+' and '-', beginning with a letter or digit"
+    )
+
+
+def order_id(value: object, field: str = "order") -> str:
+    return _checked(
+        ORDER_ID, value, field, "use SHARD-TOKEN: a number below 1000, '-', then 8 to 48 of A-Z, a-z, 0-9, '_' and '-'"
+    )
+
+
+def actor(value: object, field: str = "by") -> str:
+    return _checked(ACTOR, value, field, "use 1 to 64 of A-Z, a-z, 0-9 and '._:@/+-', beginning with a letter or digit")
+
+
+def request_id(value: object, field: str = "request id") -> str:
+    return _checked(
+        REQUEST_ID, value, field, "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+    )
+
+
+def quantity(value: object, field: str = "quantity", maximum: int = QUANTITY_MAX) -> int:
+    """A whole number of units from 1 to `maximum`. `True`, `1.0`, `"1"` and NaN are refused, not converted."""
+    if type(value) is not int or not 1 <= value <= maximum:
+        raise BadInput(field, value, f"use a whole number from 1 to {maximum}")
+    return value
+
+
+def shard_of_order(order: str) -> int:
+    """The shard that decided this order, read from the order id itself: no look-up is needed to route it."""
+    return int(order.partition("-")[0])
+
+
+def new_order_id(shard: int = 0) -> str:
+    """A fresh random order id for one purchase. Keep it, and send it again with every retry of that purchase."""
+    return f"{shard}-{_text(secrets.token_bytes(_DIGEST_BYTES))}"
+
+
+def derived_order_id(sale: str, buyer: str, idempotency_key: str, shard: int = 0) -> str:
+    """The order id of (sale, buyer, key): the same three give the same id on every machine, for ever."""
+    # Lengths in front keep ("ab", "c") and ("a", "bc") apart.
+    parts = [part.encode() for part in (sale, buyer, idempotency_key)]
+    content = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return f"{shard}-{_text(hashlib.blake2b(content, digest_size=_DIGEST_BYTES, person=b'flashsale-order').digest())}"
+
+
+def _text(digest: bytes) -> str:
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _checked(pattern: re.Pattern[str], value: object, field: str, remedy: str) -> str:
+    if type(value) is not str or pattern.fullmatch(value) is None:
+        raise BadInput(field, value, remedy)
+    return value

@@ -1,0 +1,35 @@
+"""Every Redis key flashsale uses: its name, its type and what it holds.
+
+All keys of one shard share the hash tag `{sale:shard}`, so one script may touch them all in Redis Cluster. None has a
+TTL: what protects stock or money must not disappear with a clock. Expiry is an event.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: The consumer group that writes Postgres.
+GROUP = "projector"
+
+
+class ShardKeys(NamedTuple):
+    """The six keys of one shard, in the order in which the scripts name them."""
+
+    #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done
+    sale: str
+    #: hash: SKU → "available held sold returned limit"
+    stock: str
+    #: hash: order id → "status sku quantity buyer hold_until_ms reserved_at changed_at"
+    orders: str
+    #: hash: "buyer SKU" → units held or sold
+    buyers: str
+    #: zset: order id, scored by the time its hold ends, ms
+    holds: str
+    #: stream: the log; entry id = epoch-seq, one field `e` = the event
+    events: str
+
+
+def shard_keys(sale: str, shard: int) -> ShardKeys:
+    """The keys of shard `shard` of `sale`; both must have been checked by `flashsale.ids`."""
+    tag = f"fs:{{{sale}:{shard}}}"
+    return ShardKeys(f"{tag}:sale", f"{tag}:stock", f"{tag}:orders", f"{tag}:buyers", f"{tag}:holds", f"{tag}:events")

@@ -1,0 +1,83 @@
+"""Load the Lua scripts: one file per command in `lua/`, each with a header that is its contract.
+
+A script's text is: an engine line with its flags, the shared prelude, the file. It runs by EVALSHA; the SHA1 of the
+text is its version, so processes of two releases can run side by side on one server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+PRELUDE = "prelude"
+
+_NAME = re.compile(r"-- (?P<name>[a-z]+): (?P<sentence>.+[.,;:]?)$")
+_SECTION = re.compile(r"-- (?P<section>KEYS|ARGV|Returns|Flags|Emits) +(?P<text>.+)$")
+
+
+class Script(NamedTuple):
+    """One script as Redis runs it."""
+
+    #: the file's name without `.lua`; also the name of the command
+    name: str
+    #: the whole text: engine line, prelude, file
+    source: str
+    #: SHA1 of `source`, hexadecimal: what EVALSHA takes
+    sha: str
+    #: names of the keys, in order
+    keys: tuple[str, ...]
+    #: event types the script may write
+    emits: tuple[str, ...]
+
+
+@cache
+def script(name: str) -> Script:
+    """The script `lua/NAME.lua`. Raises `KeyError` when there is none, `ValueError` when its header is incomplete."""
+    if name == PRELUDE or name not in script_names():
+        raise KeyError(name)
+    text = _read(name)
+    header = parse_header(text)
+    if header["name"] != name:
+        raise ValueError(f"lua/{name}.lua calls itself {header['name']!r}")
+    flags = header.get("Flags", "").partition(":")[0].strip()
+    engine = f"#!lua flags={flags}\n" if flags else "#!lua\n"
+    source = engine + _read(PRELUDE) + text
+    emits = () if header["Emits"] == "nothing" else tuple(header["Emits"].split(", "))
+    return Script(name, source, hashlib.sha1(source.encode()).hexdigest(), tuple(header["KEYS"].split()), emits)
+
+
+@cache
+def script_names() -> tuple[str, ...]:
+    """The names of all scripts, sorted, without the prelude."""
+    folder = files("flashsale") / "lua"
+    names = (entry.name.removesuffix(".lua") for entry in folder.iterdir() if entry.name.endswith(".lua"))
+    return tuple(sorted(name for name in names if name != PRELUDE))
+
+
+def parse_header(text: str) -> dict[str, str]:
+    """Read the comment block at the top: `name`, `sentence` and the first line of each section.
+
+    Raises `ValueError` when the name or one of KEYS, ARGV, Returns, Emits is missing.
+    """
+    lines = text.splitlines()
+    first = _NAME.match(lines[0]) if lines else None
+    if first is None:
+        raise ValueError("a script begins with `-- name: sentence`")
+    header = first.groupdict()
+    for line in lines:
+        if not line.startswith("--"):
+            break
+        section = _SECTION.match(line)
+        if section:
+            header.setdefault(section["section"], section["text"].strip())
+    missing = {"KEYS", "ARGV", "Returns", "Emits"} - header.keys()
+    if missing:
+        raise ValueError(f"the header of {header['name']} lacks {', '.join(sorted(missing))}")
+    return header
+
+
+def _read(name: str) -> str:
+    return (files("flashsale") / "lua" / f"{name}.lua").read_text(encoding="utf-8")

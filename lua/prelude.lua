@@ -1,0 +1,275 @@
+-- prelude: what every script shares; the loader puts it in front of each.
+--
+-- A script decides first and writes last: Redis does not undo a script that stops half way. So everything that can
+-- fail (a malformed argument, a key of the wrong type, a corrupt value, a log that is behind) is found before `commit`,
+-- and `commit` writes counters first and events last: whatever went wrong between them would under-sell, never oversell.
+--
+-- Numbers: Lua prints integers of 1e14 and more as 1e+14. Milliseconds have 13 digits until the year 2286, a seq stays
+-- far below, and quantities and counters are bounded by pattern, so plain concatenation is exact for all of them.
+
+-- Stops the script before any write. The first word is what the client maps to an exception.
+local function corrupt(what)
+  error({err = 'KEY_CORRUPT ' .. what})
+end
+
+local function invalid(what)
+  error({err = 'INVALID_ARGUMENT ' .. what})
+end
+
+-- tonumber() alone accepts nan, 0x10, 1e3 and " 5 ".
+local function quantity_of(text, what)
+  if not text or not string.find(text, '^[1-9]%d?%d?%d?%d?%d?$') then invalid(what) end
+  return tonumber(text)
+end
+
+-- 0 up to 13 digits: milliseconds, limits, counts.
+local function count_of(text, what)
+  if not text or not string.find(text, '^%d+$') or #text > 13 then invalid(what) end
+  return tonumber(text)
+end
+
+-- The same characters as flashsale/ids.py: nothing that could break a record, a field or the JSON of an event.
+local function is_id(text, length_max)
+  return #text <= length_max and string.find(text, '^%w[%w._@+:/-]*$') ~= nil
+end
+
+local function actor_of(text)
+  if not text or not is_id(text, 64) then invalid('by') end
+  return text
+end
+
+-- Redis's own clock: the only one that decides anything.
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function whole(text, what)
+  if not text or not string.find(text, '^%d+$') then corrupt(what) end
+  return tonumber(text)
+end
+
+-- The head of the sale, and the word that refuses everything: NOT_LOADED (missing is closed, never empty stock) or
+-- LOG_REGRESSED (the caller has seen a later event than this log holds: a failover or a restore lost its tail).
+local function read_sale(key, fence)
+  local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
+  if not fence_epoch then invalid('fence') end
+  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq')
+  if not (field[1] or field[2] or field[5] or field[6]) then return {epoch = 0, seq = 0}, 'NOT_LOADED' end
+  local sale = {
+    state = field[1] or corrupt('sale state'),
+    opens_ms = whole(field[2], 'sale opens_ms'),
+    closes_ms = whole(field[3], 'sale closes_ms'),
+    hold_ms = whole(field[4], 'sale hold_ms'),
+    epoch = whole(field[5], 'sale epoch'),
+    seq = whole(field[6], 'sale seq'),
+  }
+  fence_epoch, fence_seq = tonumber(fence_epoch), tonumber(fence_seq)
+  if sale.epoch < fence_epoch or (sale.epoch == fence_epoch and sale.seq < fence_seq) then
+    return sale, 'LOG_REGRESSED'
+  end
+  return sale
+end
+
+-- nil while new reservations are taken; else the word that refuses them. The clock opens and closes a sale by itself.
+local function why_closed(sale, now)
+  if sale.state == 'closed' then return 'CLOSED' end
+  if sale.state == 'paused' then return 'PAUSED' end
+  if sale.closes_ms > 0 and now >= sale.closes_ms then return 'CLOSED' end
+  if sale.state == 'warm' and sale.opens_ms == 0 then return 'NOT_OPEN' end
+  if sale.state ~= 'warm' and sale.state ~= 'open' then corrupt('sale state') end
+  if now < sale.opens_ms then return 'NOT_OPEN' end
+  return nil
+end
+
+-- The position of the newest event, or of the n-th event this script is about to write.
+local function position(sale, n)
+  return sale.epoch .. '-' .. (sale.seq + (n or 0))
+end
+
+local function stock_of(text, sku)
+  if not text then return nil end
+  local available, held, sold, returned, limit = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+  if not available then corrupt('stock ' .. sku) end
+  return {
+    available = tonumber(available), held = tonumber(held), sold = tonumber(sold),
+    returned = tonumber(returned), limit = tonumber(limit),
+  }
+end
+
+-- ',available,held,sold,returned' after the step: every event carries them, so any reader can check the whole log.
+local function counters(stock)
+  return ',' .. stock.available .. ',' .. stock.held .. ',' .. stock.sold .. ',' .. stock.returned
+end
+
+local function order_of(text, id)
+  if not text then return nil end
+  local status, sku, quantity, buyer, hold_until_ms, reserved_at, changed_at, how =
+    string.match(text, '^(%l[%l_]+) (%S+) (%d+) (%S+) (%d+) (%d+%-%d+) ?(%S*) ?(%l*)$')
+  if not status then corrupt('orders ' .. id) end
+  return {
+    id = id, status = status, sku = sku, quantity = tonumber(quantity), buyer = buyer,
+    hold_until_ms = hold_until_ms, reserved_at = reserved_at, changed_at = changed_at, how = how,
+  }
+end
+
+-- {field → value} of the named fields that exist, in one call.
+local function read_fields(key, fields)
+  local found = {}
+  if #fields == 0 then return found end
+  local values = redis.call('HMGET', key, unpack(fields))
+  for i = 1, #fields do found[fields[i]] = values[i] or nil end
+  return found
+end
+
+-- The JSON of an order event, without its closing bracket.
+local function order_event(name, version, now, by, order, stock)
+  return '["' .. name .. '",' .. version .. ',' .. now .. ',"' .. by .. '","' .. order.id .. '","' .. order.buyer ..
+    '","' .. order.sku .. '",' .. order.quantity .. counters(stock)
+end
+
+-- False when the log's newest entry is behind the counters (its tail was lost): then nothing may be sold.
+local function log_is_whole(events_key, sale)
+  local info = redis.pcall('XINFO', 'STREAM', events_key)
+  if info.err then
+    if string.find(info.err, 'WRONGTYPE') then corrupt('events') end
+    return false
+  end
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      if info[i + 1] == position(sale) then return true end
+      local epoch, seq = string.match(info[i + 1], '^(%d+)%-(%d+)$')
+      epoch, seq = tonumber(epoch), tonumber(seq)
+      if epoch > sale.epoch or (epoch == sale.epoch and seq > sale.seq) then
+        corrupt('events: the log holds entries that no script of this sale wrote')
+      end
+    end
+  end
+  return false
+end
+
+-- What a batch is about to write, collected while it decides.
+local function new_changes()
+  return {events = {}, stock = {}, orders = {}, units = {}, hold = {}, unhold = {}, sale = {}}
+end
+
+local function write_fields(key, fields)
+  local flat, gone = {}, {}
+  for field, value in pairs(fields) do
+    if value == 0 then
+      gone[#gone + 1] = field
+    else
+      flat[#flat + 1] = field
+      flat[#flat + 1] = value
+    end
+  end
+  if #flat > 0 then redis.call('HSET', key, unpack(flat)) end
+  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+end
+
+-- The orders a batch names, and the stock and the buyers' units they touch: {id → order}, {sku → stock}, {holder → units}.
+local function read_orders(keys, ids)
+  local found, skus, holders, seen = {}, {}, {}, {}
+  for id, text in pairs(read_fields(keys.orders, ids)) do
+    local order = order_of(text, id)
+    order.holder = order.buyer .. ' ' .. order.sku
+    found[id] = order
+    holders[#holders + 1] = order.holder
+    if not seen[order.sku] then
+      seen[order.sku] = true
+      skus[#skus + 1] = order.sku
+    end
+  end
+  local texts, stock, units = read_fields(keys.stock, skus), {}, {}
+  for i = 1, #skus do stock[skus[i]] = stock_of(texts[skus[i]], skus[i]) or corrupt('stock ' .. skus[i]) end
+  for holder, text in pairs(read_fields(keys.buyers, holders)) do units[holder] = whole(text, 'buyers ' .. holder) end
+  return found, stock, units
+end
+
+-- Moves an order to its next status, with the event that says so. `how` keeps what a repeat needs for the same answer.
+local function record(changes, sale, order, status, how, body)
+  changes.events[#changes.events + 1] = body
+  order.status, order.how, order.changed_at = status, how, position(sale, #changes.events)
+  changes.orders[order.id] = status .. ' ' .. order.sku .. ' ' .. order.quantity .. ' ' .. order.buyer .. ' ' ..
+    order.hold_until_ms .. ' ' .. order.reserved_at .. ' ' .. order.changed_at .. (how == '' and '' or ' ' .. how)
+end
+
+-- Gives a buyer's units back to the limit.
+local function release_units(changes, units, order)
+  local left = (units[order.holder] or 0) - order.quantity
+  if left < 0 then corrupt('buyers ' .. order.holder) end
+  units[order.holder], changes.units[order.holder] = left, left
+end
+
+-- Puts the units of a hold that ends unpaid back on sale.
+local function release_hold(changes, stock, units, order)
+  local left = stock[order.sku]
+  if left.held < order.quantity then corrupt('stock ' .. order.sku) end
+  left.available = left.available + order.quantity
+  left.held = left.held - order.quantity
+  changes.stock[order.sku] = left
+  changes.unhold[#changes.unhold + 1] = order.id
+  release_units(changes, units, order)
+  return left
+end
+
+-- The head of the sale for a script that is about to write: the log itself must be whole as well.
+local function read_writable_sale(keys, fence)
+  local sale, refused = read_sale(keys.sale, fence)
+  if not refused and not log_is_whole(keys.events, sale) then refused = 'LOG_REGRESSED' end
+  return sale, refused
+end
+
+-- Order ids at every `width`-th argument after the first `fixed`.
+local function ids_of(fixed, width, n)
+  local ids = {}
+  for i = 1, n do ids[i] = ARGV[fixed + (i - 1) * width + 1] end
+  return ids
+end
+
+-- Whether a request may touch this order: a foreign buyer gets the answer of an unknown order.
+local function is_owner(order, buyer)
+  return order and (buyer == '-' or buyer == order.buyer)
+end
+
+-- Writes it all: counters, orders, buyers, holds, then the events, then nothing. `keys` has the six keys by name.
+-- Reads of buyers and holds that would raise WRONGTYPE come first, while nothing is written yet.
+local function commit(keys, sale, changes)
+  redis.call('HLEN', keys.buyers)
+  redis.call('ZCARD', keys.holds)
+  local stock = {}
+  for sku, s in pairs(changes.stock) do
+    stock[sku] = s.available .. ' ' .. s.held .. ' ' .. s.sold .. ' ' .. s.returned .. ' ' .. s.limit
+  end
+  changes.sale.seq = sale.seq + #changes.events
+  write_fields(keys.sale, changes.sale)
+  write_fields(keys.stock, stock)
+  write_fields(keys.orders, changes.orders)
+  write_fields(keys.buyers, changes.units)
+  if #changes.hold > 0 then redis.call('ZADD', keys.holds, unpack(changes.hold)) end
+  if #changes.unhold > 0 then redis.call('ZREM', keys.holds, unpack(changes.unhold)) end
+  for i = 1, #changes.events do
+    redis.call('XADD', keys.events, position(sale, i), 'e', changes.events[i])
+  end
+  sale.seq = changes.sale.seq
+end
+
+-- One answer for every request of a batch that is refused as a whole.
+local function refuse_all(sale, now, word, n)
+  local answer = word .. ' ' .. position(sale)
+  local reply = {position(sale), now}
+  for i = 1, n do reply[i + 2] = answer end
+  return reply
+end
+
+local function named_keys()
+  if #KEYS ~= 6 then invalid('KEYS') end
+  return {sale = KEYS[1], stock = KEYS[2], orders = KEYS[3], buyers = KEYS[4], holds = KEYS[5], events = KEYS[6]}
+end
+
+-- How many requests of `width` arguments follow the first `fixed`. Bounded: unpack() has a limit and Redis must not block.
+local function request_count(fixed, width)
+  local n = (#ARGV - fixed) / width
+  if n < 1 or n > 1000 or n ~= math.floor(n) then invalid('ARGV: ' .. #ARGV .. ' values') end
+  return n
+end

@@ -1,0 +1,27 @@
+-- snapshot: the whole hot state at one position, or its small part.
+--
+-- KEYS  sale stock orders buyers holds events
+-- ARGV  part  text  counters: sale and stock; all: also orders, buyers and holds (blocks Redis about 1 ms per 1000 orders)
+-- Returns  {position, now_ms, sale, stock, log_position, order_count, hold_count [, orders, buyers, holds]}; hashes as
+--          field, value ...; holds as order id, hold_until_ms ...; position 0-0 when the sale is not loaded
+-- Flags    no-writes
+-- Emits    nothing
+local keys = named_keys()
+local part = ARGV[1]
+if #ARGV ~= 1 or (part ~= 'counters' and part ~= 'all') then invalid('part') end
+
+local sale = read_sale(keys.sale, '0-0')
+local info, log_position = redis.pcall('XINFO', 'STREAM', keys.events), '0-0'
+for i = 1, info.err and 0 or #info, 2 do
+  if info[i] == 'last-generated-id' then log_position = info[i + 1] end
+end
+local reply = {
+  position(sale), now_ms(), redis.call('HGETALL', keys.sale), redis.call('HGETALL', keys.stock), log_position,
+  redis.call('HLEN', keys.orders), redis.call('ZCARD', keys.holds),
+}
+if part == 'all' then
+  reply[8] = redis.call('HGETALL', keys.orders)
+  reply[9] = redis.call('HGETALL', keys.buyers)
+  reply[10] = redis.call('ZRANGE', keys.holds, 0, -1, 'WITHSCORES')
+end
+return reply
