@@ -51,32 +51,47 @@ START = Position(0, 0)
 
 
 def sale_id(value: object, field: str = "sale") -> str:
-    return _checked(SALE_ID, value, field, "use 1 to 48 of a-z, 0-9 and '-', beginning with a letter or digit")
+    return _checked(
+        SALE_ID, value, field, "use 1 to 48 of a-z, 0-9 and '-', beginning with a letter or digit"
+    )
 
 
 def sku(value: object, field: str = "sku") -> str:
-    return _checked(SKU, value, field, "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit")
+    return _checked(
+        SKU, value, field, "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+    )
 
 
 def buyer(value: object, field: str = "buyer") -> str:
     return _checked(
-        BUYER, value, field, "use 1 to 128 of A-Z, a-z, 0-9, '.', '_', '@', '+' and '-', beginning with a letter or digit"
+        BUYER,
+        value,
+        field,
+        "use 1 to 128 of A-Z, a-z, 0-9, '.', '_', '@', '+' and '-', beginning with a letter or digit",
     )
 
 
 def order_id(value: object, field: str = "order") -> str:
     return _checked(
-        ORDER_ID, value, field, "use SHARD-TOKEN: a number below 1000, '-', then 8 to 48 of A-Z, a-z, 0-9, '_' and '-'"
+        ORDER_ID,
+        value,
+        field,
+        "use SHARD-TOKEN: a number below 1000, '-', then 8 to 48 of A-Z, a-z, 0-9, '_' and '-'",
     )
 
 
 def actor(value: object, field: str = "by") -> str:
-    return _checked(ACTOR, value, field, "use 1 to 64 of A-Z, a-z, 0-9 and '._:@/+-', beginning with a letter or digit")
+    return _checked(
+        ACTOR, value, field, "use 1 to 64 of A-Z, a-z, 0-9 and '._:@/+-', beginning with a letter or digit"
+    )
 
 
 def request_id(value: object, field: str = "request id") -> str:
     return _checked(
-        REQUEST_ID, value, field, "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit"
+        REQUEST_ID,
+        value,
+        field,
+        "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
     )
 
 

@@ -32,4 +32,6 @@ class ShardKeys(NamedTuple):
 def shard_keys(sale: str, shard: int) -> ShardKeys:
     """The keys of shard `shard` of `sale`; both must have been checked by `flashsale.ids`."""
     tag = f"fs:{{{sale}:{shard}}}"
-    return ShardKeys(f"{tag}:sale", f"{tag}:stock", f"{tag}:orders", f"{tag}:buyers", f"{tag}:holds", f"{tag}:events")
+    return ShardKeys(
+        f"{tag}:sale", f"{tag}:stock", f"{tag}:orders", f"{tag}:buyers", f"{tag}:holds", f"{tag}:events"
+    )

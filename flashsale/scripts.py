@@ -46,7 +46,9 @@ def script(name: str) -> Script:
     engine = f"#!lua flags={flags}\n" if flags else "#!lua\n"
     source = engine + _read(PRELUDE) + text
     emits = () if header["Emits"] == "nothing" else tuple(header["Emits"].split(", "))
-    return Script(name, source, hashlib.sha1(source.encode()).hexdigest(), tuple(header["KEYS"].split()), emits)
+    return Script(
+        name, source, hashlib.sha1(source.encode()).hexdigest(), tuple(header["KEYS"].split()), emits
+    )
 
 
 @cache

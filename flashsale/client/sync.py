@@ -7,16 +7,19 @@ from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
 from redis.connection import Connection, UnixDomainSocketConnection, parse_url
-from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from flashsale import ids
 from flashsale.client.wire import (
     CALLS_PER_ROUND,
+    ERROR_REPLIES,
     REPLY_TIMEOUT_MS,
+    Command,
     Fences,
     connection_options,
     error_from,
-    is_missing_script,
+    pack,
+    run_calls,
 )
 from flashsale.commands import (
     Answer,
@@ -38,7 +41,6 @@ from flashsale.commands import (
     snapshot_call,
 )
 from flashsale.errors import UnknownOutcome, Unreachable
-from flashsale.ids import Position
 
 
 class Expired(NamedTuple):
@@ -61,7 +63,12 @@ class Client:
     """
 
     def __init__(
-        self, redis_url: str, *, by: str = "client", fences: Fences | None = None, timeout_ms: int = REPLY_TIMEOUT_MS
+        self,
+        redis_url: str,
+        *,
+        by: str = "client",
+        fences: Fences | None = None,
+        timeout_ms: int = REPLY_TIMEOUT_MS,
     ) -> None:
         self.by = ids.actor(by)
         self.fences = fences or Fences()
@@ -138,25 +145,25 @@ class Client:
         return reply
 
     def _run(self, calls: Sequence[Call]) -> list[Any]:
-        """Send all calls in one round trip; scripts the server does not have are loaded, and their calls sent again."""
-        results = self._exchange([call.command() for call in calls])
-        missing = [i for i, result in enumerate(results) if isinstance(result, Exception) and is_missing_script(result)]
-        if missing:
-            sources = {calls[i].script.name: calls[i].script.source for i in missing}
-            loads: list[tuple[str | int, ...]] = [("SCRIPT", "LOAD", source) for source in sources.values()]
-            again = self._exchange(loads + [calls[i].command() for i in missing])
-            for i, result in zip(missing, again[len(loads) :], strict=True):
-                results[i] = result
+        """One round; an error reply is raised."""
+        conversation = run_calls(calls)
+        commands = next(conversation)
+        while True:
+            try:
+                commands = conversation.send(self._exchange(commands))
+            except StopIteration as end:
+                results: list[Any] = end.value
+                break
         for result in results:
-            if isinstance(result, ResponseError | BusyLoadingError):
+            if isinstance(result, ERROR_REPLIES):
                 raise error_from(result) from result
         return results
 
-    def _exchange(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands and read a reply for each; error replies are returned, not raised."""
         self._connect()
         try:
-            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            self._connection.send_packed_command([pack(commands)], check_health=False)
             return [self._read() for _ in commands]
         except (RedisError, OSError) as error:
             self.close()
@@ -169,7 +176,7 @@ class Client:
     def _read(self) -> Any:
         try:
             return self._connection.read_response(disconnect_on_error=False)
-        except (ResponseError, BusyLoadingError) as error:
+        except ERROR_REPLIES as error:
             return error
 
     def _connect(self) -> None:
@@ -183,5 +190,3 @@ class Client:
         except (RedisError, OSError) as error:
             self.close()
             raise Unreachable(f"Redis cannot be reached: {error}") from error
-
-

@@ -6,12 +6,15 @@ reply was lost. Callers retry, with the same order id, and get the same answer.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from typing import Any
 
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, NoScriptError, ResponseError
 from redis.retry import Retry
 
+from flashsale.commands import Call
 from flashsale.errors import BadInput, FlashsaleError, Halted, Unreachable
 from flashsale.ids import START, Position
 
@@ -22,7 +25,17 @@ REPLY_TIMEOUT_MS = 5_000
 CALLS_PER_ROUND = 8
 
 #: Error replies by which Redis says that it did nothing.
-_REFUSED_WHOLE = ("OOM", "MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOPERM", "CLUSTERDOWN")
+_REFUSED_WHOLE = (
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "MASTERDOWN",
+    "NOPERM",
+    "CLUSTERDOWN",
+)
 
 
 def connection_options(timeout_ms: int) -> dict[str, Any]:
@@ -37,9 +50,33 @@ def connection_options(timeout_ms: int) -> dict[str, Any]:
     }
 
 
-def is_missing_script(error: Exception) -> bool:
-    """The server forgot the script (restart, failover, SCRIPT FLUSH): it ran nothing, the call may be sent again."""
-    return isinstance(error, NoScriptError)
+#: A Redis command, before it is packed.
+Command = tuple[str | int, ...]
+
+#: What Redis may answer instead of a result, as the clients keep it beside the results of a round.
+ERROR_REPLIES = (ResponseError, BusyLoadingError)
+
+
+def pack(commands: Sequence[Command]) -> bytes:
+    """The bytes of several commands, for one write."""
+    return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub: 1-tuples only
+
+
+def run_calls(calls: Sequence[Call]) -> Generator[Sequence[Command], list[Any], list[Any]]:
+    """The conversation of one round, sans IO: yields commands to send, is sent their replies, returns one per call.
+
+    A server that forgot a script (restart, failover, SCRIPT FLUSH) ran nothing of that call: the script is loaded and
+    the call sent again, once. Error replies stand among the results.
+    """
+    results = yield [call.command() for call in calls]
+    missing = [i for i, result in enumerate(results) if isinstance(result, NoScriptError)]
+    if missing:
+        sources = {calls[i].script.name: calls[i].script.source for i in missing}
+        loads: list[Command] = [("SCRIPT", "LOAD", source) for source in sources.values()]
+        again = yield loads + [calls[i].command() for i in missing]
+        for i, result in zip(missing, again[len(loads) :], strict=True):
+            results[i] = result
+    return results
 
 
 def error_from(error: ResponseError | BusyLoadingError) -> FlashsaleError:

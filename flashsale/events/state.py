@@ -119,9 +119,13 @@ _TO = {
 
 def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> None:
     if isinstance(event, t.EpochStarted):
-        _require(position, Position(event.previous_epoch, event.previous_seq) == state.position, "another past")
+        _require(
+            position, Position(event.previous_epoch, event.previous_seq) == state.position, "another past"
+        )
         return
-    _require(position, state.status in _FROM[type(event)], f"{t.type_name(event)} while {state.status or 'empty'}")
+    _require(
+        position, state.status in _FROM[type(event)], f"{t.type_name(event)} while {state.status or 'empty'}"
+    )
     if isinstance(event, t.SaleOpened):
         state.opens_ms = event.opens_ms
     elif isinstance(event, t.SaleLoaded | t.SaleReconfigured):
@@ -132,13 +136,17 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> No
     state.status = _TO.get(type(event), state.status)
 
 
-def _evolve_stock(state: ShardState, position: Position, event: t.StockLoaded | t.StockAdded | t.StockRemoved) -> None:
+def _evolve_stock(
+    state: ShardState, position: Position, event: t.StockLoaded | t.StockAdded | t.StockRemoved
+) -> None:
     if isinstance(event, t.StockLoaded):
         _require(position, event.sku not in state.stock, f"{event.sku} was loaded before")
         stock = Stock(event.quantity, 0, 0, 0, event.limit, event.quantity)
         state.stock[event.sku] = stock
     else:
-        _require(position, event.request_id not in state.requests, f"restock {event.request_id} was done before")
+        _require(
+            position, event.request_id not in state.requests, f"restock {event.request_id} was done before"
+        )
         state.requests.add(event.request_id)
         stock = _stock_of(state, position, event.sku)
         delta = event.quantity if isinstance(event, t.StockAdded) else -event.quantity
@@ -215,7 +223,9 @@ def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: 
 def _add_units(state: ShardState, position: Position, event: t.OrderEvent, limit: int) -> None:
     holder = (event.buyer, event.sku)
     mine = state.units.get(holder, 0) + event.quantity
-    _require(position, limit == 0 or mine <= limit, f"{event.buyer} has {mine} units of {event.sku}, limit {limit}")
+    _require(
+        position, limit == 0 or mine <= limit, f"{event.buyer} has {mine} units of {event.sku}, limit {limit}"
+    )
     state.units[holder] = mine
 
 
