@@ -1,0 +1,129 @@
+"""Write one batch of consecutive events: archive, orders, stock and checkpoint in one transaction, or nothing.
+
+The checkpoint moves from the place this writer believes in, under its fence. So a batch is applied once, whoever sends
+it again, and a writer that was replaced meanwhile writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import psycopg
+
+from flashsale.errors import FlashsaleError, Halted
+from flashsale.ids import Position
+from flashsale.projections.batch import Row, parameters
+from flashsale.projections.database import Connection, is_data_error
+from flashsale.projections.queries import query
+from flashsale.stream import ShardId
+
+
+class LeaseLost(FlashsaleError):
+    """Another projector leads this shard now; nothing was written."""
+
+
+class Fork(Halted):
+    """The archive holds another event at the same place of the log: two histories, and neither may be guessed away."""
+
+
+class Lease(msgspec.Struct):
+    """The right to apply one shard, and the place up to which it is applied."""
+
+    shard: ShardId
+    fence: int
+    checkpoint: Position
+
+
+class Poison(msgspec.Struct, frozen=True):
+    """Why an event's effect is withheld."""
+
+    error_class: str
+    error: str
+    attempts: int
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What a batch did."""
+
+    events: int = 0
+    parked: int = 0
+    #: delivered entries that XACK did not find on the pending list
+    ack_missing: int = 0
+
+    def __add__(self, other: Applied) -> Applied:
+        return Applied(
+            self.events + other.events, self.parked + other.parked, self.ack_missing + other.ack_missing
+        )
+
+
+def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attempts: int = 1) -> Applied:
+    """Apply consecutive rows that follow the lease's checkpoint, which moves with every commit.
+
+    A row that Postgres refuses (its values, a constraint) is found by halving and parked: archived, its effect withheld,
+    its followers with it. Raises `LeaseLost`, `Fork`, and psycopg's transient errors: then nothing of the failing part
+    was written and the same rows may be applied again from `lease.checkpoint`.
+    """
+    if not rows:
+        return Applied()
+    spoiled = next((i for i, row in enumerate(rows) if row.error is not None), None)
+    if spoiled is not None and len(rows) > 1:
+        return _apart(connection, lease, rows, spoiled or 1, attempts)
+    try:
+        if spoiled is not None:
+            return _transaction(connection, lease, rows, Poison("undecodable", rows[0].error or "", attempts))
+        return _transaction(connection, lease, rows, None)
+    except psycopg.Error as error:
+        if not is_data_error(error):
+            raise
+        if len(rows) > 1:
+            return _apart(connection, lease, rows, len(rows) // 2, attempts)
+        return park_row(
+            connection, lease, rows[0], Poison(type(error).__name__, _first_line(error), attempts)
+        )
+
+
+def park_row(connection: Connection, lease: Lease, row: Row, poison: Poison) -> Applied:
+    """Archive one row and withhold its effect."""
+    return _transaction(connection, lease, [row], poison)
+
+
+def _apart(connection: Connection, lease: Lease, rows: Sequence[Row], at: int, attempts: int) -> Applied:
+    first = apply_rows(connection, lease, rows[:at], attempts)
+    return first + apply_rows(connection, lease, rows[at:], attempts)
+
+
+def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], poison: Poison | None) -> Applied:
+    last = rows[-1].position
+    values = parameters(rows) | {
+        "sale_id": lease.shard.sale,
+        "shard": lease.shard.shard,
+        "fence": lease.fence,
+        "from_epoch": lease.checkpoint.epoch,
+        "from_seq": lease.checkpoint.seq,
+        "to_epoch": last.epoch,
+        "to_seq": last.seq,
+        "error": poison.error if poison else None,
+        "error_class": poison.error_class if poison else None,
+        "attempts": poison.attempts if poison else 1,
+    }
+    with connection.transaction():
+        row = connection.execute(query("apply", "apply_batch"), values).fetchone()
+        moved, archived, parked = row or (0, 0, 0)
+        if not moved:
+            raise LeaseLost(f"{lease.shard}: another projector moved the checkpoint from {lease.checkpoint}")
+        if archived < len(rows):
+            _refuse_fork(connection, lease.shard, values)
+    lease.checkpoint = last
+    return Applied(len(rows), parked)
+
+
+def _refuse_fork(connection: Connection, shard: ShardId, values: Mapping[str, object]) -> None:
+    """Some rows were archived before. The same bytes are a repeat; others are a second history."""
+    found = connection.execute(query("apply", "forked"), values).fetchone()
+    if found:
+        raise Fork(f"FORK of {shard} at {Position(*found)}: Postgres holds another event there than Redis")
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error).partition("\n")[0])[:500]

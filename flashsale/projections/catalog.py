@@ -1,0 +1,115 @@
+"""The sales defined in Postgres, and the place of each shard."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from flashsale.definition import SaleDefinition, SaleItem
+from flashsale.errors import NotFound, RefusedByState
+from flashsale.ids import Position
+from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.queries import query
+from flashsale.stream import ShardId
+
+
+def define(connection: Connection, definition: SaleDefinition) -> None:
+    """Store a definition, with its archive partition and its checkpoints. Raises `RefusedByState` when it exists."""
+    sale = definition.sale
+    head = {
+        "sale_id": sale,
+        "title": definition.title,
+        "currency": definition.currency,
+        "opens_ms": definition.opens_ms,
+        "closes_ms": definition.closes_ms,
+        "hold_ms": definition.hold_ms,
+        "shards": definition.shards,
+    }
+    items = definition.items
+    columns = {
+        "sale_id": sale,
+        "sku": [item.sku for item in items],
+        "line": list(range(1, len(items) + 1)),
+        "title": [item.title for item in items],
+        "quantity": [item.quantity for item in items],
+        "unit_price_minor": [item.unit_price_minor for item in items],
+        "buyer_limit": [item.limit for item in items],
+    }
+    with errors_told(), connection.transaction():
+        if connection.execute(query("catalog", "insert_sale"), head).fetchone() is None:
+            raise RefusedByState(
+                f"sale {sale} is defined already; choose another id, or `flashsale sale show {sale}`"
+            )
+        connection.execute(query("catalog", "insert_items"), columns)
+        connection.execute(
+            query("catalog", "insert_checkpoints"), {"sale_id": sale, "shards": definition.shards}
+        )
+        _add_partition(connection, sale)
+
+
+def get(connection: Connection, sale: str) -> SaleDefinition:
+    """One definition. Raises `NotFound`."""
+    with errors_told():
+        row = connection.execute(query("catalog", "sale"), {"sale_id": sale}).fetchone()
+        if row is None:
+            raise NotFound(f"sale {sale} is not defined; `flashsale sale list` shows those that are")
+        return _definition(connection, row)
+
+
+def every(connection: Connection) -> list[SaleDefinition]:
+    """All definitions, oldest first."""
+    with errors_told():
+        rows = connection.execute(query("catalog", "sales")).fetchall()
+        return [_definition(connection, row) for row in rows]
+
+
+def shards(connection: Connection) -> dict[ShardId, Position]:
+    """Every shard of every sale, with the position up to which it is applied: the fence for a new client."""
+    with errors_told():
+        rows = connection.execute(query("catalog", "shards"))
+        return {ShardId(sale, shard): Position(epoch, seq) for sale, shard, epoch, seq in rows}
+
+
+def reconfigure(
+    connection: Connection, sale: str, *, opens_ms: int | None, closes_ms: int | None, hold_ms: int | None
+) -> None:
+    """Keep a definition in step with its running sale; None leaves a value as it is."""
+    values = {"sale_id": sale, "opens_ms": opens_ms, "closes_ms": closes_ms, "hold_ms": hold_ms}
+    with errors_told():
+        connection.execute(query("catalog", "update_sale"), values)
+
+
+def _definition(connection: Connection, row: tuple[object, ...]) -> SaleDefinition:
+    sale, title, currency, opens_ms, closes_ms, hold_ms, shard_count = row
+    items = connection.execute(query("catalog", "items"), {"sale_id": sale}).fetchall()
+    return SaleDefinition(
+        sale=str(sale),
+        title=str(title),
+        currency=str(currency),
+        opens_ms=_int(opens_ms),
+        closes_ms=_int(closes_ms),
+        hold_ms=_int(hold_ms),
+        shards=_int(shard_count),
+        items=tuple(
+            SaleItem(sku=sku, title=name, quantity=quantity, unit_price_minor=price, limit=limit)
+            for sku, name, quantity, price, limit in items
+        ),
+    )
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _add_partition(connection: Connection, sale: str) -> None:
+    """A partition of the archive for this sale.
+
+    Made apart and attached: `CREATE TABLE … PARTITION OF` would lock the whole archive against its readers.
+    """
+    partition = sql.Identifier(f"event_log_{sale}")
+    connection.execute(sql.SQL("CREATE TABLE {} (LIKE event_log INCLUDING ALL)").format(partition))
+    connection.execute(
+        sql.SQL("ALTER TABLE event_log ATTACH PARTITION {} FOR VALUES IN ({})").format(
+            partition, sql.Literal(sale)
+        )
+    )

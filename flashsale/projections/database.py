@@ -1,0 +1,80 @@
+"""One way to connect to Postgres, and one reading of its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from flashsale.errors import FlashsaleError, Unreachable
+
+Connection = psycopg.Connection[TupleRow]
+
+#: A statement that takes longer is stopped; the batch is rolled back and tried again.
+STATEMENT_TIMEOUT_MS = 15_000
+#: Waiting for a lock longer than this means an operator's DDL or a rival: roll back, try again.
+LOCK_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 5
+
+#: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback, locks.
+_TRANSIENT_CLASSES = ("08", "53", "57", "58", "40")
+_TRANSIENT_CODES = ("55P03", "55006", "25006", "XX000")
+
+
+def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
+    """A connection in autocommit mode, with timeouts and durable commits pinned. Raises `Unreachable`."""
+    options = (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} "
+        "-c idle_in_transaction_session_timeout=15000 -c synchronous_commit=on"
+    )
+    try:
+        return psycopg.connect(
+            conninfo,
+            autocommit=True,
+            application_name=name,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            options=options,
+            # Plans of a prepared statement survive; the apply statement is worth preparing at once.
+            prepare_threshold=1,
+        )
+    except psycopg.Error as error:
+        raise Unreachable(f"Postgres cannot be reached: {_one_line(error)}") from error
+
+
+def is_transient(error: psycopg.Error) -> bool:
+    """Whether the same work may succeed later: never a reason to park an event."""
+    if error.sqlstate is None:
+        # No answer from the server at all: a lost connection, or a fault of ours in building the statement.
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate.startswith(_TRANSIENT_CLASSES) or error.sqlstate in _TRANSIENT_CODES
+
+
+def is_data_error(error: psycopg.Error) -> bool:
+    """Whether the values themselves are refused: class 22 (data exception) or 23 (constraint violated)."""
+    return error.sqlstate is not None and error.sqlstate.startswith(("22", "23"))
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """Turn psycopg's errors into flashsale's, for commands that a person runs."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable as error:
+        raise SchemaMissing() from error
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise Unreachable(f"Postgres: {_one_line(error)}") from error
+        raise FlashsaleError(f"Postgres: {_one_line(error)}") from error
+
+
+class SchemaMissing(FlashsaleError):
+    """The tables of flashsale are not in this database: run `flashsale db migrate`."""
+
+    exit_code = 4
+
+
+def _one_line(error: Any) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,47 @@
+"""Who leads which shard. One active projector a shard keeps its events in order; the fence keeps it safe.
+
+The lease is a row, not an advisory lock: a process that was stopped (SIGSTOP, a frozen machine) keeps its lock for ever,
+but stops renewing its row. A process that died is seen at once, because its database session is gone.
+"""
+
+from __future__ import annotations
+
+from flashsale.ids import Position
+from flashsale.projections.apply import Lease
+from flashsale.projections.database import Connection
+from flashsale.projections.queries import query
+from flashsale.stream import ShardId
+
+#: A holder renews its leases this often …
+HEARTBEAT_MS = 1_000
+#: … and is taken for dead after this silence. A transaction never lasts as long: its statements time out before.
+SILENT_MS = 20_000
+
+
+def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:
+    """Take at most `limit` shards that nobody leads."""
+    rows = connection.execute(
+        query("lease", "acquire"), {"holder": holder, "limit": limit, "silent_ms": SILENT_MS}
+    )
+    return [
+        Lease(ShardId(sale, shard), fence, Position(epoch, seq)) for sale, shard, fence, epoch, seq in rows
+    ]
+
+
+def heartbeat(connection: Connection, holder: str) -> dict[ShardId, int]:
+    """Renew; returns the shards this session still leads, with their fences."""
+    rows = connection.execute(query("lease", "heartbeat"), {"holder": holder})
+    return {ShardId(sale, shard): fence for sale, shard, fence in rows}
+
+
+def release(connection: Connection, holder: str) -> None:
+    """Give everything back, so that another projector need not wait."""
+    connection.execute(query("lease", "release"), {"holder": holder})
+
+
+def set_halted(connection: Connection, lease: Lease, reason: str | None) -> None:
+    """Record why a shard is not applied any more; None when it is again."""
+    connection.execute(
+        query("lease", "halt"),
+        {"sale_id": lease.shard.sale, "shard": lease.shard.shard, "fence": lease.fence, "reason": reason},
+    )

@@ -1,0 +1,213 @@
+"""The projector daemon: several processes share the shards, each applies those it leads, one connection for everything.
+
+Leases, fences and batches use the same Postgres session on purpose: when it is lost, the right to write is lost with it.
+A step does one round and returns; the daemon loop around it handles signals and errors that pass.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+import psycopg
+import structlog
+
+from flashsale.errors import Halted, Unreachable
+from flashsale.projections.apply import Applied, LeaseLost
+from flashsale.projections.database import Connection, connect, is_transient
+from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release
+from flashsale.projections.migrate import check_schema
+from flashsale.projections.pace import Pace
+from flashsale.projections.shard import ShardProjector
+from flashsale.stream import BLOCK_MS, Log, NoGroup, ShardId
+
+log = structlog.get_logger(__name__)
+
+#: Events of one shard applied in one transaction.
+BATCH_MAX = 1_000
+#: How often a projector looks for shards that nobody leads. With the heartbeat, this bounds the take-over time.
+ACQUIRE_EVERY_MS = 200
+#: Shards taken in one look: processes that start together share the shards instead of the first taking all.
+ACQUIRE_MAX = 1
+#: How often a halted or not yet warm shard is looked at again.
+RECHECK_EVERY_MS = 1_000
+
+
+class Totals(msgspec.Struct):
+    """What this process has done."""
+
+    events: int = 0
+    batches: int = 0
+    parked: int = 0
+    ack_missing: int = 0
+
+
+class Projector:
+    """One projector process. `name` is its slot: stable over restarts, unique among those running."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        postgres_url: str,
+        name: str,
+        *,
+        batch_max: int = BATCH_MAX,
+        max_rate: int | None = None,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.name = name
+        self.totals = Totals()
+        self._redis_url, self._postgres_url = redis_url, postgres_url
+        self._batch_max = batch_max
+        self._pace = Pace(max_rate, wait)
+        self._connection: Connection | None = None
+        self._log: Log | None = None
+        self._active: dict[ShardId, ShardProjector] = {}
+        self._idle: dict[ShardId, ShardProjector] = {}
+        self._led_before: set[ShardId] = set()
+        self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
+
+    def step(self) -> int:
+        """One round: leases, then one batch of each shard that has news. Returns the number of events applied.
+
+        Raises `Unreachable` when a server is away: everything is dropped, and the next step begins anew.
+        """
+        try:
+            return self._step()
+        except (Unreachable, NoGroup, psycopg.Error) as error:
+            if isinstance(error, psycopg.Error) and not is_transient(error):
+                raise
+            self.close()
+            raise error if isinstance(error, Unreachable) else Unreachable(str(error)) from error
+
+    def close(self) -> None:
+        """Give the leases back and close the connections. Twice is harmless."""
+        connection, self._connection = self._connection, None
+        log_reader, self._log = self._log, None
+        self._active.clear()
+        self._idle.clear()
+        if connection is not None:
+            try:
+                release(connection, self.name)
+            except psycopg.Error:
+                log.debug("the session is gone, and with it the leases", action="session_lost")
+            connection.close()
+        if log_reader is not None:
+            log_reader.close()
+
+    @property
+    def shards(self) -> list[ShardId]:
+        """The shards this process applies now."""
+        return sorted(self._active)
+
+    def _step(self) -> int:
+        connection, reader = self._connect()
+        now = time.monotonic()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + HEARTBEAT_MS / 1000
+            self._drop_lost(heartbeat(connection, self.name))
+        if now >= self._next_acquire:
+            self._next_acquire = now + ACQUIRE_EVERY_MS / 1000
+            for lease in acquire(connection, self.name, ACQUIRE_MAX):
+                self._idle[lease.shard] = ShardProjector(
+                    connection, reader, self.name, lease, self._batch_max
+                )
+                log.info(
+                    "leading a shard", action="shard_acquired", shard=str(lease.shard), fence=lease.fence
+                )
+                self._next_acquire = self._next_recheck = now
+        applied = 0
+        if now >= self._next_recheck:
+            self._next_recheck = now + RECHECK_EVERY_MS / 1000
+            applied += self._start_idle()
+        if not self._active:
+            self._pace.idle(ACQUIRE_EVERY_MS / 1000)
+            return applied
+        # Others' shards must not wait for a long poll: news wakes the read, a free shard does not.
+        block_ms = min(BLOCK_MS, ACQUIRE_EVERY_MS)
+        news = reader.read(list(self._active), self.name, count=self._batch_max, block_ms=block_ms)
+        for shard, entries in news.items():
+            applied += self._run(self._active[shard], partial(ShardProjector.feed, entries=entries))
+        return applied
+
+    def _connect(self) -> tuple[Connection, Log]:
+        if self._connection is None or self._log is None:
+            connection = connect(self._postgres_url, name=f"flashsale projector {self.name}")
+            try:
+                check_schema(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection, self._log = connection, Log(self._redis_url)
+            self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
+        return self._connection, self._log
+
+    def _drop_lost(self, led: dict[ShardId, int]) -> None:
+        for group in (self._active, self._idle):
+            for shard, projector in list(group.items()):
+                if led.get(shard) != projector.lease.fence:
+                    del group[shard]
+                    log.warning(
+                        "another projector leads this shard now", action="lease_lost", shard=str(shard)
+                    )
+
+    def _start_idle(self) -> int:
+        """Begin with shards just acquired, and look again at those not warm yet or halted."""
+        applied = 0
+        for projector in list(self._idle.values()):
+            applied += self._run(projector, self._start)
+        return applied
+
+    def _start(self, projector: ShardProjector) -> Applied:
+        shard = projector.lease.shard
+        if not projector.start(first_time=shard not in self._led_before):
+            return Applied()
+        self._led_before.add(shard)
+        total = Applied()
+        for done in projector.catch_up():
+            total += done
+            self._pace.spend(done.events)
+        projector.unhalt()
+        self._idle.pop(shard, None)
+        self._active[shard] = projector
+        log.info(
+            "applying a shard", action="shard_started", shard=str(shard), at=str(projector.lease.checkpoint)
+        )
+        return total
+
+    def _run(self, projector: ShardProjector, work: Callable[[ShardProjector], Applied]) -> int:
+        """Do work on one shard; what cannot be right halts that shard alone."""
+        shard = projector.lease.shard
+        try:
+            done = work(projector)
+        except Halted as error:
+            self._active.pop(shard, None)
+            self._idle[shard] = projector
+            projector.halt(str(error))
+            log.error("halted: " + str(error), action="shard_halted", shard=str(shard))
+            return 0
+        except LeaseLost:
+            self._active.pop(shard, None)
+            self._idle.pop(shard, None)
+            log.warning("another projector leads this shard now", action="lease_lost", shard=str(shard))
+            return 0
+        self._count(shard, done)
+        self._pace.spend(done.events)
+        return done.events
+
+    def _count(self, shard: ShardId, done: Applied) -> None:
+        self.totals.events += done.events
+        self.totals.batches += 1 if done.events else 0
+        self.totals.parked += done.parked
+        self.totals.ack_missing += done.ack_missing
+        if done.parked:
+            log.error("parked events", action="events_parked", shard=str(shard), events=done.parked)
+        if done.ack_missing:
+            log.warning(
+                "XACK found fewer entries than were delivered: somebody else works on this group",
+                action="ack_missing", shard=str(shard), events=done.ack_missing,
+            )  # fmt: skip
+        if done.events:
+            log.debug("applied", action="batch_applied", shard=str(shard), events=done.events)

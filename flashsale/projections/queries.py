@@ -1,0 +1,26 @@
+"""SQL lives in .sql files, as blocks `-- name --`, a sentence of comment, the statement. Loaded once."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import LiteralString, cast
+
+_NAME = re.compile(r"^-- (?P<name>[a-z_]+) --$", re.MULTILINE)
+
+
+@cache
+def query(file: str, name: str) -> LiteralString:
+    """The statement `name` of `sql/FILE.sql`. Raises `KeyError` when there is none."""
+    return _load(file)[name]
+
+
+@cache
+def _load(file: str) -> dict[str, LiteralString]:
+    text = (files("flashsale.projections") / "sql" / f"{file}.sql").read_text(encoding="utf-8")
+    parts = _NAME.split(text)
+    # The files ship with the package and hold no user input: they are as literal as a string in this module.
+    return {
+        name: cast("LiteralString", body.strip().rstrip(";")) for name, body in zip(parts[1::2], parts[2::2])
+    }

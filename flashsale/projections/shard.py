@@ -1,0 +1,199 @@
+"""One shard under one lease: from the log to Postgres, in order, without a gap.
+
+The Postgres checkpoint is the truth; the group's pending list is a hint of where a predecessor stopped and how often.
+What the group does not deliver (a lost reply, a deleted consumer, a rewound group) is read from the log itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from flashsale.errors import Halted
+from flashsale.ids import START, Position
+from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row
+from flashsale.projections.batch import read_entry
+from flashsale.projections.database import Connection
+from flashsale.projections.lease import set_halted
+from flashsale.projections.queries import query
+from flashsale.stream import PAGE_MAX, Entry, Log, Pending
+
+#: An entry that was delivered this often is processed alone: one of its batch may be killing the process.
+ALONE_AFTER_DELIVERIES = 5
+#: Delivered once more after that, it did kill the process: it is parked without another try.
+PARK_AFTER_DELIVERIES = 6
+
+
+class Gap(Halted):
+    """Events between the checkpoint and the rest of the log are gone from Redis."""
+
+
+class ShardProjector:
+    """Apply one shard's events. Raises `Halted` kinds when the log and the archive cannot both be right."""
+
+    def __init__(self, connection: Connection, log: Log, consumer: str, lease: Lease, batch_max: int) -> None:
+        self.lease = lease
+        self._connection, self._log, self._consumer = connection, log, consumer
+        self._batch_max = batch_max
+        #: pending entries that others left behind, with the times they were delivered
+        self._suspects: dict[Position, int] = {}
+
+    def start(self, *, first_time: bool) -> bool:
+        """Prove that the log continues the archive, take over what is pending. False: the sale is not warm yet.
+
+        `first_time`: this process has not led the shard before, so whoever left entries pending died with them.
+        """
+        head = self._log.head(self.lease.shard)
+        if head is None and self.lease.checkpoint == START:
+            return False
+        self._prove_continuity(head or START)
+        self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
+        self._take_over(first_time=first_time)
+        return True
+
+    def catch_up(self) -> Iterator[Applied]:
+        """Apply what was delivered once but never applied, page by page, and settle the pending list.
+
+        The group hands out later entries only; what lies between the checkpoint and its mark comes from the log.
+        """
+        delivered = self._log.delivered(self.lease.shard)
+        while self.lease.checkpoint < delivered:
+            page = self._log.entries(
+                self.lease.shard, self.lease.checkpoint, up_to=delivered, count=self._batch_max
+            )
+            if not page:
+                # Trimmed or deleted up to the group's mark: the next entry, if there is one, shows the gap.
+                break
+            yield self._apply_all(page)
+        self._settle_pending()
+
+    def feed(self, entries: Sequence[Entry]) -> Applied:
+        """Apply entries the group delivered, then acknowledge them. Repeats are dropped, holes are read from the log."""
+        done = self._apply_all([entry for entry in entries if entry.position > self.lease.checkpoint])
+        # After the commit, never before. Fewer acknowledged than delivered: somebody else works on this group.
+        acknowledged = self._log.acknowledge(self.lease.shard, [entry.position for entry in entries])
+        return msgspec.structs.replace(done, ack_missing=len(entries) - acknowledged)
+
+    def halt(self, reason: str) -> None:
+        """Record for operators why nothing is applied any more."""
+        set_halted(self._connection, self.lease, reason)
+
+    def unhalt(self) -> None:
+        """Record that the shard is applied again."""
+        set_halted(self._connection, self.lease, None)
+
+    def _prove_continuity(self, head: Position) -> None:
+        checkpoint = self.lease.checkpoint
+        if head < checkpoint:
+            raise Fork(
+                f"FORK of {self.lease.shard}: Postgres has applied {checkpoint}, the log in Redis ends at {head}: "
+                "it lost its tail"
+            )
+        if checkpoint == START:
+            return
+        archived = self._connection.execute(
+            query("apply", "archived_body"),
+            {"sale_id": self.lease.shard.sale, "shard": self.lease.shard.shard,
+             "epoch": checkpoint.epoch, "seq": checkpoint.seq},
+        ).fetchone()  # fmt: skip
+        before = Position(checkpoint.epoch, checkpoint.seq - 1)
+        in_log = self._log.entries(self.lease.shard, before, up_to=checkpoint, count=1)
+        # A trimmed entry proves nothing either way; the archive had proven it before it was trimmed.
+        if in_log and archived and in_log[0].body != bytes(archived[0]):
+            raise Fork(
+                f"FORK of {self.lease.shard} at {checkpoint}: Postgres holds another event there than Redis"
+            )
+
+    def _take_over(self, *, first_time: bool) -> None:
+        """Claim what any consumer of the group left pending, and remember what was delivered too often."""
+        self._suspects.clear()
+        for page in self._pending_pages():
+            positions = [pending.position for pending in page if pending.position > self.lease.checkpoint]
+            if not positions:
+                continue
+            if first_time:
+                self._log.claim(self.lease.shard, self._consumer, positions)
+            else:
+                # This process failed on them and lives: Postgres or Redis was away. That is nobody's fault.
+                self._log.forgive(self.lease.shard, self._consumer, positions)
+                continue
+            self._suspects.update(
+                (pending.position, pending.deliveries + 1)
+                for pending in page
+                if pending.deliveries + 1 >= ALONE_AFTER_DELIVERIES
+                and pending.position > self.lease.checkpoint
+            )
+
+    def _settle_pending(self) -> None:
+        """Acknowledge what is applied but still pending: a predecessor died between COMMIT and XACK."""
+        for page in self._pending_pages():
+            applied = [pending.position for pending in page if pending.position <= self.lease.checkpoint]
+            if applied:
+                self._log.acknowledge(self.lease.shard, applied)
+
+    def _pending_pages(self) -> Iterator[list[Pending]]:
+        after: Position | None = None
+        while page := self._log.pending(self.lease.shard, after):
+            yield page
+            if len(page) < PAGE_MAX:
+                return
+            after = page[-1].position
+
+    def _apply_all(self, entries: Sequence[Entry]) -> Applied:
+        """Apply entries in order, filling every hole before or between them."""
+        total = Applied()
+        rest = list(entries)
+        while rest:
+            total += self._fill_hole(rest[0].position)
+            run = self._run_length(rest)
+            total += self._apply(rest[:run])
+            rest = rest[run:]
+        return total
+
+    def _fill_hole(self, before: Position) -> Applied:
+        """Apply, page by page, what lies between the checkpoint and `before`. Raises `Gap` when the log has lost it."""
+        total = Applied()
+        while not _follows(self.lease.checkpoint, before):
+            page = self._log.entries(
+                self.lease.shard, self.lease.checkpoint, up_to=before, count=self._batch_max
+            )
+            run = self._run_length([entry for entry in page if entry.position < before])
+            if not run:
+                raise Gap(
+                    f"{self.lease.shard}: events between {self.lease.checkpoint} and {before} are missing in Redis"
+                )
+            total += self._apply(page[:run])
+        return total
+
+    def _run_length(self, entries: Sequence[Entry]) -> int:
+        """How many of the first entries follow the checkpoint and each other; at most a batch."""
+        reached = self.lease.checkpoint
+        for i, entry in enumerate(entries[: self._batch_max]):
+            if not _follows(reached, entry.position):
+                return i
+            reached = entry.position
+        return min(len(entries), self._batch_max)
+
+    def _apply(self, batch: Sequence[Entry]) -> Applied:
+        """Apply one run; an entry that may be killing the process goes alone."""
+        rows = [read_entry(entry) for entry in batch]
+        if not any(row.position in self._suspects for row in rows):
+            return apply_rows(self._connection, self.lease, rows)
+        total = Applied()
+        for row in rows:
+            deliveries = self._suspects.pop(row.position, 1)
+            if deliveries >= PARK_AFTER_DELIVERIES:
+                poison = Poison(
+                    "crash_loop", f"delivered {deliveries} times, each time the process died", deliveries
+                )
+                total += park_row(self._connection, self.lease, row, poison)
+            else:
+                total += apply_rows(self._connection, self.lease, [row], deliveries)
+        return total
+
+
+def _follows(before: Position, after: Position) -> bool:
+    if after.epoch == before.epoch:
+        return after.seq == before.seq + 1
+    return after.epoch == before.epoch + 1 and after.seq == 1

@@ -1,0 +1,39 @@
+-- acquire --
+-- Take the lease of at most `limit` shards that nobody leads: never led, given back, a dead session, a silent holder.
+-- A session's pid may be used again, so its start time must agree too. A halted shard may be led: its holder looks again.
+UPDATE checkpoint c
+SET holder = %(holder)s, fence = c.fence + 1, heartbeat_at = clock_timestamp(),
+    backend_pid = pg_backend_pid(),
+    backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+FROM (
+    SELECT f.sale_id, f.shard
+    FROM checkpoint f
+    WHERE f.holder IS NULL
+       OR f.heartbeat_at < clock_timestamp() - %(silent_ms)s * interval '1 millisecond'
+       OR NOT EXISTS (
+           SELECT 1 FROM pg_stat_activity a WHERE a.pid = f.backend_pid AND a.backend_start = f.backend_start
+       )
+    ORDER BY f.sale_id, f.shard
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+) free
+WHERE c.sale_id = free.sale_id AND c.shard = free.shard
+RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq;
+
+-- heartbeat --
+-- Say that this session still leads its shards; returns those it does lead.
+UPDATE checkpoint
+SET heartbeat_at = clock_timestamp()
+WHERE backend_pid = pg_backend_pid() AND holder = %(holder)s
+RETURNING sale_id, shard, fence;
+
+-- release --
+-- Give all leases of this session back.
+UPDATE checkpoint
+SET holder = NULL, backend_pid = NULL, backend_start = NULL
+WHERE backend_pid = pg_backend_pid() AND holder = %(holder)s;
+
+-- halt --
+-- Say why a shard is not applied any more, or that it is again.
+UPDATE checkpoint SET halted = %(reason)s
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND fence = %(fence)s AND halted IS DISTINCT FROM %(reason)s;

@@ -1,0 +1,46 @@
+-- checkpoints --
+-- Where every shard stands, and who leads it.
+SELECT
+    c.sale_id, c.shard, c.epoch, c.seq, c.fence, c.halted,
+    CASE WHEN a.pid IS NOT NULL THEN c.holder END AS holder,
+    (extract(epoch FROM clock_timestamp() - c.heartbeat_at) * 1000)::bigint AS heartbeat_age_ms,
+    (SELECT count(*) FROM parked p WHERE p.sale_id = c.sale_id AND p.shard = c.shard) AS parked
+FROM checkpoint c
+LEFT JOIN pg_stat_activity a ON a.pid = c.backend_pid AND a.backend_start = c.backend_start
+WHERE %(sale_id)s::text IS NULL OR c.sale_id = %(sale_id)s
+ORDER BY c.sale_id, c.shard;
+
+-- stock --
+SELECT sku, available, held, sold, returned, capacity, epoch, seq
+FROM stock WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY sku;
+
+-- orders --
+SELECT order_id, buyer, sku, quantity, status, hold_until_ms, epoch, seq
+FROM orders WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY order_id;
+
+-- order --
+SELECT order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq
+FROM orders WHERE sale_id = %(sale_id)s AND order_id = %(order_id)s;
+
+-- order_counts --
+SELECT status, count(*) AS orders, coalesce(sum(quantity), 0)::bigint AS units
+FROM orders WHERE sale_id = %(sale_id)s GROUP BY status ORDER BY status;
+
+-- order_events --
+SELECT epoch, seq, body FROM event_log
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND order_id = %(order_id)s
+ORDER BY epoch, seq;
+
+-- events --
+-- Archived events after a position, in order.
+SELECT epoch, seq, body FROM event_log
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND (epoch, seq) > (%(epoch)s, %(seq)s)
+ORDER BY epoch, seq
+LIMIT %(limit)s;
+
+-- event --
+SELECT epoch, seq, body FROM event_log
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND epoch = %(epoch)s AND seq = %(seq)s;
+
+-- archived_count --
+SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
