@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError
 
 from flashsale import ids
@@ -207,7 +207,7 @@ class _Wire:
     def __init__(self, redis_url: str, timeout_ms: int) -> None:
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
         connection_class = options.pop("connection_class", Connection)
-        self._connection: Connection | UnixDomainSocketConnection = connection_class(**options)
+        self._connection: AbstractConnection = connection_class(**options)
 
     async def close(self) -> None:
         await self._connection.disconnect(nowait=True)

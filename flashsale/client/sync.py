@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
-from redis.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError
 
 from flashsale import ids
@@ -74,7 +74,7 @@ class Client:
         self.fences = fences or Fences()
         options = connection_options(timeout_ms) | parse_url(redis_url)
         connection_class = options.pop("connection_class", Connection)
-        self._connection: Connection | UnixDomainSocketConnection = connection_class(**options)
+        self._connection: AbstractConnection = connection_class(**options)
         self._connected = False
 
     def __enter__(self) -> Client:
@@ -181,8 +181,7 @@ class Client:
 
     def _connect(self) -> None:
         try:
-            # Anything readable between two calls is the end of the connection: the server went away meanwhile.
-            if self._connected and self._connection.can_read(timeout=0):
+            if self._connected and self._has_ended():
                 self.close()
             if not self._connected:
                 self._connection.connect()
@@ -190,3 +189,10 @@ class Client:
         except (RedisError, OSError) as error:
             self.close()
             raise Unreachable(f"Redis cannot be reached: {error}") from error
+
+    def _has_ended(self) -> bool:
+        """Anything readable between two calls is the end of the connection: the server went away meanwhile."""
+        try:
+            return bool(self._connection.can_read(timeout=0))
+        except (RedisError, OSError):  # how redis-py says that the other side closed it
+            return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import NotFound, RefusedByState
@@ -78,27 +79,22 @@ def reconfigure(
         connection.execute(query("catalog", "update_sale"), values)
 
 
-def _definition(connection: Connection, row: tuple[object, ...]) -> SaleDefinition:
+def _definition(connection: Connection, row: TupleRow) -> SaleDefinition:
     sale, title, currency, opens_ms, closes_ms, hold_ms, shard_count = row
     items = connection.execute(query("catalog", "items"), {"sale_id": sale}).fetchall()
     return SaleDefinition(
-        sale=str(sale),
-        title=str(title),
-        currency=str(currency),
-        opens_ms=_int(opens_ms),
-        closes_ms=_int(closes_ms),
-        hold_ms=_int(hold_ms),
-        shards=_int(shard_count),
+        sale=sale,
+        title=title,
+        currency=currency,
+        opens_ms=opens_ms,
+        closes_ms=closes_ms,
+        hold_ms=hold_ms,
+        shards=shard_count,
         items=tuple(
             SaleItem(sku=sku, title=name, quantity=quantity, unit_price_minor=price, limit=limit)
             for sku, name, quantity, price, limit in items
         ),
     )
-
-
-def _int(value: object) -> int:
-    assert isinstance(value, int)
-    return value
 
 
 def _add_partition(connection: Connection, sale: str) -> None:

@@ -11,11 +11,11 @@ WHERE %(sale_id)s::text IS NULL OR c.sale_id = %(sale_id)s
 ORDER BY c.sale_id, c.shard;
 
 -- stock --
-SELECT sku, available, held, sold, returned, capacity, epoch, seq
+SELECT sku, available, held, sold, returned, capacity
 FROM stock WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY sku;
 
 -- orders --
-SELECT order_id, buyer, sku, quantity, status, hold_until_ms, epoch, seq
+SELECT order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq
 FROM orders WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY order_id;
 
 -- order --

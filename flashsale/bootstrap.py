@@ -1,0 +1,138 @@
+"""The composition root: from settings to connected parts. Nothing below it knows where a URL came from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flashsale.servers import DevServers, Urls, default_data_dir
+
+if TYPE_CHECKING:
+    # Imported where they are used: `flashsale --version` must not pay for redis and psycopg.
+    from flashsale.client import AsyncClient, Client, Fences
+    from flashsale.config import Settings
+    from flashsale.daemon import Daemon
+    from flashsale.projections.database import Connection
+    from flashsale.projections.projector import Projector
+    from flashsale.stream import Log
+    from flashsale.sweeper import Sweeper
+
+
+class Parts:
+    """Makes what a command needs, from its settings. Development servers start when a URL is missing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._urls: Urls | None = None
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the development servers live."""
+        given = self.settings.data_dir
+        return Path(given).expanduser() if given else default_data_dir(os.environ)
+
+    @property
+    def dev_servers(self) -> DevServers:
+        return DevServers(self.data_dir)
+
+    @property
+    def uses_dev_redis(self) -> bool:
+        return self.settings.redis_url is None
+
+    @property
+    def uses_dev_postgres(self) -> bool:
+        return self.settings.postgres_url is None
+
+    def urls(self) -> Urls:
+        """Where both servers are. A server that is configured wins over a private one."""
+        if self._urls is None:
+            redis_url, postgres_url = self.settings.redis_url, self.settings.postgres_url
+            if redis_url is None or postgres_url is None:
+                private = self.dev_servers.up()
+                redis_url = redis_url or private.redis_url
+                postgres_url = postgres_url or private.postgres_url
+                if self.uses_dev_postgres:
+                    self._migrate_private(postgres_url)
+            self._urls = Urls(redis_url, postgres_url)
+        return self._urls
+
+    def postgres(self, *, checked: bool = True) -> Connection:
+        """A connection to Postgres. `checked`: the schema must be the one this code knows."""
+        from flashsale.projections.database import connect
+        from flashsale.projections.migrate import check_schema
+
+        connection = connect(self.urls().postgres_url)
+        if checked:
+            try:
+                check_schema(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return connection
+
+    def fences(self) -> Fences:
+        """The positions Postgres has seen: a Redis behind them lost its tail and must not sell."""
+        from flashsale.client import Fences
+        from flashsale.projections import catalog
+
+        fences = Fences()
+        with self.postgres() as connection:
+            for shard, checkpoint in catalog.shards(connection).items():
+                fences.saw(shard.sale, shard.shard, checkpoint)
+        return fences
+
+    def client(self, by: str) -> Client:
+        from flashsale.client import Client
+
+        timeout_ms = self.settings.reply_timeout_ms
+        return Client(self.urls().redis_url, by=by, fences=self.fences(), timeout_ms=timeout_ms)
+
+    def async_client(self, by: str) -> AsyncClient:
+        from flashsale.client import AsyncClient
+
+        timeout_ms = self.settings.reply_timeout_ms
+        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), timeout_ms=timeout_ms)
+
+    def log(self) -> Log:
+        from flashsale.stream import Log
+
+        return Log(self.urls().redis_url)
+
+    def projector(self, name: str, daemon: Daemon) -> Projector:
+        from flashsale.projections.projector import Projector
+
+        redis_url, postgres_url = self.urls()
+        return Projector(
+            redis_url,
+            postgres_url,
+            name,
+            batch_max=self.settings.batch_max,
+            max_rate=self.settings.max_rate or None,
+            wait=daemon.wait,
+        )
+
+    def sweeper(self, name: str, daemon: Daemon) -> Sweeper:
+        from flashsale.client import Client
+        from flashsale.projections import catalog
+        from flashsale.stream import ShardId
+        from flashsale.sweeper import Sweeper
+        from flashsale.ids import Position
+
+        redis_url, _ = self.urls()
+
+        def shards() -> dict[ShardId, Position]:
+            with self.postgres() as connection:
+                return catalog.shards(connection)
+
+        return Sweeper(Client(redis_url, by=name), shards, daemon.wait)
+
+    def _migrate_private(self, postgres_url: str) -> None:
+        """A private database belongs to this version: it is brought up to date without asking."""
+        from flashsale.projections.database import connect
+        from flashsale.projections.migrate import migrate, schema_status
+
+        with connect(postgres_url) as connection:
+            missing = schema_status(connection).missing
+        if missing:
+            migrate(postgres_url)

@@ -1,0 +1,172 @@
+"""Settings: one table of fields, each read from a flag, the environment, a file or its default, in that order.
+
+Environment variables are `FLASHSALE_` and the field's name in capitals. A value too secret for the environment may stand
+in a file that `FLASHSALE_…_FILE` names. The settings file is TOML with the same names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from flashsale.errors import BadInput
+
+ENV_PREFIX = "FLASHSALE_"
+SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
+
+_SECRET = ("redis_url", "postgres_url")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be configured. `None` URLs mean the private development servers."""
+
+    #: redis://, rediss:// or unix:// URL of Redis or Valkey; none: the development server
+    redis_url: str | None = None
+    #: postgresql:// URL or conninfo of PostgreSQL; none: the development server
+    postgres_url: str | None = None
+    #: where the development servers keep their data; none: ~/.local/share/flashsale/dev
+    data_dir: str | None = None
+    #: least level that is logged
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    #: json for machines, plain for people; auto: plain on a terminal
+    log_format: Literal["auto", "json", "plain"] = "auto"
+    #: events a projector applies in one transaction
+    batch_max: int = 1000
+    #: events a projector applies in a second, to spare the database; 0: no limit
+    max_rate: int = 0
+    #: a reply of Redis that takes longer is lost, and the outcome unknown
+    reply_timeout_ms: int = 5000
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A setting and where it came from: `flag`, `environment NAME`, `file PATH` or `default`."""
+
+    value: Any
+    origin: str
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The settings in force, and the origin of each."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+    def shown(self) -> dict[str, Value]:
+        """Every setting for people; passwords in URLs are masked."""
+        values = msgspec.structs.asdict(self.settings)
+        return {
+            name: Value(mask(value) if name in _SECRET and value else value, self.origins[name])
+            for name, value in values.items()
+        }
+
+
+def load(
+    flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None = None, home: Path | None = None
+) -> Config:
+    """Read the settings. `flags` holds those given on the command line, None for those not given.
+
+    Raises `BadInput` for an unknown name, a value of the wrong type, or a password in a flag.
+    """
+    found: dict[str, Value] = {}
+    path = _settings_file(environ, file, home)
+    if path is not None:
+        found |= {name: Value(value, f"file {path}") for name, value in _read_file(path).items()}
+    found |= _read_environment(environ)
+    found |= {name: Value(value, "flag") for name, value in flags.items() if value is not None}
+    for name in _SECRET:
+        if name in found and found[name].origin == "flag":
+            _refuse_password(name, str(found[name].value))
+    values = {name: _convert(name, item) for name, item in found.items()}
+    origins = {
+        name: found[name].origin if name in found else "default" for name in Settings.__struct_fields__
+    }
+    return Config(Settings(**values), origins)
+
+
+def mask(url: str) -> str:
+    """The URL without its password."""
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return "***"
+    if password:
+        return url.replace(f":{password}@", ":***@", 1)
+    return url if "password" not in url else "***"
+
+
+def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | None) -> Path | None:
+    named = file or (Path(environ[f"{ENV_PREFIX}CONFIG"]) if environ.get(f"{ENV_PREFIX}CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise BadInput("config", str(named), "name a TOML file that exists")
+        return named
+    folder = (
+        Path(environ["XDG_CONFIG_HOME"])
+        if environ.get("XDG_CONFIG_HOME")
+        else (home or Path.home()) / ".config"
+    )
+    own = folder / "flashsale" / "flashsale.toml"
+    return next((path for path in (own, SYSTEM_FILE) if path.is_file()), None)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput("config", str(path), f"it cannot be read as TOML: {error}") from error
+    for name in values:
+        _check_name(name, f"in {path}")
+    return values
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Value]:
+    found = {}
+    for name in Settings.__struct_fields__:
+        variable = ENV_PREFIX + name.upper()
+        if file := environ.get(f"{variable}_FILE"):
+            found[name] = Value(_read_secret(f"{variable}_FILE", Path(file)), f"environment {variable}_FILE")
+        if text := environ.get(variable):
+            found[name] = Value(text, f"environment {variable}")
+    return found
+
+
+def _read_secret(field: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(field, str(path), f"the file cannot be read: {error}") from error
+
+
+def _check_name(name: str, where: str) -> None:
+    if name not in Settings.__struct_fields__:
+        close = get_close_matches(name, Settings.__struct_fields__, n=1)
+        known = f"did you mean {close[0]}?" if close else f"known are {', '.join(Settings.__struct_fields__)}"
+        raise BadInput(name, where, f"there is no such setting; {known}")
+
+
+def _convert(name: str, item: Value) -> Any:
+    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
+    # Only text from outside is converted: a TOML string is no number.
+    strict = item.origin.startswith("file")
+    try:
+        value = msgspec.convert(item.value, field.type, strict=strict)
+    except msgspec.ValidationError as error:
+        raise BadInput(name, item.value, f"{error} ({item.origin})") from error
+    limits = {"batch_max": (1, 10_000), "max_rate": (0, 10_000_000), "reply_timeout_ms": (10, 600_000)}
+    if name in limits and not limits[name][0] <= value <= limits[name][1]:
+        raise BadInput(name, value, f"use {limits[name][0]} to {limits[name][1]} ({item.origin})")
+    return value
+
+
+def _refuse_password(name: str, url: str) -> None:
+    if mask(url) != url:
+        raise BadInput(
+            name.replace("_", "-"), mask(url),
+            f"a password on the command line is seen by every user of this machine: set {ENV_PREFIX}{name.upper()}",
+        )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Run a step over and over: signals end it between two steps, errors that pass slow it down, nothing else stops it."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+
+from flashsale.errors import Unreachable
+
+log = structlog.get_logger(__name__)
+
+#: Waits between attempts grow from the first to the last, each drawn at random from the half up: no thundering herd.
+BACKOFF_FIRST_S = 0.1
+BACKOFF_LAST_S = 5.0
+assert BACKOFF_FIRST_S < BACKOFF_LAST_S
+
+
+class Daemon:
+    """The loop around one daemon. SIGTERM and SIGINT let the step under way finish."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._stop = threading.Event()
+        self._signal: int | None = None
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; returns early, and True, when the daemon is asked to stop."""
+        return self._stop.wait(max(0.0, seconds))
+
+    def stop(self) -> None:
+        """Let the loop end after the step under way. Twice is harmless."""
+        self._stop.set()
+
+    def run(self, step: Callable[[], object], close: Callable[[], None]) -> int:
+        """Call `step` until a signal; returns the exit code: 0 after SIGTERM, 130 after SIGINT (Ctrl-C).
+
+        `Unreachable` is waited out for ever. Any other exception ends the loop: `close` runs in every case.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        log.info("started", action="daemon_started", daemon=self.name)
+        backoff_s = BACKOFF_FIRST_S
+        try:
+            while not self._stop.is_set():
+                try:
+                    step()
+                except Unreachable as error:
+                    log.warning(
+                        str(error), action="daemon_degraded", daemon=self.name, retry_s=round(backoff_s, 1)
+                    )
+                    self.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311  # jitter, no secret
+                    backoff_s = min(backoff_s * 2, BACKOFF_LAST_S)
+                else:
+                    backoff_s = BACKOFF_FIRST_S
+        finally:
+            close()
+        log.info("stopped", action="daemon_stopped", daemon=self.name)
+        return 130 if self._signal == signal.SIGINT else 0
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._signal = number
+        self.stop()

@@ -1,0 +1,134 @@
+"""What the command line and reconcile read from Postgres."""
+
+from __future__ import annotations
+
+import msgspec
+from psycopg.rows import TupleRow
+
+from flashsale.ids import Position
+from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.queries import query
+from flashsale.stream import Entry, ShardId
+
+
+class CheckpointRow(msgspec.Struct, frozen=True):
+    """Where one shard stands in Postgres, and who leads it."""
+
+    shard: ShardId
+    checkpoint: Position
+    fence: int
+    #: why nothing is applied any more; None while all is well
+    halted: str | None
+    #: the projector that leads it; None when nobody does
+    holder: str | None
+    #: time since the holder last said it lives; None when nobody ever led it
+    heartbeat_age_ms: int | None
+    #: dead letters
+    parked: int
+
+
+class StockRow(msgspec.Struct, frozen=True):
+    sku: str
+    available: int
+    held: int
+    sold: int
+    returned: int
+    capacity: int
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    order_id: str
+    buyer: str
+    sku: str
+    quantity: int
+    status: str
+    reserved_ms: int
+    hold_until_ms: int
+    changed_ms: int
+    position: Position
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """One shard's projections at one checkpoint."""
+
+    checkpoint: Position
+    #: by SKU
+    stock: dict[str, StockRow]
+    #: by order id
+    orders: dict[str, OrderRow]
+    archived_events: int
+    parked: int
+
+
+def checkpoints(connection: Connection, sale: str | None = None) -> list[CheckpointRow]:
+    """Every shard, or those of one sale."""
+    with errors_told():
+        rows = connection.execute(query("read", "checkpoints"), {"sale_id": sale})
+        return [
+            CheckpointRow(
+                ShardId(sale_id, shard), Position(epoch, seq), fence, halted, holder, age_ms, parked
+            )
+            for sale_id, shard, epoch, seq, fence, halted, holder, age_ms, parked in rows
+        ]
+
+
+def tables(connection: Connection, shard: ShardId) -> Tables:
+    """Stock, orders and checkpoint as one transaction sees them. Reads every order of the shard."""
+    values = {"sale_id": shard.sale, "shard": shard.shard}
+    with errors_told(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        (row,) = (row for row in checkpoints(connection, shard.sale) if row.shard == shard)
+        stock = connection.execute(query("read", "stock"), values).fetchall()
+        orders = connection.execute(query("read", "orders"), values).fetchall()
+        counted = connection.execute(query("read", "archived_count"), values).fetchone()
+    return Tables(
+        checkpoint=row.checkpoint,
+        stock={sku: StockRow(sku, *counters) for sku, *counters in stock},
+        orders={order.order_id: order for order in map(_order, orders)},
+        archived_events=counted[0] if counted else 0,
+        parked=row.parked,
+    )
+
+
+def order(connection: Connection, sale: str, order_id: str) -> OrderRow | None:
+    """One order as Postgres knows it; None before it is projected."""
+    with errors_told():
+        values = {"sale_id": sale, "order_id": order_id}
+        row = connection.execute(query("read", "order"), values).fetchone()
+        return _order(row) if row else None
+
+
+def order_counts(connection: Connection, sale: str) -> dict[str, tuple[int, int]]:
+    """Status → (orders, units)."""
+    with errors_told():
+        rows = connection.execute(query("read", "order_counts"), {"sale_id": sale})
+        return {status: (orders, units) for status, orders, units in rows}
+
+
+def order_events(connection: Connection, shard: ShardId, order_id: str) -> list[Entry]:
+    """The archived events of one order, in order."""
+    values = {"sale_id": shard.sale, "shard": shard.shard, "order_id": order_id}
+    with errors_told():
+        return _entries(connection.execute(query("read", "order_events"), values).fetchall())
+
+
+def events(connection: Connection, shard: ShardId, after: Position, limit: int) -> list[Entry]:
+    """Archived events after a position, in order."""
+    values = {
+        "sale_id": shard.sale,
+        "shard": shard.shard,
+        "epoch": after.epoch,
+        "seq": after.seq,
+        "limit": limit,
+    }
+    with errors_told():
+        return _entries(connection.execute(query("read", "events"), values).fetchall())
+
+
+def _order(row: TupleRow) -> OrderRow:
+    *fields, epoch, seq = row
+    return OrderRow(*fields, position=Position(epoch, seq))
+
+
+def _entries(rows: list[TupleRow]) -> list[Entry]:
+    return [Entry(Position(epoch, seq), bytes(body)) for epoch, seq, body in rows]

@@ -1,0 +1,91 @@
+"""The sweeper daemon: ends holds whose time is over, less than a second late.
+
+Any number of sweepers may run: the script that ends a hold decides, and each hold ends once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from flashsale.client import Client
+from flashsale.commands import Code, Expire
+from flashsale.commands.sale import EXPIRE_MAX
+from flashsale.errors import Halted, Unreachable
+from flashsale.ids import Position
+from flashsale.stream import ShardId
+
+log = structlog.get_logger(__name__)
+
+#: The longest time between two looks at a shard: a hold made just after a look ends at most this late.
+LOOK_EVERY_MS = 500
+#: How often the list of sales is read again.
+SHARDS_EVERY_S = 2.0
+#: Calls in a row for one shard before the others have their turn.
+CALLS_PER_TURN = 20
+
+
+class Sweeper:
+    """One sweeper. `shards` lists what to sweep, with the checkpoint of each as the first fence."""
+
+    def __init__(
+        self,
+        client: Client,
+        shards: Callable[[], Mapping[ShardId, Position]],
+        wait: Callable[[float], object],
+    ) -> None:
+        self.expired = 0
+        self._client = client
+        self._list_shards = shards
+        self._wait = wait
+        self._shards: Mapping[ShardId, Position] = {}
+        self._next_list = 0.0
+
+    def step(self) -> int:
+        """Look at every shard once, then wait for the next hold to end. Returns how many holds ended."""
+        self._refresh()
+        ended, wait_ms = 0, LOOK_EVERY_MS
+        for shard in self._shards:
+            count, next_ms = self._sweep(shard)
+            ended += count
+            wait_ms = min(wait_ms, next_ms)
+        self.expired += ended
+        self._wait(wait_ms / 1000)
+        return ended
+
+    def _refresh(self) -> None:
+        if time.monotonic() < self._next_list:
+            return
+        try:
+            self._shards = self._list_shards()
+        except Unreachable:
+            # Postgres is away; the holds of the sales known so far end all the same.
+            if not self._shards:
+                raise
+            log.warning("Postgres is away: sweeping the sales known so far", action="sweeper_degraded")
+        for shard, checkpoint in self._shards.items():
+            self._client.fences.saw(shard.sale, shard.shard, checkpoint)
+        self._next_list = time.monotonic() + SHARDS_EVERY_S
+
+    def _sweep(self, shard: ShardId) -> tuple[int, int]:
+        """End overdue holds of one shard; returns how many, and in how many ms the next one ends."""
+        ended = 0
+        for _ in range(CALLS_PER_TURN):
+            try:
+                done = self._client.expire(shard.sale, Expire(), shard.shard)
+            except Halted as error:
+                log.error(str(error), action="sweeper_halted", shard=str(shard))
+                return ended, LOOK_EVERY_MS
+            if done.answer.code is not Code.EXPIRED:
+                if done.answer.code is Code.LOG_REGRESSED:
+                    log.error("the log lost its tail", action="log_regressed", shard=str(shard))
+                return ended, LOOK_EVERY_MS
+            ended += len(done.order_ids)
+            if done.order_ids:
+                log.info("holds ended", action="holds_expired", shard=str(shard), orders=len(done.order_ids))
+            if len(done.order_ids) < EXPIRE_MAX:
+                next_ms = done.next_hold_until_ms
+                return ended, max(1, next_ms - done.now_ms) if next_ms else LOOK_EVERY_MS
+        return ended, 0
