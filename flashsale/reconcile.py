@@ -52,9 +52,8 @@ class Comparison(msgspec.Struct, frozen=True):
     log_hash: str
     redis_hash: str
     postgres_hash: str
-    orders_in_postgres: int
-    archived_events: int
-    parked: int
+    #: Postgres, as it stood at `position`
+    tables: Tables
 
 
 class NotCaughtUp(FlashsaleError):
@@ -181,9 +180,7 @@ def _compare(shard: ShardId, folded: ShardState, snapshot: Snapshot, tables: Tab
         log_hash=state_hash(log_view.stock, log_view.orders),
         redis_hash=state_hash(redis_view.stock, redis_view.orders),
         postgres_hash=state_hash(postgres_view.stock, postgres_view.orders),
-        orders_in_postgres=len(tables.orders),
-        archived_events=tables.archived_events,
-        parked=tables.parked,
+        tables=tables,
     )
 
 

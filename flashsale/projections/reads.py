@@ -126,8 +126,9 @@ def events(connection: Connection, shard: ShardId, after: Position, limit: int) 
 
 
 def _order(row: TupleRow) -> OrderRow:
-    *fields, epoch, seq = row
-    return OrderRow(*fields, position=Position(epoch, seq))
+    order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq = row
+    position = Position(epoch, seq)
+    return OrderRow(order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, position)
 
 
 def _entries(rows: list[TupleRow]) -> list[Entry]:
