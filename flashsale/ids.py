@@ -21,6 +21,7 @@ BUYER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 ORDER_ID = re.compile(r"(0|[1-9][0-9]{0,2})-[A-Za-z0-9_-]{8,48}")
 ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_POSITION = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 
 #: One order, and one restock, moves at most this many units; Lua accepts the same: six digits.
 QUANTITY_MAX = 999_999
@@ -42,8 +43,10 @@ class Position(NamedTuple):
     @classmethod
     def parse(cls, text: str | bytes) -> Position:
         """Read `epoch-seq`, as Redis returns it. Raises `ValueError` on any other text."""
-        epoch, _, seq = (text.decode() if isinstance(text, bytes) else text).partition("-")
-        return cls(int(epoch), int(seq))
+        match = _POSITION.fullmatch(text.decode() if isinstance(text, bytes) else text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a position: epoch-seq")
+        return cls(int(match[1]), int(match[2]))
 
 
 #: Before the first event of a shard.

@@ -39,7 +39,7 @@ changes.sale = {
 for i = 1, n do
   local a = 3 * i + 3
   local sku, quantity, limit = ARGV[a], count_of(ARGV[a + 1], 'quantity'), count_of(ARGV[a + 2], 'limit')
-  if not is_id(sku, 64) or changes.stock[sku] then invalid('sku') end
+  if not is_id(sku, '._-', 64) or changes.stock[sku] then invalid('sku') end
   if quantity < 1 or quantity > 1000000000 then invalid('quantity') end
   local stock = {available = quantity, held = 0, sold = 0, returned = 0, limit = limit}
   changes.stock[sku] = stock

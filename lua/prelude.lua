@@ -29,12 +29,13 @@ local function count_of(text, what)
 end
 
 -- The same characters as flashsale/ids.py: nothing that could break a record, a field or the JSON of an event.
-local function is_id(text, length_max)
-  return #text <= length_max and string.find(text, '^%w[%w._@+:/-]*$') ~= nil
+-- `others` are the ones allowed after a first letter or digit, besides letters and digits.
+local function is_id(text, others, length_max)
+  return #text <= length_max and string.find(text, '^%w[%w' .. others .. ']*$') ~= nil
 end
 
 local function actor_of(text)
-  if not text or not is_id(text, 64) then invalid('by') end
+  if not text or not is_id(text, '._:@/+-', 64) then invalid('by') end
   return text
 end
 

@@ -9,7 +9,7 @@
 --       then for each SKU whose limit changes, 0 to 1000 of them:
 --       sku        text
 --       limit      int   0: no limit
--- Returns  {position, now_ms, answer}: RECONFIGURED position | WRONG_STATE position state | UNKNOWN_SKU position sku
+-- Returns  {position, now_ms, answer}: RECONFIGURED position | WRONG_STATE position state | UNKNOWN_SKU position
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Emits    sale.reconfigured
 local keys = named_keys()

@@ -68,7 +68,7 @@ local function repeated(record, id, buyer, sku, quantity)
 end
 
 local function accept(id, buyer, sku, quantity, left, holder, mine)
-  if not (string.find(id, '^%d%d?%d?%-[%w_-]+$') and #id <= 52 and is_id(buyer, 128)) then
+  if not (string.find(id, '^%d%d?%d?%-[%w_-]+$') and #id <= 52 and is_id(buyer, '._@+-', 128)) then
     invalid('order ' .. #reply - 1 .. ' of the batch: order id or buyer')
   end
   left.available = left.available - quantity

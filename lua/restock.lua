@@ -16,7 +16,7 @@ local keys = named_keys()
 local fence, by = ARGV[1], actor_of(ARGV[2])
 if #ARGV ~= 6 then invalid('ARGV: ' .. #ARGV .. ' values') end
 local request, direction, sku, quantity = ARGV[3], ARGV[4], ARGV[5], quantity_of(ARGV[6], 'quantity')
-if not is_id(request, 64) then invalid('request') end
+if not is_id(request, '._-', 64) then invalid('request') end
 if direction ~= 'add' and direction ~= 'remove' then invalid('direction') end
 
 local now = now_ms()

@@ -31,6 +31,9 @@ _encoder = msgspec.json.Encoder()
 _CURRENT = {cls: cls.VERSION for cls in EVENT_TYPES.values()}
 _LIFTED_TYPES = {name for name, _ in UPCASTERS}
 
+#: What msgspec raises on bytes that are no event: also for text that is not UTF-8, and for brackets a thousand deep.
+_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+
 
 def decode(body: bytes) -> AnyEvent:
     """Read one event, lifted to its present version.
@@ -40,7 +43,7 @@ def decode(body: bytes) -> AnyEvent:
     """
     try:
         event = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except _DAMAGED as error:
         return _decode_lifted(body, str(error))
     if event.v != _CURRENT[type(event)]:
         return _decode_lifted(body, f"version {event.v} is unknown")
@@ -54,7 +57,7 @@ def _decode_lifted(body: bytes, reason: str) -> AnyEvent:
         if len(raw) < 2 or raw[0] not in _LIFTED_TYPES or type(raw[1]) is not int:
             raise UndecodableEvent(reason)
         event: AnyEvent = msgspec.convert(upcast(raw), AnyEvent)
-    except (msgspec.MsgspecError, TypeError) as error:
+    except _DAMAGED as error:
         raise UndecodableEvent(reason) from error
     if event.v != _CURRENT[type(event)]:
         raise UndecodableEvent(reason)
