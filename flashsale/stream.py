@@ -131,15 +131,16 @@ class Log:
         return True
 
     def read(
-        self, shards: Sequence[ShardId], consumer: str, *, count: int, block_ms: int = BLOCK_MS
+        self, shards: Sequence[ShardId], consumer: str, *, count: int, block_ms: int | None = BLOCK_MS
     ) -> dict[ShardId, list[Entry]]:
-        """New entries of several shards for this consumer; waits up to `block_ms` when there are none.
+        """New entries of several shards for this consumer; waits up to `block_ms` when there are none (None: not).
 
         Raises `NoGroup` when one of the groups is gone.
         """
         keys = {_key(shard).encode(): shard for shard in shards}
+        waiting = () if block_ms is None else ("BLOCK", block_ms)
         raw = self._group_call(
-            "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, "BLOCK", block_ms,
+            "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, *waiting,
             "STREAMS", *keys, *(">" for _ in keys),
         )  # fmt: skip
         return {keys[key]: _entries(found) for key, found in raw or ()}

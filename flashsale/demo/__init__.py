@@ -1,0 +1,1 @@
+"""The demo: a crowd, a shop, a killed projector, and every promise checked."""

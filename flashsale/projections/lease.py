@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flashsale.ids import Position
 from flashsale.projections.apply import Lease
-from flashsale.projections.database import Connection
+from flashsale.projections.database import STATEMENT_TIMEOUT_MS, Connection
 from flashsale.projections.queries import query
 from flashsale.stream import ShardId
 
@@ -16,6 +16,7 @@ from flashsale.stream import ShardId
 HEARTBEAT_MS = 1_000
 #: … and is taken for dead after this silence. A transaction never lasts as long: its statements time out before.
 SILENT_MS = 20_000
+assert HEARTBEAT_MS * 5 < STATEMENT_TIMEOUT_MS < SILENT_MS
 
 
 def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:

@@ -20,7 +20,7 @@ from flashsale.projections.database import Connection, connect, is_transient
 from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release
 from flashsale.projections.migrate import check_schema
 from flashsale.projections.pace import Pace
-from flashsale.projections.shard import ShardProjector
+from flashsale.projections.shard import Phase, ShardProjector
 from flashsale.stream import BLOCK_MS, Log, NoGroup, ShardId
 
 log = structlog.get_logger(__name__)
@@ -64,8 +64,7 @@ class Projector:
         self._pace = Pace(max_rate, wait)
         self._connection: Connection | None = None
         self._log: Log | None = None
-        self._active: dict[ShardId, ShardProjector] = {}
-        self._idle: dict[ShardId, ShardProjector] = {}
+        self._led: dict[ShardId, ShardProjector] = {}
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
 
@@ -86,8 +85,7 @@ class Projector:
         """Give the leases back and close the connections. Twice is harmless."""
         connection, self._connection = self._connection, None
         log_reader, self._log = self._log, None
-        self._active.clear()
-        self._idle.clear()
+        self._led.clear()
         if connection is not None:
             try:
                 release(connection, self.name)
@@ -100,7 +98,7 @@ class Projector:
     @property
     def shards(self) -> list[ShardId]:
         """The shards this process applies now."""
-        return sorted(self._active)
+        return sorted(self._in(Phase.LIVE))
 
     def _step(self) -> int:
         connection, reader = self._connect()
@@ -110,27 +108,40 @@ class Projector:
             self._drop_lost(heartbeat(connection, self.name))
         if now >= self._next_acquire:
             self._next_acquire = now + ACQUIRE_EVERY_MS / 1000
-            for lease in acquire(connection, self.name, ACQUIRE_MAX):
-                self._idle[lease.shard] = ShardProjector(
-                    connection, reader, self.name, lease, self._batch_max
-                )
-                log.info(
-                    "leading a shard", action="shard_acquired", shard=str(lease.shard), fence=lease.fence
-                )
-                self._next_acquire = self._next_recheck = now
+            self._acquire(connection, reader, now)
         applied = 0
         if now >= self._next_recheck:
             self._next_recheck = now + RECHECK_EVERY_MS / 1000
-            applied += self._start_idle()
-        if not self._active:
-            self._pace.idle(ACQUIRE_EVERY_MS / 1000)
-            return applied
-        # Others' shards must not wait for a long poll: news wakes the read, a free shard does not.
-        block_ms = min(BLOCK_MS, ACQUIRE_EVERY_MS)
-        news = reader.read(list(self._active), self.name, count=self._batch_max, block_ms=block_ms)
-        for shard, entries in news.items():
-            applied += self._run(self._active[shard], partial(ShardProjector.feed, entries=entries))
-        return applied
+            for projector in self._in(Phase.WAITING).values():
+                applied += self._run(projector, self._start)
+        for projector in self._in(Phase.BEHIND).values():
+            applied += self._run(projector, ShardProjector.catch_up)
+        return applied + self._read_live(reader)
+
+    def _acquire(self, connection: Connection, reader: Log, now: float) -> None:
+        for lease in acquire(connection, self.name, ACQUIRE_MAX):
+            shard = lease.shard
+            self._led[shard] = ShardProjector(connection, reader, self.name, lease, self._batch_max)
+            log.info("leading a shard", action="shard_acquired", shard=str(shard), fence=lease.fence)
+            self._next_acquire = self._next_recheck = now
+
+    def _read_live(self, reader: Log) -> int:
+        """One batch of every live shard that has news; waits for news when there is nothing else to do."""
+        live, behind = self._in(Phase.LIVE), self._in(Phase.BEHIND)
+        if not live:
+            if not behind:
+                self._pace.idle(ACQUIRE_EVERY_MS / 1000)
+            return 0
+        # News ends the wait at once, a shard that became free does not: so it is short.
+        block_ms = None if behind else min(BLOCK_MS, ACQUIRE_EVERY_MS)
+        news = reader.read(list(live), self.name, count=self._batch_max, block_ms=block_ms)
+        return sum(
+            self._run(live[shard], partial(ShardProjector.feed, entries=entries))
+            for shard, entries in news.items()
+        )
+
+    def _in(self, phase: Phase) -> dict[ShardId, ShardProjector]:
+        return {shard: projector for shard, projector in self._led.items() if projector.phase is phase}
 
     def _connect(self) -> tuple[Connection, Log]:
         if self._connection is None or self._log is None:
@@ -145,37 +156,22 @@ class Projector:
         return self._connection, self._log
 
     def _drop_lost(self, led: dict[ShardId, int]) -> None:
-        for group in (self._active, self._idle):
-            for shard, projector in list(group.items()):
-                if led.get(shard) != projector.lease.fence:
-                    del group[shard]
-                    log.warning(
-                        "another projector leads this shard now", action="lease_lost", shard=str(shard)
-                    )
+        for shard, projector in list(self._led.items()):
+            if led.get(shard) != projector.lease.fence:
+                self._drop(shard)
 
-    def _start_idle(self) -> int:
-        """Begin with shards just acquired, and look again at those not warm yet or halted."""
-        applied = 0
-        for projector in list(self._idle.values()):
-            applied += self._run(projector, self._start)
-        return applied
+    def _drop(self, shard: ShardId) -> None:
+        del self._led[shard]
+        log.warning("another projector leads this shard now", action="lease_lost", shard=str(shard))
 
     def _start(self, projector: ShardProjector) -> Applied:
         shard = projector.lease.shard
-        if not projector.start(first_time=shard not in self._led_before):
-            return Applied()
-        self._led_before.add(shard)
-        total = Applied()
-        for done in projector.catch_up():
-            total += done
-            self._pace.spend(done.events)
-        projector.unhalt()
-        self._idle.pop(shard, None)
-        self._active[shard] = projector
-        log.info(
-            "applying a shard", action="shard_started", shard=str(shard), at=str(projector.lease.checkpoint)
-        )
-        return total
+        projector.start(first_time=shard not in self._led_before)
+        if projector.phase is Phase.BEHIND:
+            self._led_before.add(shard)
+            at = str(projector.lease.checkpoint)
+            log.info("applying a shard", action="shard_started", shard=str(shard), at=at)
+        return Applied()
 
     def _run(self, projector: ShardProjector, work: Callable[[ShardProjector], Applied]) -> int:
         """Do work on one shard; what cannot be right halts that shard alone."""
@@ -183,15 +179,12 @@ class Projector:
         try:
             done = work(projector)
         except Halted as error:
-            self._active.pop(shard, None)
-            self._idle[shard] = projector
+            if str(error) != projector.halted:
+                log.error(str(error), action="shard_halted", shard=str(shard))
             projector.halt(str(error))
-            log.error("halted: " + str(error), action="shard_halted", shard=str(shard))
             return 0
         except LeaseLost:
-            self._active.pop(shard, None)
-            self._idle.pop(shard, None)
-            log.warning("another projector leads this shard now", action="lease_lost", shard=str(shard))
+            self._drop(shard)
             return 0
         self._count(shard, done)
         self._pace.spend(done.events)

@@ -7,6 +7,7 @@ What the group does not deliver (a lost reply, a deleted consumer, a rewound gro
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
 
 import msgspec
 
@@ -25,6 +26,17 @@ ALONE_AFTER_DELIVERIES = 5
 PARK_AFTER_DELIVERIES = 6
 
 
+class Phase(Enum):
+    """What a leader does with its shard."""
+
+    #: the sale is not warm yet, or the shard is halted: look again later
+    WAITING = "waiting"
+    #: a predecessor's entries are read from the log
+    BEHIND = "behind"
+    #: new entries come from the group
+    LIVE = "live"
+
+
 class Gap(Halted):
     """Events between the checkpoint and the rest of the log are gone from Redis."""
 
@@ -34,39 +46,45 @@ class ShardProjector:
 
     def __init__(self, connection: Connection, log: Log, consumer: str, lease: Lease, batch_max: int) -> None:
         self.lease = lease
+        self.phase = Phase.WAITING
+        #: why the shard is halted; None while all is well
+        self.halted: str | None = None
         self._connection, self._log, self._consumer = connection, log, consumer
         self._batch_max = batch_max
         #: pending entries that others left behind, with the times they were delivered
         self._suspects: dict[Position, int] = {}
 
-    def start(self, *, first_time: bool) -> bool:
-        """Prove that the log continues the archive, take over what is pending. False: the sale is not warm yet.
+    def start(self, *, first_time: bool) -> None:
+        """Prove that the log continues the archive, take over what is pending. Does nothing while the sale is not warm.
 
         `first_time`: this process has not led the shard before, so whoever left entries pending died with them.
         """
         head = self._log.head(self.lease.shard)
         if head is None and self.lease.checkpoint == START:
-            return False
+            return
         self._prove_continuity(head or START)
         self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
         self._take_over(first_time=first_time)
-        return True
+        set_halted(self._connection, self.lease, None)
+        self.halted = None
+        self.phase = Phase.BEHIND
 
-    def catch_up(self) -> Iterator[Applied]:
-        """Apply what was delivered once but never applied, page by page, and settle the pending list.
+    def catch_up(self) -> Applied:
+        """Apply one page of what was delivered once but never applied; when nothing is left, the shard is live.
 
         The group hands out later entries only; what lies between the checkpoint and its mark comes from the log.
         """
         delivered = self._log.delivered(self.lease.shard)
-        while self.lease.checkpoint < delivered:
+        if self.lease.checkpoint < delivered:
             page = self._log.entries(
                 self.lease.shard, self.lease.checkpoint, up_to=delivered, count=self._batch_max
             )
-            if not page:
-                # Trimmed or deleted up to the group's mark: the next entry, if there is one, shows the gap.
-                break
-            yield self._apply_all(page)
+            # No page: trimmed or deleted up to the group's mark. The next entry, if there is one, shows the gap.
+            if page:
+                return self._apply_all(page)
         self._settle_pending()
+        self.phase = Phase.LIVE
+        return Applied()
 
     def feed(self, entries: Sequence[Entry]) -> Applied:
         """Apply entries the group delivered, then acknowledge them. Repeats are dropped, holes are read from the log."""
@@ -76,12 +94,10 @@ class ShardProjector:
         return msgspec.structs.replace(done, ack_missing=len(entries) - acknowledged)
 
     def halt(self, reason: str) -> None:
-        """Record for operators why nothing is applied any more."""
+        """Apply nothing more until a new start succeeds; operators read the reason in `checkpoint.halted`."""
+        self.phase = Phase.WAITING
+        self.halted = reason
         set_halted(self._connection, self.lease, reason)
-
-    def unhalt(self) -> None:
-        """Record that the shard is applied again."""
-        set_halted(self._connection, self.lease, None)
 
     def _prove_continuity(self, head: Position) -> None:
         checkpoint = self.lease.checkpoint
