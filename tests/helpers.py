@@ -1,0 +1,18 @@
+"""What tests of every kind share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+POLL_INTERVAL_S = 0.01
+
+
+def wait_until(predicate: Callable[[], object], timeout_s: float = 10, description: str = "") -> None:
+    """Return as soon as `predicate()` is true; fail, naming what never came true, after `timeout_s`."""
+    deadline_s = time.monotonic() + timeout_s
+    while not predicate():
+        if time.monotonic() >= deadline_s:
+            name = getattr(predicate, "__name__", "the condition")
+            raise AssertionError(f"not true within {timeout_s} s: {description or name}")
+        time.sleep(POLL_INTERVAL_S)

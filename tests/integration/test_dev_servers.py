@@ -1,0 +1,347 @@
+"""The development servers in everyday use, under kill -9, and in the hands of several processes at once."""
+
+import fcntl
+import json
+import os
+import pwd
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from flashsale.errors import BadInput, RefusedByState
+from flashsale.servers import default_data_dir
+from tests.helpers import wait_until
+from tests.integration.dev_servers_kit import (
+    DEBIAN_POSTGRES,
+    DEBIAN_REDIS,
+    IS_ROOT,
+    OTHER_USER,
+    Make,
+    bystander,
+    needs_proc,
+    open_directory,
+    output,
+    pids,
+    rows,
+    running_in,
+    script,
+    servers_below,
+    write,
+)
+
+#: the least of all systems: macOS
+SOCKET_PATH_BYTES_MAX = 103
+
+
+@pytest.fixture
+def open_dir() -> Iterator[Path]:
+    with open_directory() as path:
+        yield path
+
+
+@pytest.fixture
+def make_servers(open_dir: Path) -> Iterator[Make]:
+    with servers_below(open_dir) as make:
+        yield make
+
+
+@pytest.fixture(params=["bundled", "debian"])
+def programs(request: pytest.FixtureRequest) -> dict[str, Path]:
+    if request.param == "bundled":
+        return {}
+    if not DEBIAN_REDIS.exists() or not DEBIAN_POSTGRES:
+        pytest.skip("apt-get install redis-server postgresql")
+    return {"redis_binary": DEBIAN_REDIS, "postgres_bin_dir": DEBIAN_POSTGRES[-1]}
+
+
+# ------------------------------------------------------------------------------------------------- the usual life
+
+
+@needs_proc
+def test_servers_start_are_found_again_and_keep_their_data(
+    make_servers: Make, programs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPORT", "1")  # a habit of the user's, which must not lead astray
+    servers = make_servers(**programs)
+    assert [server.running for server in servers.status()] == [False, False]
+    assert servers.down() == []
+    urls = servers.up()
+    write(urls)
+
+    first = pids(servers)
+    assert servers.up() == urls == servers.urls()
+    assert pids(servers) == first
+    assert [(server.name, server.running) for server in servers.status()] == [
+        ("redis", True),
+        ("postgres", True),
+    ]
+    assert all(server.version and server.log_file.exists() for server in servers.status())
+
+    assert servers.down() == ["redis", "postgres"]
+    assert [(server.running, server.pid) for server in servers.status()] == [(False, None), (False, None)]
+    assert servers.down() == []
+    assert servers.up() == urls
+    assert rows(urls) == (1, 1)
+
+    directories = [server.data_dir for server in servers.status()]
+    servers.destroy()
+    assert not directories[0].parent.exists()
+    assert [running_in(directory) for directory in directories] == [[], []]
+
+
+@needs_proc
+def test_servers_are_configured_to_lose_nothing_and_to_listen_on_sockets_only(
+    make_servers: Make, programs: dict[str, Path]
+) -> None:
+    servers = make_servers(durable=True, **programs)
+    urls = servers.up()
+
+    wanted = {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "port": "0",
+    }
+    with redis.Redis.from_url(urls.redis_url, decode_responses=True) as client:
+        assert {name: client.config_get(name)[name] for name in wanted} == wanted
+    wanted = {"listen_addresses": "", "fsync": "on", "server_encoding": "UTF8", "TimeZone": "UTC"}
+    with psycopg.connect(urls.postgres_url) as connection:
+        assert {name: connection.execute(f"SHOW {name}").fetchone() for name in wanted} == {
+            name: (value,) for name, value in wanted.items()
+        }
+        locale = connection.execute(
+            "SELECT datcollate FROM pg_database WHERE datname = 'flashsale'"
+        ).fetchone()
+        assert locale == ("C.UTF-8",)
+
+    inodes = {str(fd.readlink()) for pid in pids(servers) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            assert f"socket:[{line.split()[9]}]" not in inodes
+
+
+@needs_proc
+def test_servers_are_detached_from_whoever_starts_them(
+    make_servers: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRET", "not for servers")
+    monkeypatch.chdir(tmp_path)
+    servers = make_servers()
+    servers.up()
+
+    for server in servers.status():
+        process = Path(f"/proc/{server.pid}")
+        names = {word.partition(b"=")[0].decode() for word in (process / "environ").read_bytes().split(b"\0")}
+        assert names <= {"", "LC_ALL", "PATH", "TZ", "PWD", "OLDPWD", "SHLVL", "_"}
+        assert (process / "cwd").resolve() == server.data_dir
+        assert [str((process / "fd" / fd).readlink()) for fd in "012"] == [
+            "/dev/null",
+            *[str(server.log_file)] * 2,
+        ]
+        assert not [fd for fd in (process / "fd").iterdir() if fd.readlink().name == "lock"]
+        assert server.pid
+        assert os.getsid(server.pid) != os.getsid(0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space, comma and 100 % ?&#=+ü", "/".join(["x" * 98] * 3), "日本 語/" + "ü" * 70],
+    ids=["comma", "300 characters", "not ASCII"],
+)
+def test_any_data_directory_will_do(make_servers: Make, name: str) -> None:
+    servers = make_servers(name)
+    urls = servers.up()
+    write(urls)
+    assert rows(urls) == (1, 1)
+
+    for server in servers.status():
+        assert len(os.fsencode(server.socket)) <= SOCKET_PATH_BYTES_MAX
+        assert server.socket.parent.stat().st_mode & 0o777 == 0o700
+    run_dir = servers.status()[0].socket.parent
+    servers.destroy()
+    assert not run_dir.exists()
+
+
+def test_another_s_runtime_directory_is_not_trusted(make_servers: Make) -> None:
+    servers = make_servers("x" * 200)
+    run_dir = servers.status()[0].socket.parent
+    run_dir.mkdir()
+    run_dir.chmod(0o755)
+    try:
+        with pytest.raises(RefusedByState, match=str(run_dir)):
+            servers.up()
+        if IS_ROOT:
+            run_dir.chmod(0o700)
+            os.chown(run_dir, pwd.getpwnam(OTHER_USER).pw_uid, 0)
+            with pytest.raises(RefusedByState, match="somebody else"):
+                servers.up()
+    finally:
+        run_dir.rmdir()
+
+
+def test_a_directory_with_other_files_is_neither_used_nor_emptied(make_servers: Make, open_dir: Path) -> None:
+    (open_dir / "redis").mkdir()
+    with pytest.raises(BadInput, match="it holds other files"):
+        make_servers(".").up()
+    assert [path.name for path in open_dir.iterdir()] == ["redis"]
+
+    servers = make_servers()
+    servers.up()
+    note = open_dir / "dev" / "note"
+    note.touch()
+    servers.destroy()
+    assert list((open_dir / "dev").iterdir()) == [note]
+
+
+def test_the_data_directory_follows_the_xdg_specification() -> None:
+    assert default_data_dir({"XDG_DATA_HOME": "/data", "HOME": "/h"}) == Path("/data/flashsale/dev")
+    assert default_data_dir({"XDG_DATA_HOME": "data", "HOME": "/h"}) == Path("/h/.local/share/flashsale/dev")
+    assert default_data_dir({}) == Path(pwd.getpwuid(os.getuid()).pw_dir, ".local/share/flashsale/dev")
+
+
+# ------------------------------------------------------------------------------------- kills, and two at one time
+
+
+@needs_proc
+def test_killed_servers_come_back_with_their_data(make_servers: Make) -> None:
+    servers = make_servers(durable=True)
+    urls = servers.up()
+    write(urls)
+    for _ in range(2):
+        for pid in pids(servers):
+            os.kill(pid, signal.SIGKILL)
+        assert servers.up() == urls
+        assert rows(urls) == (1, 1)
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "moment", ["lock", "redis.pid", "postgres.new", "postgres.new/PG_VERSION", "postgres", "postgres.pid"]
+)
+def test_a_killed_starter_leaves_nothing_that_the_next_one_cannot_use(
+    make_servers: Make, open_dir: Path, moment: str
+) -> None:
+    servers = make_servers()
+    starter = script(open_dir / "dev", "servers.up()")
+    wait_until((open_dir / "dev" / moment).exists, description=f"{moment} appears")
+    starter.kill()
+    output(starter)
+
+    urls = servers.up()
+    write(urls)
+    assert rows(urls) == (1, 1)
+    for server, data_dir in zip(servers.status(), ("redis", "postgres"), strict=True):
+        found = running_in(open_dir / "dev" / data_dir)
+        assert server.pid in found
+        assert [
+            pid for pid in found if pid != server.pid and os.getsid(pid) == os.getsid(server.pid or 0)
+        ] == []
+
+
+def test_servers_outlive_ctrl_c_and_the_terminal(make_servers: Make, open_dir: Path) -> None:
+    servers = make_servers()
+    starter = script(open_dir / "dev", "import signal; servers.up(); print('up', flush=True); signal.pause()")
+    assert starter.stdout is not None
+    assert starter.stdout.readline() == "up\n"
+    found = pids(servers)
+    os.killpg(starter.pid, signal.SIGINT)
+    assert "KeyboardInterrupt" in output(starter)
+    os.kill(found[0], 0)
+    write(servers.up())
+    assert pids(servers) == found
+
+
+def test_of_several_that_start_them_at_once_one_does(make_servers: Make, open_dir: Path) -> None:
+    servers = make_servers()
+    starters = [script(open_dir / "dev", "print(json.dumps([*servers.up(), *pids()]))") for _ in range(3)]
+    answers = [json.loads(output(starter)) for starter in starters]
+    assert answers == [[*servers.up(), *pids(servers)]] * 3
+
+
+def test_starting_stopping_and_destroying_at_once_end_well(make_servers: Make, open_dir: Path) -> None:
+    servers = make_servers()
+    code = "for _ in range(3): servers.up(); servers.{}()"
+    others = [script(open_dir / "dev", code.format(word)) for word in ("down", "destroy", "up")]
+    assert [output(other) for other in others] == ["", "", ""]
+    write(servers.up())
+
+
+@needs_proc
+def test_a_suspended_server_can_be_stopped(make_servers: Make) -> None:
+    servers = make_servers()
+    servers.up()
+    for pid in pids(servers):
+        os.kill(pid, signal.SIGSTOP)
+    assert servers.down() == ["redis", "postgres"]
+
+
+def test_a_database_that_was_dropped_is_made_again(make_servers: Make) -> None:
+    servers = make_servers()
+    urls = servers.up()
+    with psycopg.connect(urls.postgres_url, dbname="postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE flashsale")
+    write(servers.up())
+
+
+def test_a_log_that_has_grown_large_is_put_aside(make_servers: Make) -> None:
+    servers = make_servers()
+    servers.up()
+    servers.down()
+    log_file = servers.status()[0].log_file
+    log_file.write_bytes(b"x" * 5_000_000)
+    servers.up()
+    assert log_file.stat().st_size < 100_000
+    assert log_file.with_name("redis.log.1").stat().st_size == 5_000_000
+
+
+def test_a_server_whose_socket_was_removed_is_started_again(make_servers: Make) -> None:
+    servers = make_servers()
+    urls = servers.up()
+    write(urls)
+    servers.status()[0].socket.unlink()
+    assert servers.up() == urls
+    assert rows(urls) == (1, 1)
+
+
+@needs_proc
+def test_a_process_that_merely_has_the_pid_is_left_alone(make_servers: Make, open_dir: Path) -> None:
+    servers = make_servers()
+    servers.up()
+    redis_pid, postgres_pid = pids(servers)
+    other = bystander()
+    try:
+        # Postgres: its own files name the bystander, and it looks only whether that one is alive.
+        socket = servers.status()[1].socket
+        for file in (
+            open_dir / "dev" / "postgres" / "postmaster.pid",
+            socket.with_name(f"{socket.name}.lock"),
+        ):
+            text = file.read_text()
+            os.kill(postgres_pid, signal.SIGKILL)
+            wait_until(
+                lambda: not running_in(open_dir / "dev" / "postgres"),
+                description="Postgres and its children end",
+            )
+            file.write_text(text.replace(str(postgres_pid), str(other.pid)))
+        write(servers.up())
+
+        # Redis: our own file names it, and something holds the lock.
+        os.kill(redis_pid, signal.SIGKILL)
+        pid_file = open_dir / "dev" / "redis.pid"
+        wait_until(lambda: not servers.status()[0].running, description="Redis ends")
+        pid_file.write_text(pid_file.read_text().replace(str(redis_pid), str(other.pid)))
+        descriptor = os.open(pid_file, os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        assert (servers.status()[0].running, servers.status()[0].pid) == (True, None)
+        threading.Timer(0.3, os.close, [descriptor]).start()
+        servers.down()
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
