@@ -1,0 +1,86 @@
+"""What a user installs has everything that the code reads, whichever way it was built."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def hatchling(directory: Path, target: str) -> Path:
+    """Build the sdist or the wheel from the checkout."""
+    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(directory), "--target", target]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = directory.glob("*.whl" if target == "wheel" else "*.tar.gz")
+    return built
+
+
+def wheel_from(sdist: Path, directory: Path) -> Path:
+    """Build the wheel as a packager does: out of the sdist, without the checkout."""
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", directory, sdist], cwd=directory, check=True, capture_output=True)
+    (built,) = directory.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hatchling(tmp_path_factory.mktemp("sdist"), "sdist")
+
+
+@pytest.fixture(scope="module", params=["checkout", "sdist"])
+def wheel(request: pytest.FixtureRequest, sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    return hatchling(directory, "wheel") if request.param == "checkout" else wheel_from(sdist, directory)
+
+
+def shipped_files() -> set[str]:
+    """What the code reads at run time, as paths in a wheel."""
+    found = {f"flashsale/lua/{path.name}" for path in (ROOT / "lua").glob("*.lua")}
+    found |= {f"flashsale/examples/{path.name}" for path in (ROOT / "ops/examples").iterdir()}
+    sql = (ROOT / "flashsale/projections/sql").rglob("*.sql")
+    found |= {str(path.relative_to(ROOT)) for path in sql}
+    return found | {"flashsale/py.typed"}
+
+
+def test_there_is_something_to_ship() -> None:
+    assert {Path(name).suffix for name in shipped_files()} >= {".lua", ".sql", ".toml"}
+
+
+def test_the_wheel_has_everything(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert shipped_files() - names == set()
+    assert {name for name in names if not name.startswith(("flashsale/", "flashsale-"))} == set()
+
+
+def test_the_sdist_has_real_files_behind_the_links(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        files_in_it = {member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()}
+    assert shipped_files() - files_in_it == set()
+
+
+def test_an_editable_install_reads_the_live_files() -> None:
+    assert (Path(str(files("flashsale"))) / "lua").resolve() == ROOT / "lua"
+    assert (Path(str(files("flashsale"))) / "examples").resolve() == ROOT / "ops" / "examples"
+
+
+def test_the_lock_names_every_dependency_and_no_place() -> None:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [
+        *project["project"]["dependencies"],
+        *[name for extra in project["project"]["optional-dependencies"].values() for name in extra],
+        *project["dependency-groups"]["dev"],
+    ]
+    names = {match[0] for requirement in wanted if (match := re.match(r"[\w-]+", requirement))}
+
+    assert names - set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE)) == set()
+    assert re.findall(r"://|^-|^/| @ ", lock, re.MULTILINE) == []

@@ -1,0 +1,38 @@
+"""Every Lua script begins with its contract, and the contract names things that exist."""
+
+from pathlib import Path
+
+import pytest
+
+from flashsale.events import EVENT_TYPES
+from flashsale.keys import ShardKeys
+from flashsale.scripts import PRELUDE, parse_header, script, script_names
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(path for path in (ROOT / "lua").glob("*.lua") if path.stem != PRELUDE)
+
+
+def test_the_loader_sees_every_script() -> None:
+    assert list(script_names()) == [path.stem for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_script_begins_with_its_contract(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    header = parse_header(text)
+
+    assert text.startswith(f"-- {path.stem}: ")
+    assert header["sentence"].endswith(".")
+    assert set(header) >= {"KEYS", "ARGV", "Returns", "Emits"}
+    assert not text.startswith("#!"), "the loader writes the engine line"
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_the_contract_names_keys_and_events_that_exist(name: str) -> None:
+    assert set(script(name).keys) <= set(ShardKeys._fields)
+    assert set(script(name).emits) <= set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_a_script_has_a_test_module_of_its_name(name: str) -> None:
+    assert (ROOT / "tests" / "lua" / f"test_{name}.py").is_file()
