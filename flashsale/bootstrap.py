@@ -114,10 +114,10 @@ class Parts:
 
     def sweeper(self, name: str, daemon: Daemon) -> Sweeper:
         from flashsale.client import Client
+        from flashsale.ids import Position
         from flashsale.projections import catalog
         from flashsale.stream import ShardId
         from flashsale.sweeper import Sweeper
-        from flashsale.ids import Position
 
         redis_url, _ = self.urls()
 

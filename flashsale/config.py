@@ -1,7 +1,7 @@
 """Settings: one table of fields, each read from a flag, the environment, a file or its default, in that order.
 
-Environment variables are `FLASHSALE_` and the field's name in capitals. A value too secret for the environment may stand
-in a file that `FLASHSALE_…_FILE` names. The settings file is TOML with the same names.
+Environment variables are `FLASHSALE_` and the field's name in capitals. A value too secret for the environment may
+stand in a file that `FLASHSALE_…_FILE` names. The settings file is TOML with the same names.
 """
 
 from __future__ import annotations

@@ -62,6 +62,6 @@ class Daemon:
         log.info("stopped", action="daemon_stopped", daemon=self.name)
         return 130 if self._signal == signal.SIGINT else 0
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
         self.stop()

@@ -118,7 +118,8 @@ def new_order_id(shard: int = 0) -> str:
 def derived_order_id(sale: str, buyer: str, idempotency_key: str, shard: int = 0) -> str:
     """The order id of (sale, buyer, key): the same three give the same id on every machine, for ever."""
     # Lengths in front keep ("ab", "c") and ("a", "bc") apart.
-    parts = [part.encode() for part in (sale, buyer, idempotency_key)]
+    # An argument of the command line may hold what is no character: bytes that are not UTF-8.
+    parts = [part.encode(errors="surrogatepass") for part in (sale, buyer, idempotency_key)]
     content = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     return f"{shard}-{_text(hashlib.blake2b(content, digest_size=_DIGEST_BYTES, person=b'flashsale-order').digest())}"
 

@@ -57,7 +57,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class NotCaughtUp(FlashsaleError):
-    """Postgres did not reach the log's position in the time given: is a projector running?"""
+    """Postgres did not reach the log's position in the time given. Is a projector running? See its status."""
 
     exit_code = 5
 
@@ -165,9 +165,9 @@ def _compare(shard: ShardId, folded: ShardState, snapshot: Snapshot, tables: Tab
             Drift(
                 "hold",
                 order_id,
-                _yes(order_id in held),
-                _yes(order_id in snapshot.holds),
-                _yes(order_id in held),
+                _held(order_id in held),
+                _held(order_id in snapshot.holds),
+                _held(order_id in held),
             )
             for order_id in sorted(held ^ snapshot.holds.keys())
         ),
@@ -224,5 +224,5 @@ def _differences(
             yield Drift(kind, key, *(None if v is None else " ".join(map(str, v)) for v in values))
 
 
-def _yes(there: bool) -> str | None:
+def _held(there: bool) -> str | None:  # noqa: FBT001 - its only argument
     return "held" if there else None

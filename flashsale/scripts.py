@@ -47,7 +47,11 @@ def script(name: str) -> Script:
     source = engine + _read(PRELUDE) + text
     emits = () if header["Emits"] == "nothing" else tuple(header["Emits"].split(", "))
     return Script(
-        name, source, hashlib.sha1(source.encode()).hexdigest(), tuple(header["KEYS"].split()), emits
+        name,
+        source,
+        hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
+        tuple(header["KEYS"].split()),
+        emits,
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from flashsale.errors import FlashsaleError, Unreachable
+from flashsale.errors import FlashsaleError, Halted, Unreachable
 from flashsale.ids import Position
 from flashsale.keys import GROUP, shard_keys
 
@@ -27,6 +27,20 @@ assert BLOCK_MS * 2 <= REPLY_TIMEOUT_MS
 
 #: Entries fetched by one read of a range.
 PAGE_MAX = 1_000
+
+#: Error replies by which Redis refuses for now: a replica that was a master, a full disk, too few replicas.
+_REFUSED_FOR_NOW = (
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "READONLY",
+    "BUSY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+)
+#: Error replies that say that a stream or its group is gone, or that something else took its place.
+_GROUP_GONE = ("NOGROUP", "UNBLOCKED", "WRONGTYPE", "no such key")
 
 
 class ShardId(NamedTuple):
@@ -63,7 +77,7 @@ class ConsumerInfo(NamedTuple):
 
 
 class NoGroup(FlashsaleError):
-    """The stream or its consumer group is gone: a flush, a failover, a deletion."""
+    """The stream or its consumer group is gone: a flush, a failover, a deletion, a key of another type."""
 
 
 class Log:
@@ -79,7 +93,7 @@ class Log:
             health_check_interval=0,
         )
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -91,12 +105,17 @@ class Log:
         self._redis.close()
 
     def head(self, shard: ShardId) -> Position | None:
-        """The position of the newest entry ever written; None when the stream does not exist."""
+        """The position of the newest entry ever written; None when the stream does not exist.
+
+        Raises `Halted` when something else stands in its place.
+        """
         try:
             info = self._call("XINFO", "STREAM", _key(shard))
         except ResponseError as error:
             if "no such key" in str(error):
                 return None
+            if "WRONGTYPE" in str(error):
+                raise Halted(f"the key of {shard}'s log has another type than flashsale gave it") from error
             raise
         return Position.parse(_flat(info)["last-generated-id"])
 
@@ -202,12 +221,12 @@ class Log:
         try:
             return self._call(*command)
         except ResponseError as error:
-            if str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            if str(error).startswith(_GROUP_GONE):
                 raise NoGroup(str(error)) from error
             raise
 
     def _call(self, *command: Any) -> Any:
-        connection = self._guard(lambda: self._redis.connection_pool.get_connection())
+        connection = self._guard(self._redis.connection_pool.get_connection)
         try:
             self._guard(lambda: connection.send_command(*command))
             return self._guard(connection.read_response)
@@ -218,7 +237,11 @@ class Log:
     def _guard(call: Any) -> Any:
         try:
             return call()
-        except ResponseError:
+        except ResponseError as error:
+            # redis-py takes the first word off the errors for which it has a class.
+            text = f"{error.status_code} {error}" if error.status_code else str(error)
+            if text.partition(" ")[0] in _REFUSED_FOR_NOW:
+                raise Unreachable(f"Redis refuses to work: {text}") from error
             raise
         except (RedisError, OSError) as error:
             raise Unreachable(f"Redis cannot be reached: {error}") from error

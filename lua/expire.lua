@@ -4,8 +4,8 @@
 -- ARGV  fence  position  the highest epoch-seq the caller has seen
 --       by     text      who asks, kept in the log
 --       max    int       end at most this many, 1 to 1000
--- Returns  {position, now_ms, answer, ...}; first EXPIRED position count next_hold_until_ms (0: no hold is left), then the
---          order id of each; or one answer NOT_LOADED position | LOG_REGRESSED position
+-- Returns  {position, now_ms, answer, ...}; first EXPIRED position count next_hold_until_ms (0: no hold is left),
+--          then the order id of each; or one answer NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    order.expired
 local keys = named_keys()

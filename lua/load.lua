@@ -32,7 +32,8 @@ if redis.call('EXISTS', unpack(KEYS)) > 0 then corrupt('sale: missing, but other
 
 local changes = new_changes()
 sale.epoch, sale.seq = 1, 0
-changes.events[1] = '["sale.loaded",1,' .. now .. ',"' .. by .. '",' .. opens_ms .. ',' .. closes_ms .. ',' .. hold_ms .. ']'
+changes.events[1] = '["sale.loaded",1,' .. now .. ',"' .. by .. '",' .. opens_ms .. ',' .. closes_ms .. ',' ..
+  hold_ms .. ']'
 changes.sale = {
   state = 'warm', opens_ms = tostring(opens_ms), closes_ms = tostring(closes_ms), hold_ms = hold_ms, epoch = sale.epoch,
 }
@@ -43,8 +44,8 @@ for i = 1, n do
   if quantity < 1 or quantity > 1000000000 then invalid('quantity') end
   local stock = {available = quantity, held = 0, sold = 0, returned = 0, limit = limit}
   changes.stock[sku] = stock
-  changes.events[i + 1] = '["stock.loaded",1,' .. now .. ',"' .. by .. '","' .. sku .. '",' .. quantity .. ',' .. limit ..
-    counters(stock) .. ']'
+  changes.events[i + 1] = '["stock.loaded",1,' .. now .. ',"' .. by .. '","' .. sku .. '",' .. quantity .. ',' ..
+    limit .. counters(stock) .. ']'
 end
 
 commit(keys, sale, changes)

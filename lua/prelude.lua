@@ -2,7 +2,7 @@
 --
 -- A script decides first and writes last: Redis does not undo a script that stops half way. So everything that can
 -- fail (a malformed argument, a key of the wrong type, a corrupt value, a log that is behind) is found before `commit`,
--- and `commit` writes counters first and events last: whatever went wrong between them would under-sell, never oversell.
+-- and `commit` writes counters first and events last: what went wrong between them would under-sell, never oversell.
 --
 -- Numbers: Lua prints integers of 1e14 and more as 1e+14. Milliseconds have 13 digits until the year 2286, a seq stays
 -- far below, and quantities and counters are bounded by pattern, so plain concatenation is exact for all of them.
@@ -168,7 +168,7 @@ local function write_fields(key, fields)
   if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
 end
 
--- The orders a batch names, and the stock and the buyers' units they touch: {id → order}, {sku → stock}, {holder → units}.
+-- The orders a batch names, and the stock and buyers' units they touch: {id → order}, {sku → stock}, {holder → units}.
 local function read_orders(keys, ids)
   local found, skus, holders, seen = {}, {}, {}, {}
   for id, text in pairs(read_fields(keys.orders, ids)) do
@@ -268,7 +268,7 @@ local function named_keys()
   return {sale = KEYS[1], stock = KEYS[2], orders = KEYS[3], buyers = KEYS[4], holds = KEYS[5], events = KEYS[6]}
 end
 
--- How many requests of `width` arguments follow the first `fixed`. Bounded: unpack() has a limit and Redis must not block.
+-- How many requests of `width` arguments follow the first `fixed`. Bounded: unpack() has a limit, Redis must not block.
 local function request_count(fixed, width)
   local n = (#ARGV - fixed) / width
   if n < 1 or n > 1000 or n ~= math.floor(n) then invalid('ARGV: ' .. #ARGV .. ' values') end

@@ -47,7 +47,8 @@ local function refund(order, how)
     changes.stock[order.sku] = left
     release_units(changes, units, order)
   end
-  record(changes, sale, order, 'refunded', how, order_event('order.refunded', 2, now, by, order, left) .. ',"' .. how .. '"]')
+  local body = order_event('order.refunded', 2, now, by, order, left) .. ',"' .. how .. '"]'
+  record(changes, sale, order, 'refunded', how, body)
   return 'REFUNDED ' .. order.changed_at .. ' ' .. how
 end
 

@@ -11,7 +11,8 @@
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          RESERVED position hold_until_ms [status]   status only when the order existed: the same answer again
 --          SOLD_OUT position available | LIMIT position units | UNKNOWN_SKU position | CONFLICT position
---          NOT_OPEN position opens_ms | PAUSED position | CLOSED position | NOT_LOADED position | LOG_REGRESSED position
+--          NOT_OPEN position opens_ms | PAUSED position | CLOSED position
+--          NOT_LOADED position | LOG_REGRESSED position
 -- Emits    order.reserved
 local keys = named_keys()
 local fence, by = ARGV[1], actor_of(ARGV[2])

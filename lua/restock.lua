@@ -49,8 +49,9 @@ end
 stock.available = stock.available + (direction == 'add' and quantity or -quantity)
 local changes = new_changes()
 changes.stock[sku] = stock
-changes.events[1] = '["stock.' .. (direction == 'add' and 'added' or 'removed') .. '",1,' .. now .. ',"' .. by .. '","' ..
-  request .. '","' .. sku .. '",' .. quantity .. counters(stock) .. ']'
+local name = direction == 'add' and 'stock.added' or 'stock.removed'
+changes.events[1] = '["' .. name .. '",1,' .. now .. ',"' .. by .. '","' .. request .. '","' .. sku ..
+  '",' .. quantity .. counters(stock) .. ']'
 changes.sale = {[field] = content .. ' ' .. position(sale, 1) .. ' ' .. stock.available}
 commit(keys, sale, changes)
 return answer('RESTOCKED ' .. position(sale) .. ' ' .. stock.available)

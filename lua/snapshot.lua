@@ -1,7 +1,7 @@
 -- snapshot: the whole hot state at one position, or its small part.
 --
 -- KEYS  sale stock orders buyers holds events
--- ARGV  part  text  counters: sale and stock; all: also orders, buyers and holds (blocks Redis about 1 ms per 1000 orders)
+-- ARGV  part  text  counters: sale and stock; all: also orders, buyers and holds (blocks Redis 1 ms per 1000 orders)
 -- Returns  {position, now_ms, sale, stock, log_position, order_count, hold_count [, orders, buyers, holds]}; hashes as
 --          field, value ...; holds as order id, hold_until_ms ...; position 0-0 when the sale is not loaded
 -- Flags    no-writes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from redis.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError
@@ -77,7 +77,7 @@ class Client:
         self._connection: AbstractConnection = connection_class(**options)
         self._connected = False
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -83,6 +83,9 @@ def error_from(error: ResponseError | BusyLoadingError) -> FlashsaleError:
     """The exception for an error reply. Every script finds its errors before its first write, so nothing was done."""
     # Redis appends which script and line: of no use to whoever reads the message.
     text = str(error).partition(" script: ")[0]
+    # redis-py takes the first word off the errors for which it has a class: OOM, READONLY, NOPERM, ...
+    if error.status_code:
+        text = f"{error.status_code} {text}"
     word, _, rest = text.partition(" ")
     if word == "KEY_CORRUPT":
         return Halted(f"Redis holds something flashsale did not write ({rest}): run `flashsale doctor`")

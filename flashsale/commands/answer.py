@@ -101,7 +101,7 @@ def parse_answer(text: bytes) -> Answer:
 
 def _bytes(value: bytes | int) -> bytes:
     if isinstance(value, int):
-        raise ValueError(f"expected text in a script's reply, got {value}")
+        raise TypeError(f"expected text in a script's reply, got {value}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -26,7 +27,7 @@ class Display:
         )
         self._phase = ""
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         if self._live is not None and not self._quiet:
             self._live.start()
         return self

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from flashsale.servers import Urls
 
@@ -22,7 +23,7 @@ class Daemons:
         self._urls, self._log_dir = urls, log_dir
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> Daemons:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

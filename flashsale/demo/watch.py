@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Self
 
 import msgspec
 
@@ -47,7 +48,7 @@ class Watcher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look_all_the_time, name="demo-watcher", daemon=True)
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -254,6 +254,6 @@ def _check_counters(
     _require(position, sum(folded) == stock.capacity, f"{event.sku}: {folded} is not {stock.capacity} units")
 
 
-def _require(position: Position, holds: bool, otherwise: str) -> None:
+def _require(position: Position, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
     if not holds:
         raise InvariantBroken(f"{position}: {otherwise}")

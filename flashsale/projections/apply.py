@@ -13,7 +13,7 @@ import psycopg
 
 from flashsale.errors import FlashsaleError, Halted
 from flashsale.ids import Position
-from flashsale.projections.batch import Row, parameters
+from flashsale.projections.batch import Row, parameters, without_values
 from flashsale.projections.database import Connection, is_data_error
 from flashsale.projections.queries import query
 from flashsale.stream import ShardId
@@ -60,37 +60,49 @@ class Applied(msgspec.Struct, frozen=True):
 def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attempts: int = 1) -> Applied:
     """Apply consecutive rows that follow the lease's checkpoint, which moves with every commit.
 
-    A row that Postgres refuses (its values, a constraint) is found by halving and parked: archived, its effect withheld,
-    its followers with it. Raises `LeaseLost`, `Fork`, and psycopg's transient errors: then nothing of the failing part
-    was written and the same rows may be applied again from `lease.checkpoint`.
+    A row that Postgres refuses (its values, a constraint) is found by halving and parked: archived, its effect
+    withheld, its followers with it. Raises `LeaseLost`, `Fork`, and psycopg's transient errors: then nothing of the
+    failing part was written and the same rows may be applied again from `lease.checkpoint`.
     """
-    if not rows:
-        return Applied()
-    spoiled = next((i for i, row in enumerate(rows) if row.error is not None), None)
-    if spoiled is not None and len(rows) > 1:
-        return _apart(connection, lease, rows, spoiled or 1, attempts)
-    try:
-        if spoiled is not None:
-            return _transaction(connection, lease, rows, Poison("undecodable", rows[0].error or "", attempts))
-        return _transaction(connection, lease, rows, None)
-    except psycopg.Error as error:
-        if not is_data_error(error):
-            raise
-        if len(rows) > 1:
-            return _apart(connection, lease, rows, len(rows) // 2, attempts)
-        return park_row(
-            connection, lease, rows[0], Poison(type(error).__name__, _first_line(error), attempts)
-        )
+    total = Applied()
+    parts = [rows] if rows else []  # what comes first stands last
+    while parts:
+        part = parts.pop()
+        spoiled = next((i for i, row in enumerate(part) if row.error is not None), None)
+        if spoiled is not None and len(part) > 1:
+            parts += _apart(part, spoiled or 1)
+            continue
+        try:
+            if spoiled is None:
+                total += _transaction(connection, lease, part, None)
+            else:
+                total += park_row(
+                    connection, lease, part[0], Poison("undecodable", part[0].error or "", attempts)
+                )
+        except psycopg.Error as error:
+            if not is_data_error(error):
+                raise
+            if len(part) > 1:
+                parts += _apart(part, len(part) // 2)
+            else:
+                poison = Poison(type(error).__name__, _first_line(error), attempts)
+                total += park_row(connection, lease, part[0], poison)
+    return total
 
 
 def park_row(connection: Connection, lease: Lease, row: Row, poison: Poison) -> Applied:
     """Archive one row and withhold its effect."""
-    return _transaction(connection, lease, [row], poison)
+    try:
+        return _transaction(connection, lease, [row], poison)
+    except psycopg.Error as error:
+        if not is_data_error(error):
+            raise
+        # A value that no column takes. The body has it; what is left out here is only a copy.
+        return _transaction(connection, lease, [without_values(row)], poison)
 
 
-def _apart(connection: Connection, lease: Lease, rows: Sequence[Row], at: int, attempts: int) -> Applied:
-    first = apply_rows(connection, lease, rows[:at], attempts)
-    return first + apply_rows(connection, lease, rows[at:], attempts)
+def _apart(rows: Sequence[Row], at: int) -> tuple[Sequence[Row], Sequence[Row]]:
+    return rows[at:], rows[:at]
 
 
 def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], poison: Poison | None) -> Applied:

@@ -27,6 +27,8 @@ _COLUMNS = (
     "hold_until_ms",
 )
 _UNDECODED = ("", *(None for _ in _COLUMNS[1:]))
+#: What keeps the followers of a parked event back.
+_KEPT = ("type", "order_id", "sku")
 
 
 class Row(NamedTuple):
@@ -48,6 +50,15 @@ def read_entry(entry: Entry) -> Row:
     except UndecodableEvent as error:
         return Row(entry.position, entry.body, _UNDECODED, error.reason)
     return Row(entry.position, entry.body, _columns(event), None)
+
+
+def without_values(row: Row) -> Row:
+    """The same entry without the values that Postgres may refuse: a number too large, a NUL in a text."""
+    columns = [
+        value if name in _KEPT and value is not None and "\0" not in value else None
+        for name, value in zip(_COLUMNS, row.columns, strict=True)
+    ]
+    return row._replace(columns=tuple(columns))
 
 
 def parameters(rows: Sequence[Row]) -> dict[str, list[Any]]:

@@ -19,7 +19,8 @@ STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 5
 
-#: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback, locks.
+#: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback,
+#: locks.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "40")
 _TRANSIENT_CODES = ("55P03", "55006", "25006", "XX000")
 
@@ -53,8 +54,8 @@ def is_transient(error: psycopg.Error) -> bool:
 
 
 def is_data_error(error: psycopg.Error) -> bool:
-    """Whether the values themselves are refused: class 22 (data exception) or 23 (constraint violated)."""
-    return error.sqlstate is not None and error.sqlstate.startswith(("22", "23"))
+    """Whether the values themselves are refused: class 22 (data exception), 23 (constraint), 54 (too large)."""
+    return error.sqlstate is not None and error.sqlstate.startswith(("22", "23", "54"))
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except psycopg.errors.UndefinedTable as error:
-        raise SchemaMissing() from error
+        raise SchemaMissing from error
     except psycopg.Error as error:
         if is_transient(error):
             raise Unreachable(f"Postgres: {_one_line(error)}") from error

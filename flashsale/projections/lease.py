@@ -1,7 +1,7 @@
 """Who leads which shard. One active projector a shard keeps its events in order; the fence keeps it safe.
 
-The lease is a row, not an advisory lock: a process that was stopped (SIGSTOP, a frozen machine) keeps its lock for ever,
-but stops renewing its row. A process that died is seen at once, because its database session is gone.
+The lease is a row, not an advisory lock: a process that was stopped (SIGSTOP, a frozen machine) keeps its lock for
+ever, but stops renewing its row. A process that died is seen at once, because its database session is gone.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Bring the database to the schema this code was written for.
 
-Migrations are numbered SQL files in dbmate's format (`-- migrate:up`, `-- migrate:down`), append-only; dbmate itself can
-apply them too. Each runs in one transaction, its row first.
+Migrations are numbered SQL files in dbmate's format (`-- migrate:up`, `-- migrate:down`), append-only; dbmate itself
+can apply them too. Each runs in one transaction, its row first.
 """
 
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import LiteralString, NamedTuple, cast
+from typing import LiteralString, NamedTuple
 
 from flashsale.errors import RefusedByState
 from flashsale.projections.database import Connection, SchemaMissing, connect, errors_told
@@ -82,7 +82,7 @@ def check_schema(connection: Connection) -> None:
     """Raise unless the schema is exactly the one this code knows."""
     status = schema_status(connection)
     if not status.applied:
-        raise SchemaMissing()
+        raise SchemaMissing
     _refuse_newer(status)
     if status.missing:
         raise RefusedByState(

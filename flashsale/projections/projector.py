@@ -1,6 +1,6 @@
 """The projector daemon: several processes share the shards, each applies those it leads, one connection for everything.
 
-Leases, fences and batches use the same Postgres session on purpose: when it is lost, the right to write is lost with it.
+Leases, fences and batches use one Postgres session on purpose: when it is lost, the right to write is lost with it.
 A step does one round and returns; the daemon loop around it handles signals and errors that pass.
 """
 

@@ -22,5 +22,6 @@ def _load(file: str) -> dict[str, LiteralString]:
     parts = _NAME.split(text)
     # The files ship with the package and hold no user input: they are as literal as a string in this module.
     return {
-        name: cast("LiteralString", body.strip().rstrip(";")) for name, body in zip(parts[1::2], parts[2::2])
+        name: cast("LiteralString", body.strip().rstrip(";"))
+        for name, body in zip(parts[1::2], parts[2::2], strict=True)
     }

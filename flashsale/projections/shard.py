@@ -87,7 +87,7 @@ class ShardProjector:
         return Applied()
 
     def feed(self, entries: Sequence[Entry]) -> Applied:
-        """Apply entries the group delivered, then acknowledge them. Repeats are dropped, holes are read from the log."""
+        """Apply what the group delivered, then acknowledge it. Repeats are dropped, holes are read from the log."""
         done = self._apply_all([entry for entry in entries if entry.position > self.lease.checkpoint])
         # After the commit, never before. Fewer acknowledged than delivered: somebody else works on this group.
         acknowledged = self._log.acknowledge(self.lease.shard, [entry.position for entry in entries])
