@@ -30,6 +30,8 @@ from flashsale.stream import Log, ShardId
 PROJECTORS = ("demo-projector-1", "demo-projector-2")
 SWEEPER = "demo-sweeper"
 
+#: Unpaid orders give their units back while the crowd is still there: nobody waits 15 minutes for a demo.
+HOLD_MS = 3_000
 #: Starting a Python process takes a second or two on a busy machine.
 START_TIMEOUT_S = 60
 #: From the last answer until nothing is held, everything returned is sold again, and Postgres has caught up.
