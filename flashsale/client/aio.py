@@ -23,6 +23,8 @@ WAITING_MAX = 100_000
 class AsyncClient:
     """Send commands of many concurrent callers of one event loop, in batches.
 
+    A client belongs to the loop in which it is used first; in another one, it raises `RuntimeError`.
+
     `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. Methods
     raise what `flashsale.client.sync.Client` raises, and `Overloaded` when too many requests wait. A caller that is
     cancelled stops waiting; its request may still be carried out.
@@ -42,7 +44,12 @@ class AsyncClient:
         self.fences = fences or Fences()
         self._url = redis_url
         self._timeout_ms = timeout_ms
-        self._options = LaneOptions(self.by, self.fences, min(batch_max, BATCH_MAX), waiting_max)
+        self._options = LaneOptions(
+            self.by,
+            self.fences,
+            min(ids.quantity(batch_max, "batch_max"), BATCH_MAX),
+            ids.quantity(waiting_max, "waiting_max"),
+        )
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._closed = False
 
@@ -74,14 +81,14 @@ class AsyncClient:
 
     def submit(self, sale: str, request: OrderRequest) -> asyncio.Future[Answer]:
         """Queue one request for the next round; await the future for its answer."""
+        if self._closed:
+            raise Unreachable("this client is closed")
         lane = self._lanes.get((sale, ids.shard_of_order(request.order_id)))
         if lane is None:
             lane = self._new_lane(sale, ids.shard_of_order(request.order_id))
         return lane.put(request)
 
     def _new_lane(self, sale: str, shard: int) -> Lane:
-        if self._closed:
-            raise Unreachable("this client is closed")
         lane = Lane(ids.sale_id(sale), shard, Wire(self._url, self._timeout_ms), self._options)
         self._lanes[sale, shard] = lane
         return lane

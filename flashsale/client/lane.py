@@ -55,6 +55,8 @@ class Lane:
 
     def put(self, request: OrderRequest) -> asyncio.Future[Answer]:
         """Queue one request. Raises `Overloaded` when too many of its urgency wait."""
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("this client belongs to another event loop")
         queue = self._reserving if type(request) is Reserve else self._urgent
         if len(queue) >= self._options.waiting_max:
             raise Overloaded
@@ -73,17 +75,23 @@ class Lane:
     async def _work(self) -> None:
         """Run rounds until nothing waits. A new request starts a new worker."""
         # Let every caller that is ready to run queue its request before the first round leaves.
-        await asyncio.sleep(0)
-        while waiting := self._take():
-            try:
-                await self._round(waiting)
-            except BaseException as error:
-                for _, future in waiting:
-                    if not future.done():
-                        future.set_exception(_same_kind(error))
-                if not isinstance(error, Exception):
-                    raise
-        self._worker = None
+        try:
+            await asyncio.sleep(0)
+            while waiting := self._take():
+                await self._try_round(waiting)
+        finally:
+            self._worker = None
+
+    async def _try_round(self, waiting: Sequence[_Waiting]) -> None:
+        """One round; whatever goes wrong is told to every caller who has no answer yet."""
+        try:
+            await self._round(waiting)
+        except BaseException as error:
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(_same_kind(error))
+            if not isinstance(error, Exception):
+                raise
 
     def _take(self) -> list[_Waiting]:
         taken: list[_Waiting] = []
@@ -128,6 +136,8 @@ class Wire:
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:
         """One round; error replies stand among the results."""
+        # Once a round: what fails after the first exchange is never "nothing was done".
+        await self._connect()
         conversation = run_calls(calls)
         commands = next(conversation)
         while True:
@@ -138,7 +148,6 @@ class Wire:
                 return results
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
-        await self._connect()
         try:
             await self._connection.send_packed_command([pack(commands)], check_health=False)
             return [await self._read() for _ in commands]
@@ -165,6 +174,9 @@ class Wire:
         except (RedisError, OSError) as error:
             await self.close()
             raise Unreachable(f"Redis cannot be reached: {error}") from error
+        except BaseException:
+            await self.close()
+            raise
 
 
 def _same_kind(error: BaseException) -> BaseException:

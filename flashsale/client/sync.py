@@ -34,13 +34,16 @@ from flashsale.commands import (
     SaleRequest,
     Snapshot,
     order_call,
+    parse_order,
     parse_reply,
     parse_snapshot,
     plan,
     sale_call,
     snapshot_call,
 )
-from flashsale.errors import UnknownOutcome, Unreachable
+from flashsale.errors import Halted, UnknownOutcome, Unreachable
+from flashsale.events import Order
+from flashsale.keys import shard_keys
 
 
 class Expired(NamedTuple):
@@ -139,6 +142,19 @@ class Client:
         """Read the hot state at one position, without changing anything."""
         return parse_snapshot(self._run([snapshot_call(ids.sale_id(sale), shard, everything=everything)])[0])
 
+    def order(self, sale: str, order_id: str) -> Order | None:
+        """Read one order as Redis holds it, without changing anything; None when it holds none."""
+        keys = shard_keys(ids.sale_id(sale), ids.shard_of_order(ids.order_id(order_id)))
+        record = self._exchange([("HGET", keys.orders, order_id)])[0]
+        if isinstance(record, ERROR_REPLIES):
+            raise error_from(record) from record
+        try:
+            return None if record is None else parse_order(record.decode())
+        except ValueError as error:
+            raise Halted(
+                f"Redis holds a record of order {order_id} that flashsale did not write: {error}"
+            ) from error
+
     def _parse(self, sale: str, shard: int, raw: list[Any]) -> Reply:
         reply = parse_reply(raw)
         self.fences.saw(sale, shard, reply.position)
@@ -146,6 +162,8 @@ class Client:
 
     def _run(self, calls: Sequence[Call]) -> list[Any]:
         """One round; an error reply is raised."""
+        # Once a round: what fails after the first exchange is never "nothing was done".
+        self._connect()
         conversation = run_calls(calls)
         commands = next(conversation)
         while True:
@@ -161,7 +179,6 @@ class Client:
 
     def _exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands and read a reply for each; error replies are returned, not raised."""
-        self._connect()
         try:
             self._connection.send_packed_command([pack(commands)], check_health=False)
             return [self._read() for _ in commands]
@@ -189,6 +206,10 @@ class Client:
         except (RedisError, OSError) as error:
             self.close()
             raise Unreachable(f"Redis cannot be reached: {error}") from error
+        except BaseException:
+            # Ctrl-C within the handshake: its reply would be taken for the next request's.
+            self.close()
+            raise
 
     def _has_ended(self) -> bool:
         """Anything readable between two calls is the end of the connection: the server went away meanwhile."""

@@ -104,7 +104,7 @@ class Demo:
             for number in range(1, 10_000):
                 sale = example.sale if number == 1 else f"{example.sale}-{number}"
                 definition = msgspec.structs.replace(
-                    example, sale=sale, items=(item,), opens_ms=0, closes_ms=0
+                    example, sale=sale, items=(item,), hold_ms=HOLD_MS, opens_ms=0, closes_ms=0
                 )
                 try:
                     catalog.define(connection, definition)

@@ -6,6 +6,10 @@ ever, but stops renewing its row. A process that died is seen at once, because i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from psycopg.rows import TupleRow
+
 from flashsale.ids import Position
 from flashsale.projections.apply import Lease
 from flashsale.projections.database import STATEMENT_TIMEOUT_MS, Connection
@@ -21,18 +25,16 @@ assert HEARTBEAT_MS * 5 < STATEMENT_TIMEOUT_MS < SILENT_MS
 
 def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:
     """Take at most `limit` shards that nobody leads."""
-    rows = connection.execute(
-        query("lease", "acquire"), {"holder": holder, "limit": limit, "silent_ms": SILENT_MS}
+    return _leases(
+        connection.execute(
+            query("lease", "acquire"), {"holder": holder, "limit": limit, "silent_ms": SILENT_MS}
+        )
     )
-    return [
-        Lease(ShardId(sale, shard), fence, Position(epoch, seq)) for sale, shard, fence, epoch, seq in rows
-    ]
 
 
-def heartbeat(connection: Connection, holder: str) -> dict[ShardId, int]:
-    """Renew; returns the shards this session still leads, with their fences."""
-    rows = connection.execute(query("lease", "heartbeat"), {"holder": holder})
-    return {ShardId(sale, shard): fence for sale, shard, fence in rows}
+def heartbeat(connection: Connection, holder: str) -> list[Lease]:
+    """Renew; returns what this session still leads."""
+    return _leases(connection.execute(query("lease", "heartbeat"), {"holder": holder}))
 
 
 def release(connection: Connection, holder: str) -> None:
@@ -46,3 +48,9 @@ def set_halted(connection: Connection, lease: Lease, reason: str | None) -> None
         query("lease", "halt"),
         {"sale_id": lease.shard.sale, "shard": lease.shard.shard, "fence": lease.fence, "reason": reason},
     )
+
+
+def _leases(rows: Iterable[TupleRow]) -> list[Lease]:
+    return [
+        Lease(ShardId(sale, shard), fence, Position(epoch, seq)) for sale, shard, fence, epoch, seq in rows
+    ]

@@ -15,7 +15,7 @@ import psycopg
 import structlog
 
 from flashsale.errors import Halted, Unreachable
-from flashsale.projections.apply import Applied, LeaseLost
+from flashsale.projections.apply import Applied, Lease, LeaseLost
 from flashsale.projections.database import Connection, connect, is_transient
 from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release
 from flashsale.projections.migrate import check_schema
@@ -60,7 +60,8 @@ class Projector:
         self.name = name
         self.totals = Totals()
         self._redis_url, self._postgres_url = redis_url, postgres_url
-        self._batch_max = batch_max
+        # A pause is at most a second: a longer silence would look like death.
+        self._batch_max = min(batch_max, max_rate or batch_max)
         self._pace = Pace(max_rate, wait)
         self._connection: Connection | None = None
         self._log: Log | None = None
@@ -76,8 +77,12 @@ class Projector:
         try:
             return self._step()
         except (Unreachable, NoGroup, psycopg.Error) as error:
-            if isinstance(error, psycopg.Error) and not is_transient(error):
-                raise
+            if isinstance(error, psycopg.Error):
+                if not is_transient(error):
+                    raise
+                # Redis works: it may know that what was delivered did not kill this process.
+                for projector in self._led.values():
+                    projector.leave()
             self.close()
             raise error if isinstance(error, Unreachable) else Unreachable(str(error)) from error
 
@@ -105,27 +110,31 @@ class Projector:
         now = time.monotonic()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_MS / 1000
-            self._drop_lost(heartbeat(connection, self.name))
+            self._follow(heartbeat(connection, self.name), connection, reader)
         if now >= self._next_acquire:
             self._next_acquire = now + ACQUIRE_EVERY_MS / 1000
             self._acquire(connection, reader, now)
         applied = 0
-        if now >= self._next_recheck:
+        recheck = now >= self._next_recheck
+        if recheck:
             self._next_recheck = now + RECHECK_EVERY_MS / 1000
             for projector in self._in(Phase.WAITING).values():
                 applied += self._run(projector, self._start)
         for projector in self._in(Phase.BEHIND).values():
             applied += self._run(projector, ShardProjector.catch_up)
-        return applied + self._read_live(reader)
+        return applied + self._read_live(reader, recheck=recheck)
 
     def _acquire(self, connection: Connection, reader: Log, now: float) -> None:
         for lease in acquire(connection, self.name, ACQUIRE_MAX):
-            shard = lease.shard
-            self._led[shard] = ShardProjector(connection, reader, self.name, lease, self._batch_max)
-            log.info("leading a shard", action="shard_acquired", shard=str(shard), fence=lease.fence)
+            self._lead(lease, connection, reader)
             self._next_acquire = self._next_recheck = now
 
-    def _read_live(self, reader: Log) -> int:
+    def _lead(self, lease: Lease, connection: Connection, reader: Log) -> None:
+        shard = lease.shard
+        self._led[shard] = ShardProjector(connection, reader, self.name, lease, self._batch_max)
+        log.info("leading a shard", action="shard_acquired", shard=str(shard), fence=lease.fence)
+
+    def _read_live(self, reader: Log, *, recheck: bool) -> int:
         """One batch of every live shard that has news; waits for news when there is nothing else to do."""
         live, behind = self._in(Phase.LIVE), self._in(Phase.BEHIND)
         if not live:
@@ -135,10 +144,11 @@ class Projector:
         # News ends the wait at once, a shard that became free does not: so it is short.
         block_ms = None if behind else min(BLOCK_MS, ACQUIRE_EVERY_MS)
         news = reader.read(list(live), self.name, count=self._batch_max, block_ms=block_ms)
+        quiet = [projector for shard, projector in live.items() if recheck and shard not in news]
         return sum(
             self._run(live[shard], partial(ShardProjector.feed, entries=entries))
             for shard, entries in news.items()
-        )
+        ) + sum(self._run(projector, ShardProjector.look) for projector in quiet)
 
     def _in(self, phase: Phase) -> dict[ShardId, ShardProjector]:
         return {shard: projector for shard, projector in self._led.items() if projector.phase is phase}
@@ -155,10 +165,15 @@ class Projector:
             self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
         return self._connection, self._log
 
-    def _drop_lost(self, led: dict[ShardId, int]) -> None:
+    def _follow(self, leases: list[Lease], connection: Connection, reader: Log) -> None:
+        """Hold what Postgres says this session leads, from the checkpoint it names: an operator may have moved it."""
+        led = {lease.shard: lease for lease in leases}
         for shard, projector in list(self._led.items()):
-            if led.get(shard) != projector.lease.fence:
+            if projector.lease != led.get(shard):
                 self._drop(shard)
+        for shard, lease in led.items():
+            if shard not in self._led:
+                self._lead(lease, connection, reader)
 
     def _drop(self, shard: ShardId) -> None:
         del self._led[shard]

@@ -11,14 +11,14 @@ from enum import Enum
 
 import msgspec
 
-from flashsale.errors import Halted
+from flashsale.errors import Halted, Unreachable
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row
 from flashsale.projections.batch import read_entry
 from flashsale.projections.database import Connection
 from flashsale.projections.lease import set_halted
 from flashsale.projections.queries import query
-from flashsale.stream import PAGE_MAX, Entry, Log, Pending
+from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending
 
 #: An entry that was delivered this often is processed alone: one of its batch may be killing the process.
 ALONE_AFTER_DELIVERIES = 5
@@ -53,6 +53,8 @@ class ShardProjector:
         self._batch_max = batch_max
         #: pending entries that others left behind, with the times they were delivered
         self._suspects: dict[Position, int] = {}
+        #: the one of them at which the process died while it was processed alone
+        self._culprit: Position | None = None
 
     def start(self, *, first_time: bool) -> None:
         """Prove that the log continues the archive, take over what is pending. Does nothing while the sale is not warm.
@@ -93,6 +95,29 @@ class ShardProjector:
         acknowledged = self._log.acknowledge(self.lease.shard, [entry.position for entry in entries])
         return msgspec.structs.replace(done, ack_missing=len(entries) - acknowledged)
 
+    def look(self) -> Applied:
+        """Apply a batch of what the log holds and the group did not bring: somebody else read it, or jumped over it.
+
+        While events keep coming, the next one shows such a hole; this finds it at the log's end.
+        """
+        head = self._log.head(self.lease.shard) or START
+        if head <= self.lease.checkpoint:
+            return Applied()
+        page = self._log.entries(self.lease.shard, self.lease.checkpoint, count=self._batch_max)
+        if not page:
+            raise self._gap(head)
+        return self._apply_all(page)
+
+    def leave(self) -> None:
+        """Say that what is pending did not kill this process: a successor counts on from one."""
+        try:
+            for page in self._pending_pages():
+                mine = [pending.position for pending in page if pending.consumer == self._consumer]
+                if mine:
+                    self._log.forgive(self.lease.shard, self._consumer, mine)
+        except (Unreachable, NoGroup):
+            return  # best effort: the successor is only more careful
+
     def halt(self, reason: str) -> None:
         """Apply nothing more until a new start succeeds; operators read the reason in `checkpoint.halted`."""
         self.phase = Phase.WAITING
@@ -106,6 +131,10 @@ class ShardProjector:
                 f"FORK of {self.lease.shard}: Postgres has applied {checkpoint}, the log in Redis ends at {head}: "
                 "it lost its tail"
             )
+        if head > checkpoint:
+            following = self._log.entries(self.lease.shard, checkpoint, count=1)
+            if not following or not _follows(checkpoint, following[0].position):
+                raise self._gap(following[0].position if following else head)
         if checkpoint == START:
             return
         archived = self._connection.execute(
@@ -116,7 +145,7 @@ class ShardProjector:
         before = Position(checkpoint.epoch, checkpoint.seq - 1)
         in_log = self._log.entries(self.lease.shard, before, up_to=checkpoint, count=1)
         # A trimmed entry proves nothing either way; the archive had proven it before it was trimmed.
-        if in_log and archived and in_log[0].body != bytes(archived[0]):
+        if in_log and archived and (in_log[0].body or b"") != bytes(archived[0]):
             raise Fork(
                 f"FORK of {self.lease.shard} at {checkpoint}: Postgres holds another event there than Redis"
             )
@@ -140,6 +169,15 @@ class ShardProjector:
                 if pending.deliveries + 1 >= ALONE_AFTER_DELIVERIES
                 and pending.position > self.lease.checkpoint
             )
+        # Only the next one was tried: those behind it were delivered with it each time, and may well be harmless.
+        self._culprit = next(
+            (
+                position
+                for position, deliveries in self._suspects.items()
+                if deliveries >= PARK_AFTER_DELIVERIES and _follows(self.lease.checkpoint, position)
+            ),
+            None,
+        )
 
     def _settle_pending(self) -> None:
         """Acknowledge what is applied but still pending: a predecessor died between COMMIT and XACK."""
@@ -176,11 +214,14 @@ class ShardProjector:
             )
             run = self._run_length([entry for entry in page if entry.position < before])
             if not run:
-                raise Gap(
-                    f"{self.lease.shard}: events between {self.lease.checkpoint} and {before} are missing in Redis"
-                )
+                raise self._gap(before)
             total += self._apply(page[:run])
         return total
+
+    def _gap(self, up_to: Position) -> Gap:
+        return Gap(
+            f"{self.lease.shard}: events between {self.lease.checkpoint} and {up_to} are missing in Redis"
+        )
 
     def _run_length(self, entries: Sequence[Entry]) -> int:
         """How many of the first entries follow the checkpoint and each other; at most a batch."""
@@ -199,7 +240,7 @@ class ShardProjector:
         total = Applied()
         for row in rows:
             deliveries = self._suspects.pop(row.position, 1)
-            if deliveries >= PARK_AFTER_DELIVERIES:
+            if row.position == self._culprit:
                 poison = Poison(
                     "crash_loop", f"delivered {deliveries} times, each time the process died", deliveries
                 )

@@ -21,11 +21,11 @@ WHERE c.sale_id = free.sale_id AND c.shard = free.shard
 RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq;
 
 -- heartbeat --
--- Say that this session still leads its shards; returns those it does lead.
+-- Say that this session still leads its shards; returns those it does lead, and where each of them stands.
 UPDATE checkpoint
 SET heartbeat_at = clock_timestamp()
 WHERE backend_pid = pg_backend_pid() AND holder = %(holder)s
-RETURNING sale_id, shard, fence;
+RETURNING sale_id, shard, fence, epoch, seq;
 
 -- release --
 -- Give all leases of this session back.

@@ -44,3 +44,7 @@ WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND epoch = %(epoch)s AND seq 
 
 -- archived_count --
 SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
+
+-- server_settings --
+-- What decides whether this server may be written to, and whether its disk can be trusted.
+SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes');
