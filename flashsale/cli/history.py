@@ -1,0 +1,115 @@
+"""A shard's whole log: from the archive what Postgres has, from the stream what only Redis has yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from flashsale.errors import Halted
+from flashsale.events import AnyEvent, UndecodableEvent, decode, type_name
+from flashsale.ids import START, Position
+from flashsale.projections import reads
+from flashsale.projections.database import Connection
+from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An entry of the log, decoded if it can be."""
+
+    shard: ShardId
+    position: Position
+    body: bytes
+    #: it is in Postgres
+    archived: bool
+    event: AnyEvent | None
+    #: why there is no event
+    problem: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """For programs: every field by its name."""
+        head = {
+            "sale": self.shard.sale,
+            "shard": self.shard.shard,
+            "epoch": self.position.epoch,
+            "seq": self.position.seq,
+        }
+        if self.event is None:
+            return head | {"type": None, "problem": self.problem, "body": self.body.decode(errors="replace")}
+        return head | {"type": type_name(self.event)} | fields_of(self.event)
+
+
+def fields_of(event: AnyEvent) -> dict[str, Any]:
+    """The fields of an event, which in the log stand without their names."""
+    return msgspec.structs.asdict(event)
+
+
+def shown(shard: ShardId, entry: Entry, *, archived: bool) -> Shown:
+    body = entry.body or b""
+    try:
+        return Shown(shard, entry.position, body, archived, decode(body))
+    except UndecodableEvent as error:
+        return Shown(shard, entry.position, body, archived, None, error.reason)
+
+
+def whole(
+    log: Log, connection: Connection, shard: ShardId, after: Position = START, up_to: Position | None = None
+) -> Iterator[Shown]:
+    """Events after a position, up to another one, in order. Raises `Halted` where the log has a gap."""
+    reached = after
+    for archived, entry in _entries(log, connection, shard, after):
+        if up_to is not None and entry.position > up_to:
+            return
+        if reached != START and not _follows(reached, entry.position):
+            raise Halted(f"{shard}: events between {reached} and {entry.position} are missing")
+        reached = entry.position
+        yield shown(shard, entry, archived=archived)
+
+
+def newest(log: Log, connection: Connection, shard: ShardId, number: int) -> list[Shown]:
+    """The newest events, oldest first."""
+    entries = log.newest(shard, number)
+    at = checkpoint(connection, shard)
+    found = [shown(shard, entry, archived=entry.position <= at) for entry in entries]
+    missing = number - len(found)
+    first = entries[0].position if entries else Position(at.epoch, at.seq + 1)
+    if missing and first.seq > 1:  # trimmed from the stream, or lost with it
+        after = Position(first.epoch, max(0, first.seq - 1 - missing))
+        archived = reads.events(connection, shard, after, missing)
+        found = [shown(shard, entry, archived=True) for entry in archived if entry.position < first] + found
+    return found
+
+
+def checkpoint(connection: Connection, shard: ShardId) -> Position:
+    """Up to where Postgres has applied the log."""
+    rows = reads.checkpoints(connection, shard.sale)
+    return next((row.checkpoint for row in rows if row.shard == shard), START)
+
+
+def count_after(log: Log, shard: ShardId, after: Position, head: Position) -> int:
+    """How many events follow a position, exactly."""
+    if after.epoch == head.epoch:
+        return max(0, head.seq - after.seq)
+    counted = 0
+    while page := log.entries(shard, after):
+        counted += len(page)
+        after = page[-1].position
+    return counted
+
+
+def _entries(
+    log: Log, connection: Connection, shard: ShardId, after: Position
+) -> Iterator[tuple[bool, Entry]]:
+    while page := reads.events(connection, shard, after, PAGE_MAX):
+        yield from ((True, entry) for entry in page)
+        after = page[-1].position
+    while page := log.entries(shard, after):
+        yield from ((False, entry) for entry in page)
+        after = page[-1].position
+
+
+def _follows(before: Position, after: Position) -> bool:
+    if after.epoch == before.epoch:
+        return after.seq == before.seq + 1
+    return after.epoch == before.epoch + 1 and after.seq == 1

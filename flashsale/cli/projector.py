@@ -1,0 +1,180 @@
+"""`flashsale projector`: the daemon that writes the log into Postgres, and how far it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from flashsale import ids
+from flashsale.cli import output, values, words
+from flashsale.cli.session import Json, Session, Shop, shared
+from flashsale.errors import BadInput, Halted
+from flashsale.ids import START, Position
+
+if TYPE_CHECKING:
+    from flashsale.projections.reads import CheckpointRow
+
+app = typer.Typer(help="Write the log into Postgres, and see how far that is.")
+
+
+@app.command()
+@shared
+def run(
+    session: Session,
+    name: Annotated[
+        str, typer.Option(metavar="SLOT", help="Its name: the same after a restart, no other's meanwhile.")
+    ] = "projector-1",
+    max_rate: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Events a second at most, to spare the database; 0: no limit."),
+    ] = None,
+    batch_max: Annotated[
+        str | None, typer.Option(metavar="N", help="Events in one transaction at most.")
+    ] = None,
+) -> int:
+    """Run a projector until it is told to stop.
+
+    Any number may run: they share the sales, and take over from one that dies. SIGTERM lets the batch under way finish
+    (exit code 0), Ctrl-C likewise (130).
+    """
+    from flashsale.daemon import Daemon
+
+    if len(ids.actor(name, "name")) > NAME_LENGTH_MAX:
+        raise BadInput("name", name, f"use at most {NAME_LENGTH_MAX} characters")
+    session = session.with_flags(
+        max_rate=None if max_rate is None else values.whole(max_rate, "max-rate", 0, 10_000_000),
+        batch_max=None if batch_max is None else values.whole(batch_max, "batch-max", 1, 10_000),
+    )
+    session.configure_log()
+    daemon = Daemon(name)
+    projector = session.parts.projector(name, daemon)
+    return daemon.run(projector.step, projector.close)
+
+
+#: Postgres shows the first 63 bytes of a connection's name, `flashsale projector` included.
+NAME_LENGTH_MAX = 40
+
+
+class ShardStatus(msgspec.Struct, frozen=True):
+    """How far one shard's projection is."""
+
+    sale: str
+    shard: int
+    #: ok, behind, idle (nobody applies it, nothing to apply), waiting (nobody applies it, and should), halted or lost
+    state: str
+    log_head: str
+    checkpoint: str
+    lag_events: int
+    #: age of the oldest event that is not applied; 0 when there is none
+    lag_s: float
+    holder: str | None
+    heartbeat_age_s: float | None
+    halted: str | None
+    #: dead letters
+    parked: int
+
+
+@app.command()
+@shared
+def status(session: Session, json: Json = False) -> int:
+    """Show for each sale how far Postgres is behind the log, and who applies it.
+
+    Exit code 7 when a log is halted, or lost events that Postgres has.
+    """
+    from flashsale.projections import reads
+
+    with session.connected() as shop:
+        rows = [_status(shop, row) for row in reads.checkpoints(shop.connection)]
+    if json:
+        output.json({"shards": rows})
+    elif rows:
+        output.table(
+            (
+                "sale",
+                "#shard",
+                "state",
+                "#log",
+                "#checkpoint",
+                "#lag",
+                "#lag, s",
+                "projector",
+                "heartbeat",
+                "#parked",
+            ),
+            map(_cells, rows),
+        )
+    else:
+        output.say("No sale is defined, so there is nothing to project.")
+    for row in rows:
+        if row.state in ("halted", "lost"):
+            output.fail(f"{row.sale}:{row.shard} {row.halted or 'the log ends before the checkpoint'}")
+    if any(row.state == "waiting" for row in rows):
+        output.say("Nobody applies what waits.")
+        output.suggest("projector run")
+    return Halted.exit_code if any(row.state in ("halted", "lost") for row in rows) else 0
+
+
+def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
+    from flashsale.cli import history
+
+    head = shop.log.head(row.shard) or START
+    lag_events = (
+        history.count_after(shop.log, row.shard, row.checkpoint, head) if head > row.checkpoint else 0
+    )
+    return ShardStatus(
+        sale=row.shard.sale,
+        shard=row.shard.shard,
+        state=_state(row, head, lag_events),
+        log_head=str(head),
+        checkpoint=str(row.checkpoint),
+        lag_events=lag_events,
+        lag_s=_oldest_age_s(shop, row) if lag_events else 0.0,
+        holder=row.holder,
+        heartbeat_age_s=None if row.heartbeat_age_ms is None else round(row.heartbeat_age_ms / 1000, 1),
+        halted=row.halted,
+        parked=row.parked,
+    )
+
+
+def _state(row: CheckpointRow, head: Position, lag_events: int) -> str:
+    if head < row.checkpoint:
+        return "lost"
+    if row.halted:
+        return "halted"
+    if row.holder is None:
+        return "waiting" if lag_events else "idle"
+    return "behind" if lag_events else "ok"
+
+
+def _oldest_age_s(shop: Shop, row: CheckpointRow) -> float:
+    """By Redis's clock, which also timed the event."""
+    from flashsale.cli import history
+
+    entries = shop.log.entries(row.shard, row.checkpoint, count=1)
+    if not entries:  # applied or trimmed meanwhile
+        return 0.0
+    event = history.shown(row.shard, entries[0], archived=False).event
+    if event is None:
+        return 0.0
+    now_ms = shop.client.snapshot(row.shard.sale, row.shard.shard).now_ms
+    return max(0, now_ms - event.at_ms) / 1000
+
+
+def _cells(row: ShardStatus) -> tuple[Any, ...]:
+    heartbeat = (
+        "-" if row.heartbeat_age_s is None or row.holder is None else f"{row.heartbeat_age_s:,.1f} s ago"
+    )
+    return (
+        row.sale,
+        str(row.shard),
+        row.state,
+        row.log_head,
+        row.checkpoint,
+        words.count(row.lag_events),
+        f"{row.lag_s:,.1f}",
+        row.holder or "-",
+        heartbeat,
+        words.count(row.parked),
+    )

@@ -1,0 +1,179 @@
+"""What a refusal means to the person who asked: a sentence, a remedy, and by its class the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flashsale.cli import output, words
+from flashsale.commands import Answer, Code
+from flashsale.errors import FlashsaleError, Halted, NotFound, RefusedByState, UnknownOutcome
+
+if TYPE_CHECKING:
+    from flashsale.projections.database import Connection
+
+#: What the detail of an answer is called in JSON.
+_DETAILS = {
+    Code.RESERVED: "hold_until_ms",
+    Code.CONFIRMED: "late",
+    Code.REFUNDED: "units",
+    Code.OPENED: "opens_ms",
+    Code.RESTOCKED: "available",
+    Code.SOLD_OUT: "available",
+    Code.LIMIT: "units",
+    Code.NOT_OPEN: "opens_ms",
+    Code.WRONG_STATE: "state",
+    Code.ALREADY_LOADED: "state",
+    Code.NOT_ENOUGH: "available",
+    Code.OVER_CAPACITY: "available",
+    Code.CONFLICT: "units",
+}
+
+#: What can be done with an order of this status.
+_ORDER_REMEDY = {
+    "held": "it is not paid yet: `order confirm` or `order cancel`",
+    "confirmed": "it is paid: `order refund`",
+    "cancelled": "that is final: `order reserve` anew",
+    "expired": "it was not paid in time; `order confirm` still works while units are left",
+    "refund_due": "it was paid when nothing was left: `order refund`",
+    "refunded": "that is final: `order reserve` anew",
+}
+#: What a sale must be before this can be done with it; and what it is afterwards.
+_SALE_NEEDS = {
+    "opened": ("a warm sale", "open"),
+    "paused": ("an open sale", "paused"),
+    "resumed": ("a paused sale", "open"),
+    "closed": ("a sale that is not closed", "closed"),
+    "restocked": ("a sale that is not closed", ""),
+    "reconfigured": ("a sale that is not closed", ""),
+}
+
+
+class Asked(NamedTuple):
+    """What was asked for, as the sentences need it."""
+
+    sale: str
+    #: as a participle: reserved, opened
+    done: str
+    order_id: str = ""
+    sku: str = ""
+    request_id: str = ""
+
+
+def record(answer: Answer, asked: Asked) -> dict[str, Any]:
+    """An answer for programs."""
+    ids = {"order": asked.order_id, "sku": asked.sku, "request_id": asked.request_id}
+    found: dict[str, Any] = {"sale": asked.sale} | {name: value for name, value in ids.items() if value}
+    found |= {"code": str(answer.code), "position": str(answer.position), "repeated": answer.repeated}
+    if answer.detail and answer.code in _DETAILS:
+        found[_DETAILS[answer.code]] = int(answer.detail) if answer.detail.isdecimal() else answer.detail
+    if answer.repeated and asked.order_id:
+        found["status"] = answer.status
+    return found
+
+
+def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleError:
+    """The exception that a refusal becomes on the command line."""
+    sale = asked.sale
+    if answer.code is Code.NOT_LOADED:
+        return _not_warm(sale, connection)
+    if answer.code is Code.LOG_REGRESSED:
+        return Halted(
+            f"Redis has lost events of sale {sale} that Postgres holds: until its log is whole again nothing of it is "
+            "sold or changed, and it must not be warmed anew; `flashsale projector status` shows how much is missing"
+        )
+    if answer.code is Code.NOT_FOUND:
+        return NotFound(f"sale {sale} has no order {asked.order_id}")
+    if answer.code is Code.UNKNOWN_SKU:
+        what = asked.sku or "one of these SKUs"
+        return NotFound(f"sale {sale} does not sell {what}; `flashsale sale show {sale}` lists what it sells")
+    return RefusedByState(_SENTENCES[answer.code](answer, asked))
+
+
+def _not_warm(sale: str, connection: Connection) -> FlashsaleError:
+    from flashsale.projections import catalog
+
+    try:
+        catalog.get(connection, sale)
+    except NotFound as error:
+        return error
+    return RefusedByState(f"sale {sale} is defined but not warm: `flashsale sale warm {sale}`")
+
+
+def _sold_out(answer: Answer, asked: Asked) -> str:
+    available = int(answer.detail)
+    if available == 0:
+        return f"{asked.sku} is sold out"
+    return f"only {words.count(available, 'units')} of {asked.sku} left: fewer than asked for"
+
+
+def _not_open(answer: Answer, asked: Asked) -> str:
+    if answer.detail == "0":
+        return f"sale {asked.sale} is warm, but not open yet: `flashsale sale open {asked.sale}`"
+    return f"sale {asked.sale} opens at {words.when(int(answer.detail))}"
+
+
+def _limit(answer: Answer, asked: Asked) -> str:
+    return (
+        f"this buyer has {words.count(int(answer.detail), 'units')} of {asked.sku} already; "
+        "with this order it would be more than the limit allows"
+    )
+
+
+def _conflict(answer: Answer, asked: Asked) -> str:
+    if asked.request_id:
+        return (
+            f"request {asked.request_id} was used before, for another change: give this one an id of its own"
+        )
+    if answer.detail:
+        where = {"restock": "back on sale", "keep": "out of the sale"}.get(answer.detail, answer.detail)
+        return f"order {asked.order_id} was refunded before, and its units went {where}"
+    return (
+        f"order {asked.order_id} exists, with another buyer, SKU or quantity: give this one an id of its own"
+    )
+
+
+def _wrong_state(answer: Answer, asked: Asked) -> str:
+    state = answer.detail
+    if asked.order_id:
+        return f"order {asked.order_id} is {state} and cannot be {asked.done}; {_ORDER_REMEDY.get(state, '')}"
+    needs, after = _SALE_NEEDS[asked.done]
+    if state == after:
+        return f"sale {asked.sale} is {state} already"
+    return f"sale {asked.sale} is {state}; only {needs} can be {asked.done}"
+
+
+def _not_enough(answer: Answer, asked: Asked) -> str:
+    available = words.count(int(answer.detail), "units")
+    return f"only {available} of {asked.sku} can be taken off: the others are held or sold"
+
+
+_SENTENCES: dict[Code, Callable[[Answer, Asked], str]] = {
+    Code.SOLD_OUT: _sold_out,
+    Code.NOT_OPEN: _not_open,
+    Code.LIMIT: _limit,
+    Code.CONFLICT: _conflict,
+    Code.WRONG_STATE: _wrong_state,
+    Code.NOT_ENOUGH: _not_enough,
+    Code.PAUSED: lambda _, asked: f"sale {asked.sale} is paused: `flashsale sale resume {asked.sale}`",
+    Code.CLOSED: lambda _, asked: f"sale {asked.sale} is closed",
+    Code.ALREADY_LOADED: lambda answer, asked: (
+        f"sale {asked.sale} was warmed before; it is {answer.detail} now"
+    ),
+    Code.OVER_CAPACITY: lambda _, asked: f"{asked.sku} would have more than 1,000,000,000 units",
+}
+
+
+@contextmanager
+def unknown_told(remedy: str) -> Iterator[None]:
+    """Say how to find out what happened when a reply was lost, or nobody waited for it."""
+    try:
+        yield
+    except UnknownOutcome as error:
+        raise UnknownOutcome(
+            f"the reply was lost, so this may or may not have been done; {remedy}"
+        ) from error
+    except KeyboardInterrupt:
+        output.say(f"Interrupted: this may or may not have been done; {remedy}")
+        raise

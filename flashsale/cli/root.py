@@ -1,0 +1,63 @@
+"""The tree of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flashsale import __version__
+from flashsale.cli import config, db, demo, dev, doctor, events, order, output, projector, sale, sweeper
+
+SELL, RUN, SET_UP = "Sell", "Keep running", "Set up"
+
+EXIT_CODES = """
+Exit codes: 0 done · 1 unexpected · 2 bad input · 3 not found · 4 refused by
+the present state · 5 a server cannot be reached · 6 drift found · 7 a log is
+halted or lost · 130 interrupted · 141 nobody reads the output any more
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    epilog=EXIT_CODES,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for panel, groups in {
+    SELL: {"sale": sale.app, "order": order.app, "events": events.app},
+    RUN: {"projector": projector.app, "sweeper": sweeper.app},
+    SET_UP: {"db": db.app, "dev": dev.app, "config": config.app},
+}.items():
+    for name, group in groups.items():
+        app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
+app.command("demo", rich_help_panel=SELL)(demo.demo)
+app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output.line(f"flashsale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[  # noqa: ARG001 - the callback prints it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Sell exactly what there is, to any number of buyers at once, and put every order into Postgres once.
+
+    Your first sale, in five commands:
+
+      flashsale sale example > drop.toml     what is sold: items, prices, limits
+      flashsale sale define drop.toml        into Postgres
+      flashsale sale warm mega-drop          stock into Redis; the log begins
+      flashsale sale open mega-drop          now it sells
+      flashsale order reserve mega-drop phone-15 --buyer ada
+
+    `flashsale projector run` then writes the log into Postgres.
+
+    Without any configuration, private servers are started and used: see
+    `flashsale dev --help`.
+    """

@@ -1,0 +1,93 @@
+"""Run one command: every way it may end becomes an exit code and at most one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from flashsale.cli import INTERRUPTED, output
+from flashsale.cli.root import app
+from flashsale.errors import FlashsaleError
+
+#: What a shell reports for a process whose reader went away: 128 + SIGPIPE.
+BROKEN_PIPE = 141
+
+
+def run(args: Sequence[str]) -> int:
+    """Run the command that `args` name; returns its exit code. Raises `SystemExit` for shell completion only."""
+    _prepare_streams()
+    try:
+        try:
+            result = app(args, prog_name="flashsale", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
+        code = result if type(result) is int else 0
+    except Exception as error:  # noqa: BLE001 - the last place where a sentence can be made of it
+        code = _explain(error, debug="--debug" in args or bool(os.environ.get("FLASHSALE_DEBUG")))
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    # From here on Ctrl-C just ends the process: nothing is left that it could interrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return code
+
+
+def _explain(error: Exception, *, debug: bool) -> int:
+    """Say on stderr what went wrong; returns the exit code."""
+    if isinstance(error, output.ReaderGone | BrokenPipeError):
+        _discard_stdout()
+        return BROKEN_PIPE
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, FlashsaleError):
+        output.fail(str(error))
+        return error.exit_code
+    if isinstance(error, typer.TyperException):
+        _explain_usage(error)
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is None and _stdout_is_broken():
+        _discard_stdout()
+        output.fail(f"the output cannot be written: {error.strerror}")
+        return 1
+    output.fail(f"unexpected: {type(error).__name__}: {' '.join(str(error).split())}")
+    if not debug:
+        output.say("This is a fault in flashsale. Run it again with --debug to see where.")
+    return 1
+
+
+def _explain_usage(error: typer.TyperException) -> None:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return  # the help was printed
+    output.fail(error.format_message())
+    if context is not None:
+        output.say(f"Its options: {context.command_path} --help")
+
+
+def _prepare_streams() -> None:
+    """Make any text printable in any locale, and a closed stream a place to write to."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stdout_is_broken() -> bool:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's own flush at the end succeed."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())

@@ -1,0 +1,33 @@
+"""`flashsale sweeper`: the daemon that ends holds nobody paid for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flashsale import ids
+from flashsale.cli.session import Session, shared
+
+app = typer.Typer(help="End the holds that nobody paid for.")
+
+
+@app.command()
+@shared
+def run(
+    session: Session,
+    name: Annotated[
+        str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
+    ] = "sweeper-1",
+) -> int:
+    """Run a sweeper until it is told to stop: holds end less than a second late, and their units are sold again.
+
+    Any number may run. SIGTERM and Ctrl-C let the look under way finish; the exit code is 0 or 130.
+    """
+    from flashsale.daemon import Daemon
+
+    ids.actor(name, "name")
+    session.configure_log()
+    daemon = Daemon(name)
+    sweeper = session.parts.sweeper(name, daemon)
+    return daemon.run(sweeper.step, close=lambda: None)

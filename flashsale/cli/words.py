@@ -1,0 +1,110 @@
+"""How times, durations, amounts and states read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flashsale.commands import Snapshot
+from flashsale.definition import SaleDefinition
+from flashsale.ids import Position
+
+#: Digits after the point; ISO 4217. All others have two.
+_DIGITS = dict.fromkeys(
+    [
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ],
+    0,
+) | (dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3) | dict.fromkeys(["CLF", "UYW"], 4))
+_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
+
+
+def iso(time_ms: int) -> str:
+    """UTC, for machines: `2027-03-01T09:00:00.123Z`."""
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def when(time_ms: int) -> str:
+    """Local time with its offset, for people: `2027-03-01 10:00:00 +01:00`."""
+    text = datetime.fromtimestamp(time_ms // 1000, UTC).astimezone().isoformat(sep=" ")
+    return f"{text[:19]} {text[19:]}"
+
+
+def clock(time_ms: int) -> str:
+    """The same, short, for lists of events: `10:00:00.123`, local time."""
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone()
+    return moment.isoformat(sep=" ", timespec="milliseconds")[:23]
+
+
+def span(duration_ms: int) -> str:
+    """The two largest units: `30 s`, `1 h 30 min`."""
+    parts = []
+    for size, unit in _UNITS:
+        count, duration_ms = divmod(duration_ms, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def count(number: int, noun: str = "") -> str:
+    """`1,000 units`; one unit loses its s."""
+    return f"{number:,}" + (f" {noun.removesuffix('s') if number == 1 else noun}" if noun else "")
+
+
+def decimal(minor: int, currency: str) -> str:
+    """An amount of minor units in the currency's own unit, exactly: `799.00`."""
+    digits = _DIGITS.get(currency, 2)
+    whole, rest = divmod(minor, 10**digits)
+    return f"{whole}.{rest:0{digits}}" if digits else str(whole)
+
+
+def money(minor: int, currency: str) -> str:
+    """`1,799.00 EUR`."""
+    whole, point, rest = decimal(minor, currency).partition(".")
+    return f"{int(whole):,}{point}{rest} {currency}"
+
+
+def price(definition: SaleDefinition, sku: str, quantity: int) -> str:
+    """What so many units cost."""
+    minor = price_minor(definition, sku)
+    return "price unknown" if minor is None else money(minor * quantity, definition.currency)
+
+
+def price_minor(definition: SaleDefinition, sku: str) -> int | None:
+    """What one unit costs; None for a SKU that is not in the definition."""
+    return next((item.unit_price_minor for item in definition.items if item.sku == sku), None)
+
+
+def sale_state(snapshot: Snapshot, checkpoint: Position) -> str:
+    """What the sale does now, the clock's decisions included.
+
+    defined (not warm), lost (Postgres has events that Redis lacks), warm, scheduled, open, paused or closed.
+    """
+    state, now_ms = snapshot.state, snapshot.now_ms
+    if snapshot.state.position < checkpoint:
+        return "lost"
+    if not snapshot.is_loaded:
+        return "defined"
+    if state.status in ("paused", "closed"):
+        return state.status
+    if 0 < state.closes_ms <= now_ms:
+        return "closed"
+    if state.status == "warm" and state.opens_ms == 0:
+        return "warm"
+    return "scheduled" if now_ms < state.opens_ms else "open"

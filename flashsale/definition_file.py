@@ -1,0 +1,261 @@
+"""A sale's definition as a file: TOML, its items inline or in a CSV table beside it.
+
+    sale = "spring-drop"                  # its id, for ever
+    title = "Spring drop"
+    currency = "EUR"
+    hold = "15m"                          # how long an unpaid order keeps its units
+    opens = 2027-03-01T10:00:00+01:00     # left out: a person opens it
+    closes = 2027-03-01T12:00:00+01:00    # left out: a person closes it
+
+    [[items]]                             # or: items_file = "items.csv", with these names in its first row
+    sku = "sneaker-42"
+    title = "Sneaker, size 42"
+    quantity = 500
+    unit_price_minor = 12900              # in the currency's smallest unit: 129.00 EUR
+    limit = 2                             # units one buyer may have; left out or 0: no limit
+
+What is not understood is refused, with the place in the file; nothing is guessed or converted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from flashsale.commands.sale import TIME_MS_MAX, check_hold
+from flashsale.definition import SaleDefinition, SaleItem
+from flashsale.errors import BadInput, FlashsaleError
+
+#: A thousand items are a few hundred kilobytes.
+FILE_BYTES_MAX = 4 * 1024 * 1024
+
+_KEYS = ("sale", "title", "currency", "hold", "opens", "closes", "items", "items_file")
+_REQUIRED = ("sale", "title", "currency", "hold")
+_ITEM_KEYS = ("sku", "title", "quantity", "unit_price_minor", "limit")
+_ITEM_REQUIRED = ("sku", "title", "quantity", "unit_price_minor")
+_NUMBERS = ("quantity", "unit_price_minor", "limit")
+
+_WHOLE = re.compile(r"0|[1-9][0-9]{0,12}")
+#: TOML knows 0x10, 0o20 and 0b10000; a reader of the file expects 16.
+_OTHER_BASE = re.compile(rf"\b({'|'.join(_NUMBERS)})\s*=\s*(0[xob]\w+)")
+_DURATION_PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BadFile(BadInput):
+    """A file cannot be read as a definition; nothing was changed."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        FlashsaleError.__init__(self, f"{name}: {problem}")
+        self.field, self.value, self.remedy = name, None, problem
+
+
+#: One item, where it stands, and how its place is called.
+_Placed = tuple[str, Mapping[str, Any]]
+
+
+def read_definition(path: Path) -> SaleDefinition:
+    """Read a definition; `items_file` is looked for beside it. Raises `BadInput` with the place of the first fault."""
+    return parse_definition(_read(path), path.name, lambda name: _read(path.parent / name))
+
+
+def parse_definition(content: bytes, name: str, read: Callable[[str], bytes] | None = None) -> SaleDefinition:
+    """Parse a definition. `name` stands in messages; `read` returns the content of the items' file."""
+    table = _parse_toml(_text(content, name), name)
+    _check_keys(table, _KEYS, _REQUIRED, name)
+    items = _checked_items(_placed_items(table, name, read))
+    with _at(name):
+        opens_ms, closes_ms = _time_ms(table, "opens"), _time_ms(table, "closes")
+        if closes_ms and closes_ms <= opens_ms:
+            raise BadInput("closes", _shown(table["closes"]), f"it must come after opens, {table['opens']}")
+        return SaleDefinition(
+            sale=table["sale"],
+            title=table["title"],
+            currency=table["currency"],
+            hold_ms=parse_hold(table["hold"]),
+            opens_ms=opens_ms,
+            closes_ms=closes_ms,
+            items=items,
+        )
+
+
+def parse_hold(text: object, field: str = "hold") -> int:
+    """How long an unpaid order keeps its units, in ms."""
+    hold_ms = parse_duration(text, field)
+    try:
+        return check_hold(hold_ms, field)
+    except BadInput as error:
+        raise BadInput(field, text, error.remedy) from None
+
+
+def parse_duration(text: object, field: str) -> int:
+    """A duration with its unit, `500ms`, `90s`, `15m`, `1h30m` or `2d`, in ms."""
+    if type(text) is not str or _DURATION.fullmatch(text) is None:
+        raise BadInput(field, text, 'write a duration with its unit: "90s", "15m" or "1h30m"')
+    return sum(int(count) * _UNIT_MS[unit] for count, unit in _DURATION_PART.findall(text))
+
+
+def parse_time(value: object, field: str) -> int:
+    """An aware `datetime` in ms since 1970."""
+    if type(value) is not datetime:
+        raise BadInput(
+            field,
+            _shown(value),
+            "write date and time with the offset, without quotes: 2027-03-01T10:00:00+01:00",
+        )
+    if value.utcoffset() is None:
+        raise BadInput(
+            field, _shown(value), f"say in which time zone: {value.isoformat()}+01:00, or Z for UTC"
+        )
+    milliseconds = (value - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 < milliseconds <= TIME_MS_MAX:
+        raise BadInput(field, _shown(value), "use a time between 1970 and 2200")
+    return milliseconds
+
+
+def _time_ms(table: Mapping[str, Any], field: str) -> int:
+    return parse_time(table[field], field) if field in table else 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise BadFile(str(path), f"it cannot be read: {error.strerror}") from error
+    if len(content) > FILE_BYTES_MAX:
+        raise BadFile(str(path), f"it is longer than {FILE_BYTES_MAX // 1024**2} MB: is it the right file?")
+    return content
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadFile(name, f"it is not UTF-8 (byte {error.start + 1}): save it as UTF-8") from error
+
+
+def _parse_toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError also for an integer of 5,000 digits
+        raise BadFile(name, f"it is not TOML: {error}") from error
+    if found := _OTHER_BASE.search(text):
+        raise BadInput(f"{name}, {found[1]}", found[2], "write the number with the digits 0 to 9")
+    return table
+
+
+def _check_keys(
+    table: Mapping[str, Any], known: Collection[str], required: Collection[str], place: str
+) -> None:
+    for key in table:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            raise BadFile(
+                place,
+                f"there is no {key!r}; "
+                + (f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"),
+            )
+    for key in required:
+        if key not in table:
+            raise BadFile(place, f"{key} is missing")
+
+
+def _placed_items(
+    table: Mapping[str, Any], name: str, read: Callable[[str], bytes] | None
+) -> Iterator[_Placed]:
+    if ("items" in table) == ("items_file" in table):
+        raise BadFile(name, "write either [[items]] or items_file, one of them")
+    if "items" in table:
+        return _inline_items(table["items"], name)
+    file = table["items_file"]
+    if type(file) is not str or not file or not file.isprintable():
+        raise BadInput(f"{name}, items_file", file, 'write the name of a CSV file: "items.csv"')
+    if read is None:
+        raise BadFile(name, "its items must stand in it: there is no place to look for an items_file")
+    return _csv_items(_text(read(file), file), file)
+
+
+def _inline_items(items: object, name: str) -> Iterator[_Placed]:
+    if type(items) is not list or not items:
+        raise BadFile(name, "items are tables: begin each with [[items]], in two brackets")
+    for number, item in enumerate(items, 1):
+        if type(item) is not dict:
+            raise BadFile(name, "items are tables: begin each with [[items]], in two brackets")
+        yield f"{name}, item {number}", item
+
+
+def _csv_items(text: str, name: str) -> Iterator[_Placed]:
+    rows = enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1)
+    columns: list[str] = []
+    row = 0
+    try:
+        for row, cells in rows:
+            if not cells:  # a blank line
+                continue
+            if not columns:
+                columns = cells
+                _check_columns(columns, name)
+            elif len(cells) != len(columns):
+                raise BadFile(f"{name}, row {row}", f"{len(cells)} values for {len(columns)} columns")
+            else:
+                yield (
+                    f"{name}, row {row}",
+                    {key: _cell(key, cell) for key, cell in zip(columns, cells, strict=True)},
+                )
+    except csv.Error as error:
+        raise BadFile(f"{name}, row {row + 1}", f"it is not CSV: {error}") from error
+    if not columns:
+        raise BadFile(name, f"it is empty; its first row names the columns: {','.join(_ITEM_KEYS)}")
+
+
+def _check_columns(columns: list[str], name: str) -> None:
+    if len(columns) == 1 and re.search(r"[;\t]", columns[0]):
+        raise BadFile(name, "separate the columns by commas")
+    for column in columns:
+        if columns.count(column) > 1:
+            raise BadFile(f"{name}, row 1", f"column {column!r} stands there twice")
+    _check_keys(dict.fromkeys(columns), _ITEM_KEYS, _ITEM_REQUIRED, f"{name}, row 1")
+
+
+def _cell(key: str, text: str) -> str | int:
+    """A whole number where one is meant; any other text stays, and is refused with the item's own words."""
+    return int(text) if key in _NUMBERS and _WHOLE.fullmatch(text) else text
+
+
+def _checked_items(placed: Iterator[_Placed]) -> tuple[SaleItem, ...]:
+    items: list[SaleItem] = []
+    seen: dict[str, str] = {}
+    for place, values in placed:
+        _check_keys(values, _ITEM_KEYS, _ITEM_REQUIRED, place)
+        with _at(place):
+            item = SaleItem(**values)
+            if item.sku in seen:
+                raise BadInput("sku", item.sku, f"{seen[item.sku]} has it already")
+        seen[item.sku] = place.rpartition(", ")[2]
+        items.append(item)
+    return tuple(items)
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Put the place in front of the field of a bad value."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{place}, {error.field}", error.value, error.remedy) from None
+
+
+def _shown(value: object) -> object:
+    """Dates as they stand in the file."""
+    return value.isoformat() if hasattr(value, "isoformat") else value
