@@ -7,19 +7,8 @@
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    sale.closed
-local keys = named_keys()
-local fence, by = ARGV[1], actor_of(ARGV[2])
-if #ARGV ~= 2 then invalid('ARGV: ' .. #ARGV .. ' values') end
-
-local now = now_ms()
-local sale, refused = read_writable_sale(keys, fence)
-if refused then return refuse_all(sale, now, refused, 1) end
-if sale.state ~= 'warm' and sale.state ~= 'open' and sale.state ~= 'paused' then
-  return {position(sale), now, 'WRONG_STATE ' .. position(sale) .. ' ' .. sale.state}
+local function may_close(sale)
+  return sale.state == 'warm' or sale.state == 'open' or sale.state == 'paused'
 end
 
-local changes = new_changes()
-changes.sale = {state = 'closed'}
-changes.events[1] = '["sale.closed",1,' .. now .. ',"' .. by .. '"]'
-commit(keys, sale, changes)
-return {position(sale), now, 'CLOSED ' .. position(sale)}
+return change_state(may_close, 'closed', 'CLOSED', 'sale.closed')

@@ -19,20 +19,21 @@ local sale, refused = read_writable_sale(keys, fence)
 if refused then return refuse_all(sale, now, refused, 1) end
 
 local overdue = redis.call('ZRANGEBYSCORE', keys.holds, '-inf', now, 'LIMIT', 0, max)
-local found, stock, units = read_orders(keys, overdue)
-local changes = new_changes()
+local batch = {sale = sale, now = now, by = by, changes = new_changes()}
+local found
+found, batch.stock, batch.units = read_orders(keys, overdue)
 local reply = {'', now, ''}
 
 for i = 1, #overdue do
   local order = found[overdue[i]]
   -- A hold without its order, or of an order that is not held, is damage: stop, and let reconcile say what happened.
   if not order or order.status ~= 'held' then corrupt('holds ' .. overdue[i]) end
-  local left = release_hold(changes, stock, units, order)
-  record(changes, sale, order, 'expired', '', order_event('order.expired', 1, now, by, order, left) .. ']')
+  release_hold(batch, order)
+  record(batch, order, 'expired', '', 'order.expired', 1, '')
   reply[i + 3] = order.id
 end
 
-if #changes.events > 0 then commit(keys, sale, changes) end
+if #batch.changes.events > 0 then commit(keys, sale, batch.changes) end
 local first = redis.call('ZRANGE', keys.holds, 0, 0, 'WITHSCORES')
 reply[1] = position(sale)
 reply[3] = 'EXPIRED ' .. position(sale) .. ' ' .. #overdue .. ' ' .. (first[2] or '0')

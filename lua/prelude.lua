@@ -187,8 +187,11 @@ local function read_orders(keys, ids)
   return found, stock, units
 end
 
--- Moves an order to its next status, with the event that says so. `how` keeps what a repeat needs for the same answer.
-local function record(changes, sale, order, status, how, body)
+-- Moves an order to its next status, with the event that says so. `how` keeps what a repeat needs for the same answer;
+-- `extra` are the event's fields after the counters, each with its comma.
+local function record(batch, order, status, how, event, version, extra)
+  local changes, sale = batch.changes, batch.sale
+  local body = order_event(event, version, batch.now, batch.by, order, batch.stock[order.sku]) .. extra .. ']'
   changes.events[#changes.events + 1] = body
   order.status, order.how, order.changed_at = status, how, position(sale, #changes.events)
   changes.orders[order.id] = status .. ' ' .. order.sku .. ' ' .. order.quantity .. ' ' .. order.buyer .. ' ' ..
@@ -196,22 +199,21 @@ local function record(changes, sale, order, status, how, body)
 end
 
 -- Gives a buyer's units back to the limit.
-local function release_units(changes, units, order)
-  local left = (units[order.holder] or 0) - order.quantity
+local function release_units(batch, order)
+  local left = (batch.units[order.holder] or 0) - order.quantity
   if left < 0 then corrupt('buyers ' .. order.holder) end
-  units[order.holder], changes.units[order.holder] = left, left
+  batch.units[order.holder], batch.changes.units[order.holder] = left, left
 end
 
 -- Puts the units of a hold that ends unpaid back on sale.
-local function release_hold(changes, stock, units, order)
-  local left = stock[order.sku]
+local function release_hold(batch, order)
+  local left = batch.stock[order.sku]
   if left.held < order.quantity then corrupt('stock ' .. order.sku) end
   left.available = left.available + order.quantity
   left.held = left.held - order.quantity
-  changes.stock[order.sku] = left
-  changes.unhold[#changes.unhold + 1] = order.id
-  release_units(changes, units, order)
-  return left
+  batch.changes.stock[order.sku] = left
+  batch.changes.unhold[#batch.changes.unhold + 1] = order.id
+  release_units(batch, order)
 end
 
 -- The head of the sale for a script that is about to write: the log itself must be whole as well.
@@ -273,4 +275,56 @@ local function request_count(fixed, width)
   local n = (#ARGV - fixed) / width
   if n < 1 or n > 1000 or n ~= math.floor(n) then invalid('ARGV: ' .. #ARGV .. ' values') end
   return n
+end
+
+-- The whole of pause, resume and close: move the sale to `state` if `may_change(sale)`, and say so in the log.
+local function change_state(may_change, state, word, event)
+  local keys = named_keys()
+  local fence, by = ARGV[1], actor_of(ARGV[2])
+  if #ARGV ~= 2 then invalid('ARGV: ' .. #ARGV .. ' values') end
+  local now = now_ms()
+  local sale, refused = read_writable_sale(keys, fence)
+  if refused then return refuse_all(sale, now, refused, 1) end
+  if not may_change(sale) then
+    return {position(sale), now, 'WRONG_STATE ' .. position(sale) .. ' ' .. sale.state}
+  end
+  local changes = new_changes()
+  changes.sale = {state = state}
+  changes.events[1] = '["' .. event .. '",1,' .. now .. ',"' .. by .. '"]'
+  commit(keys, sale, changes)
+  return {position(sale), now, word .. ' ' .. position(sale)}
+end
+
+-- The whole of confirm and cancel, and all but the arguments of refund: decide a batch of requests about orders.
+-- `decide(batch, order, extra)` answers one request for an order that is there and whose buyer asks; `extra` is the
+-- request's third argument, if it has one.
+local function resolve_orders(width, decide)
+  local keys = named_keys()
+  local fence, by = ARGV[1], actor_of(ARGV[2])
+  local n = request_count(2, width)
+  local now = now_ms()
+  local sale, refused = read_writable_sale(keys, fence)
+  if refused then return refuse_all(sale, now, refused, n) end
+
+  local batch = {sale = sale, now = now, by = by, changes = new_changes()}
+  local found
+  found, batch.stock, batch.units = read_orders(keys, ids_of(2, width, n))
+  local reply = {'', now}
+  for i = 1, n do
+    local first = 2 + (i - 1) * width
+    local order, buyer = found[ARGV[first + 1]], ARGV[first + 2]
+    if is_owner(order, buyer) then
+      reply[i + 2] = decide(batch, order, ARGV[first + 3])
+    else
+      reply[i + 2] = 'NOT_FOUND ' .. position(sale, #batch.changes.events)
+    end
+  end
+  if #batch.changes.events > 0 then commit(keys, sale, batch.changes) end
+  reply[1] = position(sale)
+  return reply
+end
+
+-- The answer to a request that the order's status does not allow.
+local function wrong_state(batch, order)
+  return 'WRONG_STATE ' .. position(batch.sale, #batch.changes.events) .. ' ' .. order.status
 end

@@ -16,59 +16,35 @@
 --          WRONG_STATE position status | NOT_FOUND position | NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    order.refunded
-local keys = named_keys()
-local fence, by = ARGV[1], actor_of(ARGV[2])
-local n = request_count(2, 3)
-for i = 1, n do
+for i = 1, request_count(2, 3) do
   local units = ARGV[3 * i + 2]
   if units ~= 'restock' and units ~= 'keep' then invalid('units') end
 end
 
-local now = now_ms()
-local sale, refused = read_writable_sale(keys, fence)
-if refused then return refuse_all(sale, now, refused, n) end
-
-local found, stock, units = read_orders(keys, ids_of(2, 3, n))
-local changes = new_changes()
-local reply = {'', now}
-
-local function refund(order, how)
-  local left = stock[order.sku]
-  if order.status == 'refund_due' then
-    how = 'none'
+local function take_back(batch, order, how)
+  local left = batch.stock[order.sku]
+  if left.sold < order.quantity then corrupt('stock ' .. order.sku) end
+  left.sold = left.sold - order.quantity
+  if how == 'restock' then
+    left.available = left.available + order.quantity
   else
-    if left.sold < order.quantity then corrupt('stock ' .. order.sku) end
-    left.sold = left.sold - order.quantity
-    if how == 'restock' then
-      left.available = left.available + order.quantity
-    else
-      left.returned = left.returned + order.quantity
-    end
-    changes.stock[order.sku] = left
-    release_units(changes, units, order)
+    left.returned = left.returned + order.quantity
   end
-  local body = order_event('order.refunded', 2, now, by, order, left) .. ',"' .. how .. '"]'
-  record(changes, sale, order, 'refunded', how, body)
-  return 'REFUNDED ' .. order.changed_at .. ' ' .. how
+  batch.changes.stock[order.sku] = left
+  release_units(batch, order)
 end
 
-for i = 1, n do
-  local order, buyer, how = found[ARGV[3 * i]], ARGV[3 * i + 1], ARGV[3 * i + 2]
-  local answer
-  if not is_owner(order, buyer) then
-    answer = 'NOT_FOUND ' .. position(sale, #changes.events)
-  elseif order.status == 'confirmed' or order.status == 'refund_due' then
-    answer = refund(order, how)
-  elseif order.status == 'refunded' and (order.how == how or order.how == 'none') then
-    answer = 'REFUNDED ' .. order.changed_at .. ' ' .. order.how .. ' refunded'
-  elseif order.status == 'refunded' then
-    answer = 'CONFLICT ' .. position(sale, #changes.events) .. ' ' .. order.how
-  else
-    answer = 'WRONG_STATE ' .. position(sale, #changes.events) .. ' ' .. order.status
+local function refund(batch, order, how)
+  if order.status == 'confirmed' or order.status == 'refund_due' then
+    if order.status == 'confirmed' then take_back(batch, order, how) else how = 'none' end
+    record(batch, order, 'refunded', how, 'order.refunded', 2, ',"' .. how .. '"')
+    return 'REFUNDED ' .. order.changed_at .. ' ' .. how
+  elseif order.status ~= 'refunded' then
+    return wrong_state(batch, order)
+  elseif order.how == how or order.how == 'none' then
+    return 'REFUNDED ' .. order.changed_at .. ' ' .. order.how .. ' refunded'
   end
-  reply[i + 2] = answer
+  return 'CONFLICT ' .. position(batch.sale, #batch.changes.events) .. ' ' .. order.how
 end
 
-if #changes.events > 0 then commit(keys, sale, changes) end
-reply[1] = position(sale)
-return reply
+return resolve_orders(3, refund)

@@ -1,0 +1,65 @@
+"""pause: no new reservations, while what was begun can be ended."""
+
+import pytest
+
+from tests.lua.kit import HOUR_MS, SHORT_HOLD_MS, Shard
+
+
+def test_a_paused_sale_takes_no_reservation(shard: Shard) -> None:
+    shard.sell(("A", 5))
+
+    assert shard.run("pause").answers == ["PAUSED 1-4"]
+    assert shard.types()[-1] == "sale.paused"
+    assert (
+        shard.run("reserve", "0-first", "ann", "A", 1, "0-other", "bob", "X", 9).answers == ["PAUSED 1-4"] * 2
+    )
+
+
+def test_a_repeat_still_gets_its_answer(shard: Shard) -> None:
+    shard.sell(("A", 5))
+    answer = shard.reserve("0-first")
+    shard.run("pause")
+
+    assert shard.reserve("0-first") == f"{answer} held"
+
+
+def test_what_was_begun_can_be_ended(shard: Shard) -> None:
+    shard.sell(("A", 5), hold=SHORT_HOLD_MS)
+    for order in ("0-paid", "0-back", "0-gone"):
+        shard.reserve(order)
+    shard.run("pause")
+    shard.wait_until_overdue()
+
+    assert shard.resolve("confirm", "0-paid") == ["CONFIRMED 1-8 0"]
+    assert shard.refund("0-paid") == "REFUNDED 1-9 restock"
+    assert shard.resolve("cancel", "0-back") == ["CANCELLED 1-10 0"]
+    assert shard.run("expire", 10).answers == ["EXPIRED 1-11 1 0", "0-gone"]
+    assert shard.counters() == (5, 0, 0, 0)
+
+
+def test_a_warm_sale_that_would_open_by_its_clock_can_be_paused(shard: Shard) -> None:
+    shard.load(("A", 5), opens=shard.now_ms() + HOUR_MS)
+
+    assert shard.run("pause").answer == "PAUSED 1-3"
+
+
+def test_a_warm_sale_that_a_person_opens_cannot_be_paused(shard: Shard) -> None:
+    """To resume it would open it by the back door."""
+    shard.load(("A", 5))
+
+    assert shard.run("pause").answer == "WRONG_STATE 1-2 warm"
+
+
+@pytest.mark.parametrize(("command", "state"), [("pause", "paused"), ("close", "closed")])
+def test_a_sale_that_does_not_sell_cannot_be_paused(shard: Shard, command: str, state: str) -> None:
+    shard.sell(("A", 5))
+    shard.run(command)
+
+    assert shard.run("pause").answer == f"WRONG_STATE 1-4 {state}"
+
+
+def test_a_state_that_nobody_knows_is_not_paused(shard: Shard) -> None:
+    shard.sell(("A", 5))
+    shard.damage("HSET", shard.keys.sale, "state", "ajar")
+
+    assert shard.run("pause").answer == "WRONG_STATE 1-3 ajar"
