@@ -6,11 +6,12 @@ stand in a file that `FLASHSALE_…_FILE` names. The settings file is TOML with 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,7 +21,14 @@ from flashsale.errors import BadInput
 ENV_PREFIX = "FLASHSALE_"
 SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
 
+_DIGITS = re.compile(r"[0-9]{1,12}")
+_TYPE_REMEDIES: dict[Any, str] = {int: "use a whole number", str | None: "use text"}
 _SECRET = ("redis_url", "postgres_url")
+_URL_SCHEMES = {"redis_url": ("redis", "rediss", "unix"), "postgres_url": ("postgresql", "postgres")}
+_URL_LOOKS = {
+    "redis_url": "redis://HOST:6379/0, rediss://… or unix:///PATH",
+    "postgres_url": "postgresql://USER@HOST:5432/DATABASE",
+}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +126,11 @@ def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | N
 def _read_file(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: no UTF-8, no TOML, a number of 5,000 digits
         raise BadInput("config", str(path), f"it cannot be read as TOML: {error}") from error
     for name in values:
         _check_name(name, f"in {path}")
@@ -152,16 +164,39 @@ def _check_name(name: str, where: str) -> None:
 
 def _convert(name: str, item: Value) -> Any:
     field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
-    # Only text from outside is converted: a TOML string is no number.
-    strict = item.origin.startswith("file")
+    given = item.value
+    # Only text from outside is converted: a TOML string is no number, and 1e3 is none anywhere.
+    if (
+        field.type is int
+        and type(given) is str
+        and not item.origin.startswith("file")
+        and _DIGITS.fullmatch(given)
+    ):
+        given = int(given)
     try:
-        value = msgspec.convert(item.value, field.type, strict=strict)
+        value = msgspec.convert(given, field.type)
     except msgspec.ValidationError as error:
-        raise BadInput(name, item.value, f"{error} ({item.origin})") from error
+        choices = [choice for choice in get_args(field.type) if type(choice) is str]
+        remedy = f"use {', '.join(choices)}" if choices else _TYPE_REMEDIES[field.type]
+        raise BadInput(name, item.value, f"{remedy} ({item.origin})") from error
     limits = {"batch_max": (1, 10_000), "max_rate": (0, 10_000_000), "reply_timeout_ms": (10, 600_000)}
     if name in limits and not limits[name][0] <= value <= limits[name][1]:
         raise BadInput(name, value, f"use {limits[name][0]} to {limits[name][1]} ({item.origin})")
+    if name in _SECRET and not _is_url(name, value):
+        raise BadInput(name, mask(value), f"write it like {_URL_LOOKS[name]} ({item.origin})")
     return value
+
+
+def _is_url(name: str, value: str) -> bool:
+    """Whether it looks like one; only the server can tell more. libpq also takes `host=… dbname=…`."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises for a port that is no number
+    except ValueError:
+        return False
+    if name == "postgres_url" and "://" not in value:
+        return "=" in value
+    return parts.scheme in _URL_SCHEMES[name]
 
 
 def _refuse_password(name: str, url: str) -> None:

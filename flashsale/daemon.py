@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import signal
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 import structlog
@@ -25,16 +26,23 @@ class Daemon:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._stop = threading.Event()
+        self._stopping = False
+        # Not an Event: a handler that sets one, while the same thread is within its `wait`, waits for itself for ever.
+        # Putting something into a SimpleQueue is promised to be safe there.
+        self._wake_up: SimpleQueue[None] = SimpleQueue()
         self._signal: int | None = None
 
     def wait(self, seconds: float) -> bool:
         """Sleep; returns early, and True, when the daemon is asked to stop."""
-        return self._stop.wait(max(0.0, seconds))
+        if not self._stopping:
+            with suppress(Empty):
+                self._wake_up.get(timeout=max(0.0, seconds))
+        return self._stopping
 
     def stop(self) -> None:
         """Let the loop end after the step under way. Twice is harmless."""
-        self._stop.set()
+        self._stopping = True
+        self._wake_up.put(None)
 
     def run(self, step: Callable[[], object], close: Callable[[], None]) -> int:
         """Call `step` until a signal; returns the exit code: 0 after SIGTERM, 130 after SIGINT (Ctrl-C).
@@ -46,7 +54,7 @@ class Daemon:
         log.info("started", action="daemon_started", daemon=self.name)
         backoff_s = BACKOFF_FIRST_S
         try:
-            while not self._stop.is_set():
+            while not self._stopping:
                 try:
                     step()
                 except Unreachable as error:

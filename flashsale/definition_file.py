@@ -45,7 +45,7 @@ _NUMBERS = ("quantity", "unit_price_minor", "limit")
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,12}")
 #: TOML knows 0x10, 0o20 and 0b10000; a reader of the file expects 16.
-_OTHER_BASE = re.compile(rf"\b({'|'.join(_NUMBERS)})\s*=\s*(0[xob]\w+)")
+_OTHER_BASE = re.compile(rf"^[^#\n]*?\b({'|'.join(_NUMBERS)})\s*=\s*(0[xob]\w+)", re.MULTILINE)
 _DURATION_PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -108,15 +108,10 @@ def parse_duration(text: object, field: str) -> int:
 def parse_time(value: object, field: str) -> int:
     """An aware `datetime` in ms since 1970."""
     if type(value) is not datetime:
-        raise BadInput(
-            field,
-            _shown(value),
-            "write date and time with the offset, without quotes: 2027-03-01T10:00:00+01:00",
-        )
+        raise BadInput(field, _shown(value), "write it without quotes, like 2027-03-01T10:00:00+01:00")
     if value.utcoffset() is None:
-        raise BadInput(
-            field, _shown(value), f"say in which time zone: {value.isoformat()}+01:00, or Z for UTC"
-        )
+        remedy = f"say in which time zone: {value.isoformat()}+01:00, or Z for UTC"
+        raise BadInput(field, _shown(value), remedy)
     milliseconds = (value - _EPOCH) // timedelta(milliseconds=1)
     if not 0 < milliseconds <= TIME_MS_MAX:
         raise BadInput(field, _shown(value), "use a time between 1970 and 2200")
@@ -161,11 +156,8 @@ def _check_keys(
     for key in table:
         if key not in known:
             close = get_close_matches(key, known, n=1)
-            raise BadFile(
-                place,
-                f"there is no {key!r}; "
-                + (f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"),
-            )
+            remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            raise BadFile(place, f"there is no {key!r}; {remedy}")
     for key in required:
         if key not in table:
             raise BadFile(place, f"{key} is missing")
@@ -187,11 +179,9 @@ def _placed_items(
 
 
 def _inline_items(items: object, name: str) -> Iterator[_Placed]:
-    if type(items) is not list or not items:
+    if type(items) is not list or not items or any(type(item) is not dict for item in items):
         raise BadFile(name, "items are tables: begin each with [[items]], in two brackets")
     for number, item in enumerate(items, 1):
-        if type(item) is not dict:
-            raise BadFile(name, "items are tables: begin each with [[items]], in two brackets")
         yield f"{name}, item {number}", item
 
 
@@ -209,10 +199,8 @@ def _csv_items(text: str, name: str) -> Iterator[_Placed]:
             elif len(cells) != len(columns):
                 raise BadFile(f"{name}, row {row}", f"{len(cells)} values for {len(columns)} columns")
             else:
-                yield (
-                    f"{name}, row {row}",
-                    {key: _cell(key, cell) for key, cell in zip(columns, cells, strict=True)},
-                )
+                item = {key: _cell(key, cell) for key, cell in zip(columns, cells, strict=True)}
+                yield f"{name}, row {row}", item
     except csv.Error as error:
         raise BadFile(f"{name}, row {row + 1}", f"it is not CSV: {error}") from error
     if not columns:

@@ -40,6 +40,12 @@ class Position(NamedTuple):
     def __str__(self) -> str:
         return f"{self.epoch}-{self.seq}"
 
+    def precedes(self, after: Position) -> bool:
+        """Whether `after` is the very next position: nothing can lie between the two."""
+        if after.epoch == self.epoch:
+            return after.seq == self.seq + 1
+        return after.epoch == self.epoch + 1 and after.seq == 1
+
     @classmethod
     def parse(cls, text: str | bytes) -> Position:
         """Read `epoch-seq`, as Redis returns it. Raises `ValueError` on any other text."""

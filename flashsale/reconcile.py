@@ -22,18 +22,19 @@ from flashsale.projections.database import Connection
 from flashsale.projections.reads import Tables
 from flashsale.stream import Entry, Log, ShardId
 
-#: A sale that moves while it is read is read again, this often.
-ATTEMPTS_MAX = 20
 #: How often a checkpoint that is waited for is looked at.
 LOOK_EVERY_S = 0.02
+
+#: What a store says about one key.
+_Fields = tuple[object, ...]
 
 
 class Drift(msgspec.Struct, frozen=True):
     """One difference. Values are text; None: the store has no such thing."""
 
-    #: stock, order, units or hold
+    #: stock, order, units, hold or sale
     kind: str
-    #: SKU, order id, or `buyer SKU`
+    #: SKU, order id, `buyer SKU`, or the name of a setting
     key: str
     log: str | None
     redis: str | None
@@ -52,7 +53,7 @@ class Comparison(msgspec.Struct, frozen=True):
     log_hash: str
     redis_hash: str
     postgres_hash: str
-    #: Postgres, as it stood at `position`
+    #: Postgres as it was read, at `position` or later
     tables: Tables
 
 
@@ -73,22 +74,19 @@ def compare(
 ) -> Comparison:
     """Compare one shard. Waits until Postgres has applied what Redis held at the snapshot.
 
-    A sale that goes on is read again until all three stand at one position. Raises `NotCaughtUp`, and `Halted` when the
-    log itself does not add up or is not whole.
+    A sale may go on: what Postgres has applied since the snapshot is taken back, as the log tells it. Raises
+    `NotCaughtUp`, and `Halted` when the log itself does not add up or is not whole.
     """
-    deadline = time.monotonic() + timeout_s
-    for _ in range(ATTEMPTS_MAX):
-        snapshot = client.snapshot(shard.sale, shard.shard, everything=True)
-        position = snapshot.state.position
-        if snapshot.log_position != position:
-            raise Halted(f"{shard}: Redis counts to {position}, its log ends at {snapshot.log_position}")
-        wait_for_checkpoint(connection, shard, position, timeout_s=deadline - time.monotonic(), wait=wait)
-        tables = reads.tables(connection, shard)
-        if tables.checkpoint == position:
-            return _compare(shard, fold_log(log, connection, shard, position), snapshot, tables)
-    raise NotCaughtUp(
-        f"{shard}: the sale moved {ATTEMPTS_MAX} times while it was read; pause it, or try again"
-    )
+    snapshot = client.snapshot(shard.sale, shard.shard, everything=True)
+    position = snapshot.state.position
+    if snapshot.log_position != position:
+        raise Halted(f"{shard}: Redis counts to {position}, its log ends at {snapshot.log_position}")
+    wait_for_checkpoint(connection, shard, position, timeout_s=timeout_s, wait=wait)
+    tables = reads.tables(connection, shard)
+    folded = fold_log(log, connection, shard, position)
+    now = folded if tables.checkpoint == position else fold_log(log, connection, shard, tables.checkpoint)
+    postgres = _View.of_tables(tables).taken_back(_View.of_state(now), _View.of_state(folded))
+    return _compare(shard, folded, snapshot, tables, postgres)
 
 
 def wait_for_checkpoint(
@@ -129,8 +127,8 @@ def fold_log(log: Log, connection: Connection, shard: ShardId, up_to: Position) 
     return state
 
 
-def state_hash(stock: Mapping[str, tuple[int, ...]], orders: Mapping[str, tuple[object, ...]]) -> str:
-    """SHA-256 over (SKU, available, held, sold, returned) and (order, status, SKU, quantity, buyer), sorted."""
+def state_hash(stock: Mapping[str, _Fields], orders: Mapping[str, _Fields]) -> str:
+    """SHA-256 over each SKU with its counters and each order with what it says, sorted."""
     content = (sorted(stock.items()), sorted(orders.items()))
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
 
@@ -153,33 +151,29 @@ def _entries(log: Log, connection: Connection, shard: ShardId, up_to: Position) 
         reached = page[-1].position
 
 
-def _compare(shard: ShardId, folded: ShardState, snapshot: Snapshot, tables: Tables) -> Comparison:
-    log_view, redis_view = _View.of_state(folded), _View.of_state(snapshot.state)
-    postgres_view = _View.of_tables(tables)
-    held = {order_id for order_id, order in folded.orders.items() if order.status == "held"}
+def _compare(
+    shard: ShardId, folded: ShardState, snapshot: Snapshot, tables: Tables, postgres: _View
+) -> Comparison:
+    log, redis = _View.of_state(folded), _View.of_state(snapshot.state)
+    units, settings = _units(folded), _settings(folded)
+    holds = {key: (o.hold_until_ms,) for key, o in folded.orders.items() if o.status == "held"}
+    redis_holds = {key: (until_ms,) for key, until_ms in snapshot.holds.items()}
     drifts = [
-        *_differences("stock", log_view.stock, redis_view.stock, postgres_view.stock),
-        *_differences("order", log_view.orders, redis_view.orders, postgres_view.orders),
-        *_differences("units", _units(folded), _units(snapshot.state), _units(folded)),
-        *(
-            Drift(
-                "hold",
-                order_id,
-                _held(order_id in held),
-                _held(order_id in snapshot.holds),
-                _held(order_id in held),
-            )
-            for order_id in sorted(held ^ snapshot.holds.keys())
-        ),
+        *_differences("stock", log.stock, redis.stock, postgres.stock),
+        *_differences("order", log.orders, redis.orders, postgres.orders),
+        # Of these Postgres keeps nothing.
+        *_differences("units", units, _units(snapshot.state), units),
+        *_differences("hold", holds, redis_holds, holds),
+        *_differences("sale", settings, _settings(snapshot.state), settings),
     ]
     return Comparison(
         shard=shard,
         position=folded.position,
         state=folded,
         drifts=drifts,
-        log_hash=state_hash(log_view.stock, log_view.orders),
-        redis_hash=state_hash(redis_view.stock, redis_view.orders),
-        postgres_hash=state_hash(postgres_view.stock, postgres_view.orders),
+        log_hash=state_hash(log.stock, log.orders),
+        redis_hash=state_hash(redis.stock, redis.orders),
+        postgres_hash=state_hash(postgres.stock, postgres.orders),
         tables=tables,
     )
 
@@ -187,8 +181,8 @@ def _compare(shard: ShardId, folded: ShardState, snapshot: Snapshot, tables: Tab
 class _View(msgspec.Struct, frozen=True):
     """What all three stores know in common."""
 
-    stock: dict[str, tuple[int, ...]]
-    orders: dict[str, tuple[object, ...]]
+    stock: dict[str, _Fields]
+    orders: dict[str, _Fields]
 
     @classmethod
     def of_state(cls, state: ShardState) -> _View:
@@ -207,22 +201,44 @@ class _View(msgspec.Struct, frozen=True):
             },
         )
 
+    def taken_back(self, now: _View, then: _View) -> _View:
+        """This view at an earlier moment: what agrees with the log `now` has the log's value of `then`."""
+        return _View(
+            _taken_back(self.stock, now.stock, then.stock), _taken_back(self.orders, now.orders, then.orders)
+        )
 
-def _units(state: ShardState) -> dict[str, tuple[object, ...]]:
+
+def _taken_back(
+    seen: Mapping[str, _Fields], now: Mapping[str, _Fields], then: Mapping[str, _Fields]
+) -> dict[str, _Fields]:
+    keys = seen.keys() | then.keys()
+    found = {key: then.get(key) if seen.get(key) == now.get(key) else seen.get(key) for key in keys}
+    return {key: fields for key, fields in found.items() if fields is not None}
+
+
+def _units(state: ShardState) -> dict[str, _Fields]:
     return {f"{buyer} {sku}": (units,) for (buyer, sku), units in state.units.items()}
+
+
+def _settings(state: ShardState) -> dict[str, _Fields]:
+    """What else a sale goes by."""
+    return {
+        "status": (state.status,),
+        "opens_ms": (state.opens_ms,),
+        "closes_ms": (state.closes_ms,),
+        "hold_ms": (state.hold_ms,),
+        **{f"limit {sku}": (stock.limit,) for sku, stock in state.stock.items()},
+        **{f"restock {request_id}": ("done",) for request_id in state.requests},
+    }
 
 
 def _differences(
     kind: str,
-    log: Mapping[str, tuple[object, ...]],
-    redis: Mapping[str, tuple[object, ...]],
-    postgres: Mapping[str, tuple[object, ...]],
+    log: Mapping[str, _Fields],
+    redis: Mapping[str, _Fields],
+    postgres: Mapping[str, _Fields],
 ) -> Iterator[Drift]:
     for key in sorted(log.keys() | redis.keys() | postgres.keys()):
         values = [store.get(key) for store in (log, redis, postgres)]
         if values[0] != values[1] or values[0] != values[2]:
             yield Drift(kind, key, *(None if v is None else " ".join(map(str, v)) for v in values))
-
-
-def _held(there: bool) -> str | None:  # noqa: FBT001 - its only argument
-    return "held" if there else None

@@ -5,8 +5,10 @@ Any number of sweepers may run: the script that ends a hold decides, and each ho
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 
 import structlog
 
@@ -26,21 +28,23 @@ SHARDS_EVERY_S = 2.0
 #: Calls in a row for one shard before the others have their turn.
 CALLS_PER_TURN = 20
 
+#: Every shard there is, with the position up to which it is applied.
+Shards = Mapping[ShardId, Position]
+
 
 class Sweeper:
-    """One sweeper. `shards` lists what to sweep, with the checkpoint of each as the first fence."""
+    """One sweeper. `shards` lists what to sweep, with the checkpoint of each as the first fence.
 
-    def __init__(
-        self,
-        client: Client,
-        shards: Callable[[], Mapping[ShardId, Position]],
-        wait: Callable[[float], object],
-    ) -> None:
+    It is called in a thread beside the sweeping: a Postgres that is silent must not make holds end late.
+    """
+
+    def __init__(self, client: Client, shards: Callable[[], Shards], wait: Callable[[float], object]) -> None:
         self.expired = 0
         self._client = client
         self._list_shards = shards
         self._wait = wait
-        self._shards: Mapping[ShardId, Position] = {}
+        self._shards: Shards = {}
+        self._listing: Future[Shards] | None = None
         self._next_list = 0.0
 
     def step(self) -> int:
@@ -56,10 +60,16 @@ class Sweeper:
         return ended
 
     def _refresh(self) -> None:
-        if time.monotonic() < self._next_list:
+        """Have the list read again when it is old, and take it over when it is read."""
+        if self._listing is None:
+            if time.monotonic() < self._next_list:
+                return
+            self._listing = _beside(self._list_shards)
+        if self._shards and not self._listing.done():
             return
+        listing, self._listing = self._listing, None
         try:
-            self._shards = self._list_shards()
+            self._shards = listing.result()
         except Unreachable:
             # Postgres is away; the holds of the sales known so far end all the same.
             if not self._shards:
@@ -89,3 +99,17 @@ class Sweeper:
                 next_ms = done.next_hold_until_ms
                 return ended, max(1, next_ms - done.now_ms) if next_ms else LOOK_EVERY_MS
         return ended, 0
+
+
+def _beside(read: Callable[[], Shards]) -> Future[Shards]:
+    """Start a read in a thread, which keeps no process from ending."""
+    future: Future[Shards] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(read())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is taken
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="sweeper-shards", daemon=True).start()
+    return future

@@ -36,10 +36,10 @@ def tail(
     json: Json = False,
 ) -> None:
     """Show the newest events, oldest of them first."""
+    wanted = values.whole(number, "number", 0, TAIL_MAX)
+    shard = _shard(sale)
     from flashsale.cli import history
 
-    shard = _shard(sale)
-    wanted = values.whole(number, "number", 0, TAIL_MAX)
     with session.connected() as shop:
         _check_defined(shop, sale)
         events = history.newest(shop.log, shop.connection, shard, wanted) if wanted else []
@@ -67,10 +67,10 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one event with the names of its fields."""
+    values.position(seq, "seq", 1)  # refused before anything is connected
+    shard = _shard(sale)
     from flashsale.cli import history
 
-    shard = _shard(sale)
-    values.position(seq, "seq", 1)
     with session.connected() as shop:
         _check_defined(shop, sale)
         position = values.position(seq, "seq", _last_epoch(shop, shard))
@@ -107,10 +107,10 @@ def export(
     json: Json = False,  # noqa: ARG001 - it is JSON in any case
 ) -> None:
     """Print the whole log as JSON, one event a line, with the names of all fields."""
+    start, end = _range(first, last, 1)  # refused before anything is connected
+    shard = _shard(sale)
     from flashsale.cli import history
 
-    shard = _shard(sale)
-    start, end = _range(first, last, 1)  # refused before anything is connected
     with session.connected() as shop:
         _check_defined(shop, sale)
         start, end = _range(first, last, _last_epoch(shop, shard))
@@ -120,9 +120,10 @@ def export(
 
 
 def _shard(sale: str) -> ShardId:
+    ids.sale_id(sale)
     from flashsale.stream import ShardId
 
-    return ShardId(ids.sale_id(sale), 0)
+    return ShardId(sale, 0)
 
 
 def _range(first: str | None, last: str | None, epoch: int) -> tuple[Position | None, Position | None]:

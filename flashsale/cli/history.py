@@ -61,7 +61,7 @@ def whole(
     for archived, entry in _entries(log, connection, shard, after):
         if up_to is not None and entry.position > up_to:
             return
-        if reached != START and not _follows(reached, entry.position):
+        if reached != START and not reached.precedes(entry.position):
             raise Halted(f"{shard}: events between {reached} and {entry.position} are missing")
         reached = entry.position
         yield shown(shard, entry, archived=archived)
@@ -107,9 +107,3 @@ def _entries(
     while page := log.entries(shard, after):
         yield from ((False, entry) for entry in page)
         after = page[-1].position
-
-
-def _follows(before: Position, after: Position) -> bool:
-    if after.epoch == before.epoch:
-        return after.seq == before.seq + 1
-    return after.epoch == before.epoch + 1 and after.seq == 1

@@ -5,10 +5,14 @@ Colour and width follow the terminal; a pipe gets plain lines of any length. NO_
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
+
+from flashsale.errors import FlashsaleError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,12 +28,14 @@ class ReaderGone(Exception):
 
 def line(text: str) -> None:
     """One line of data."""
-    sys.stdout.write(f"{text}\n")
+    with _explained():
+        sys.stdout.write(f"{text}\n")
 
 
 def flush() -> None:
-    """Let whoever reads a stream see it now."""
-    sys.stdout.flush()
+    """Let whoever reads the output see it now."""
+    with _explained():
+        sys.stdout.flush()
 
 
 def json(value: object) -> None:
@@ -64,10 +70,9 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Rows under column names; a column whose name begins with `#` holds numbers."""
-    console = console_of(sys.stdout)
-    with console.capture() as captured:
-        console.print(build_table(columns, rows))
-    for text in captured.get().splitlines():
+    drawn = io.StringIO()
+    console_of(drawn, like=sys.stdout).print(build_table(columns, rows))
+    for text in drawn.getvalue().splitlines():
         line(text.rstrip())
 
 
@@ -84,16 +89,28 @@ def build_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return made
 
 
-def console_of(stream: IO[str]) -> Console:
-    """A rich console that fits the stream."""
+def console_of(stream: IO[str], like: IO[str] | None = None) -> Console:
+    """A rich console that draws on `stream` as it would on `like`."""
     from rich.console import Console
 
-    return Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+    is_terminal = (like or stream).isatty()
+    width = None if is_terminal else PIPE_WIDTH
+    return Console(file=stream, force_terminal=is_terminal, width=width, highlight=False)
 
 
 def is_terminal() -> bool:
     """Whether a person looks at stdout, on something that can redraw."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+    except OSError as error:
+        raise FlashsaleError(f"the output cannot be written: {error.strerror}") from error
 
 
 def _styled(text: str, codes: str, stream: IO[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flashsale.cli import output, words
 from flashsale.commands import Answer, Code
 from flashsale.errors import FlashsaleError, Halted, NotFound, RefusedByState, UnknownOutcome
+from flashsale.ids import START
 
 if TYPE_CHECKING:
     from flashsale.projections.database import Connection
@@ -79,10 +80,7 @@ def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleE
     if answer.code is Code.NOT_LOADED:
         return _not_warm(sale, connection)
     if answer.code is Code.LOG_REGRESSED:
-        return Halted(
-            f"Redis has lost events of sale {sale} that Postgres holds: until its log is whole again nothing of it is "
-            "sold or changed, and it must not be warmed anew; `flashsale projector status` shows how much is missing"
-        )
+        return _lost(sale)
     if answer.code is Code.NOT_FOUND:
         return NotFound(f"sale {sale} has no order {asked.order_id}")
     if answer.code is Code.UNKNOWN_SKU:
@@ -91,13 +89,22 @@ def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleE
     return RefusedByState(_SENTENCES[answer.code](answer, asked))
 
 
+def _lost(sale: str) -> FlashsaleError:
+    return Halted(
+        f"Redis has lost events of sale {sale} that Postgres holds: until its log is whole again nothing of it is "
+        "sold or changed, and it must not be warmed anew; `flashsale projector status` shows how much is missing"
+    )
+
+
 def _not_warm(sale: str, connection: Connection) -> FlashsaleError:
+    """Nothing of the sale is in Redis: not yet, or not any more."""
     from flashsale.projections import catalog
 
-    try:
-        catalog.get(connection, sale)
-    except NotFound as error:
-        return error
+    checkpoints = [at for shard, at in catalog.shards(connection).items() if shard.sale == sale]
+    if not checkpoints:
+        return NotFound(f"sale {sale} is not defined; `flashsale sale list` shows those that are")
+    if max(checkpoints) > START:
+        return _lost(sale)
     return RefusedByState(f"sale {sale} is defined but not warm: `flashsale sale warm {sale}`")
 
 

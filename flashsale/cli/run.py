@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -26,21 +27,26 @@ def run(args: Sequence[str]) -> int:
         try:
             result = app(args, prog_name="flashsale", standalone_mode=False)
         finally:
-            sys.stdout.flush()
+            output.flush()
         code = result if type(result) is int else 0
     except Exception as error:  # noqa: BLE001 - the last place where a sentence can be made of it
         code = _explain(error, debug="--debug" in args or bool(os.environ.get("FLASHSALE_DEBUG")))
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except SystemExit as end:
+        if end.code != 1 or "_FLASHSALE_COMPLETE" in os.environ:  # shell completion ends by itself
+            raise
+        code = BROKEN_PIPE  # how rich ends the process when nobody reads the help
     # From here on Ctrl-C just ends the process: nothing is left that it could interrupt.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if code:
+        _discard_stdout()
     return code
 
 
 def _explain(error: Exception, *, debug: bool) -> int:
     """Say on stderr what went wrong; returns the exit code."""
-    if isinstance(error, output.ReaderGone | BrokenPipeError):
-        _discard_stdout()
+    if isinstance(error, output.ReaderGone):
         return BROKEN_PIPE
     if debug:
         traceback.print_exception(error)
@@ -50,10 +56,6 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, typer.TyperException):
         _explain_usage(error)
         return error.exit_code
-    if isinstance(error, OSError) and error.filename is None and _stdout_is_broken():
-        _discard_stdout()
-        output.fail(f"the output cannot be written: {error.strerror}")
-        return 1
     output.fail(f"unexpected: {type(error).__name__}: {' '.join(str(error).split())}")
     if not debug:
         output.say("This is a fault in flashsale. Run it again with --debug to see where.")
@@ -79,15 +81,10 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _stdout_is_broken() -> bool:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return True
-    return False
-
-
 def _discard_stdout() -> None:
-    """Let the interpreter's own flush at the end succeed."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+    """What could not be written now, the interpreter would try to write once more at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,30 +1,26 @@
-"""The reading half of `flashsale sale`: list, show and watch."""
+"""The reading half of `flashsale sale`: list and show."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import typer
 
 from flashsale import ids
-from flashsale.cli import output, values, words
+from flashsale.cli import output, words
 from flashsale.cli.session import Json, SaleId, Session, Shop, shared
-from flashsale.definition_file import parse_duration
-from flashsale.errors import BadInput
 from flashsale.events import Stock
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from flashsale.commands import Snapshot
     from flashsale.definition import SaleDefinition
     from flashsale.ids import Position
 
 BUCKETS = ("available", "held", "sold", "returned")
 COLUMNS = ("#available", "#held", "#sold", "#returned")
+#: What stands in those columns before a sale is warm.
+UNKNOWN = ("-",) * len(BUCKETS)
 
 
 class View(msgspec.Struct):
@@ -79,7 +75,7 @@ def list_sales(session: Session, json: Json = False) -> None:
     from flashsale.projections import catalog
 
     with session.connected() as shop:
-        views = [_view(shop, definition) for definition in catalog.every(shop.connection)]
+        views = [view_of(shop, definition) for definition in catalog.every(shop.connection)]
     if json:
         output.json({"sales": [view.record() for view in views]})
     elif views:
@@ -92,11 +88,11 @@ def list_sales(session: Session, json: Json = False) -> None:
 @shared
 def show(session: Session, sale: SaleId, json: Json = False) -> None:
     """Show a sale: its window, its stock as Redis counts it, its orders as Postgres has them."""
+    ids.sale_id(sale)
     from flashsale.projections import catalog, reads
 
-    ids.sale_id(sale)
     with session.connected() as shop:
-        view = _view(shop, catalog.get(shop.connection, sale))
+        view = view_of(shop, catalog.get(shop.connection, sale))
         orders = reads.order_counts(shop.connection, sale)
     if json:
         counted = {status: {"orders": number, "units": units} for status, (number, units) in orders.items()}
@@ -107,35 +103,7 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
     output.table(("SKU", "#price", *COLUMNS, "#capacity", "#limit", "title"), _item_rows(view))
 
 
-@shared
-def watch(
-    session: Session,
-    sale: SaleId,
-    interval: Annotated[str, typer.Option(metavar="DURATION", help="Time between two looks.")] = "1s",
-    number: Annotated[
-        str | None, typer.Option("--count", metavar="N", help="Looks to take; none: until Ctrl-C.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Watch the counters of a sale change. Ctrl-C ends it."""
-    from flashsale.projections import catalog
-
-    ids.sale_id(sale)
-    pause_ms = parse_duration(interval, "interval")
-    if pause_ms < 1:
-        raise BadInput("interval", interval, "use 1ms or more")
-    looks = None if number is None else values.whole(number, "count", 1, 1_000_000_000)
-    with session.connected() as shop:
-        definition = catalog.get(shop.connection, sale)
-        views = _look_again_and_again(shop, definition, looks, pause_ms)
-        if json or not output.is_terminal():
-            for view, rate in views:
-                _print_look(view, rate, json=json)
-        else:
-            _draw_looks(views)
-
-
-def _view(shop: Shop, definition: SaleDefinition) -> View:
+def view_of(shop: Shop, definition: SaleDefinition) -> View:
     from flashsale.cli import history
     from flashsale.stream import ShardId
 
@@ -153,75 +121,13 @@ def _view(shop: Shop, definition: SaleDefinition) -> View:
     )
 
 
-def _look_again_and_again(
-    shop: Shop, definition: SaleDefinition, looks: int | None, pause_ms: int
-) -> Iterator[tuple[View, float]]:
-    """Views, each with the events a second since the one before."""
-    before: View | None = None
-    while looks is None or looks > 0:
-        if before is not None:
-            time.sleep(pause_ms / 1000)
-        view = _view(shop, definition)
-        rate = 0.0
-        if before is not None:
-            passed_s = max(0.001, (view.snapshot.now_ms - before.snapshot.now_ms) / 1000)
-            rate = max(0, view.snapshot.state.position.seq - before.snapshot.state.position.seq) / passed_s
-        yield view, rate
-        before, looks = view, None if looks is None else looks - 1
-
-
-def _sums(view: View) -> dict[str, int]:
+def sums(view: View) -> dict[str, int]:
     return {name: sum(getattr(stock, name) for stock in view.stock.values()) for name in BUCKETS}
 
 
-def _print_look(view: View, rate: float, *, json: bool) -> None:
-    if json:
-        at = {"at": words.iso(view.snapshot.now_ms), "events_per_s": round(rate, 1)}
-        output.json(at | view.record() | _sums(view))
-    else:
-        counters = "  ".join(f"{name} {words.count(number)}" for name, number in _sums(view).items())
-        output.line(f"{words.clock(view.snapshot.now_ms)}  {view.state}  {counters}  {_pace(view, rate)}")
-    output.flush()
-
-
-def _draw_looks(views: Iterator[tuple[View, float]]) -> None:
-    import sys
-
-    from rich.live import Live
-
-    console = output.console_of(sys.stdout)
-    with Live(console=console, auto_refresh=False) as live:
-        for view, rate in views:
-            live.update(_drawing(view, rate), refresh=True)
-
-
-def _drawing(view: View, rate: float) -> RenderableType:
-    from rich.console import Group
-    from rich.text import Text
-
-    head = Text.assemble(
-        (view.definition.sale, "bold"), "  ", (view.state, "bold green" if view.state == "open" else "bold yellow"),
-        f"  {words.clock(view.snapshot.now_ms)[11:19]}  {_pace(view, rate)}",
-    )  # fmt: skip
-    rows = [(sku, *_counters(stock)) for sku, stock in view.stock.items()]
-    if len(rows) > 1:
-        rows.append(("all", *(words.count(number) for number in _sums(view).values())))
-    return Group(
-        head, Text(""), output.build_table(("SKU", *COLUMNS), rows), Text("\nCtrl-C ends this.", "dim")
-    )
-
-
-def _pace(view: View, rate: float) -> str:
-    return (
-        f"log {view.snapshot.state.position} (+{rate:,.0f}/s)  lag {words.count(view.lag_events, 'events')}"
-    )
-
-
 def _list_row(view: View) -> tuple[str, ...]:
-    counters = (
-        tuple(map(words.count, _sums(view).values())) if view.snapshot.is_loaded else ("-",) * len(BUCKETS)
-    )
-    return (view.definition.sale, view.state, *counters, view.definition.title)
+    cells = map(words.count, sums(view).values()) if view.snapshot.is_loaded else UNKNOWN
+    return (view.definition.sale, view.state, *cells, view.definition.title)
 
 
 def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str]]:
@@ -233,13 +139,8 @@ def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str
     yield "hold", words.span(source.hold_ms)
     told = [f"{words.count(number)} {status}" for status, (number, _) in orders.items()]
     yield "orders", f"{', '.join(told) or 'none'} (in Postgres)"
-    yield (
-        "log",
-        (
-            f"ends at {view.snapshot.state.position}; Postgres has {view.checkpoint}, "
-            f"{words.count(view.lag_events, 'events')} behind"
-        ),
-    )
+    lag = f"{words.count(view.lag_events, 'events')} behind"
+    yield "log", f"ends at {view.snapshot.state.position}; Postgres has {view.checkpoint}, {lag}"
 
 
 _STATES = {
@@ -253,17 +154,17 @@ _STATES = {
 def _item_rows(view: View) -> Iterator[tuple[str, ...]]:
     for item in view.definition.items:
         stock = view.stock.get(item.sku)
-        counters = _counters(stock) if stock else ("-",) * len(BUCKETS)
+        cells = counters(stock) if stock else UNKNOWN
         limit = stock.limit if stock else item.limit
         yield (
             item.sku,
             words.money(item.unit_price_minor, view.definition.currency),
-            *counters,
+            *cells,
             words.count(stock.capacity if stock else item.quantity),
             words.count(limit) if limit else "none",
             item.title,
         )
 
 
-def _counters(stock: Stock) -> tuple[str, ...]:
+def counters(stock: Stock) -> tuple[str, ...]:
     return tuple(words.count(getattr(stock, name)) for name in BUCKETS)

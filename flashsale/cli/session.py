@@ -15,7 +15,6 @@ import typer
 
 from flashsale import ids
 from flashsale.bootstrap import Parts
-from flashsale.cli import output
 from flashsale.config import Config, load
 from flashsale.errors import BadInput
 
@@ -133,10 +132,7 @@ def shared(command: Callable[Concatenate[Session, P], int | None]) -> Callable[.
     @functools.wraps(command)
     def run(**given: Any) -> int | None:
         session = open_session(**{name: given.pop(name) for name in options})
-        try:
-            return command(session, **given)  # type: ignore[call-arg]  # typer gives what the signature below says
-        except BrokenPipeError as error:
-            raise output.ReaderGone from error  # typer would end the process with 1
+        return command(session, **given)  # type: ignore[call-arg]  # typer gives what the signature below says
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     run.__signature__ = inspect.Signature([*parameters, *options.values()])  # type: ignore[attr-defined]  # as PEP 362 has it

@@ -94,16 +94,16 @@ class Client:
         self._connected = False
 
     def reserve(self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1) -> Answer:
-        return self.execute(sale, [Reserve(order_id, buyer, sku, quantity)])[0]
+        return self._decide(sale, Reserve(order_id, buyer, sku, quantity))
 
     def confirm(self, sale: str, order_id: str) -> Answer:
-        return self.execute(sale, [Confirm(order_id)])[0]
+        return self._decide(sale, Confirm(order_id))
 
     def cancel(self, sale: str, order_id: str) -> Answer:
-        return self.execute(sale, [Cancel(order_id)])[0]
+        return self._decide(sale, Cancel(order_id))
 
     def refund(self, sale: str, order_id: str, units: Literal["restock", "keep"] = "restock") -> Answer:
-        return self.execute(sale, [Refund(order_id, units=units)])[0]
+        return self._decide(sale, Refund(order_id, units=units))
 
     def execute(self, sale: str, requests: Sequence[OrderRequest], shard: int = 0) -> list[Answer]:
         """Decide any number of requests of one shard; answers stand in the order of the requests.
@@ -145,6 +145,7 @@ class Client:
     def order(self, sale: str, order_id: str) -> Order | None:
         """Read one order as Redis holds it, without changing anything; None when it holds none."""
         keys = shard_keys(ids.sale_id(sale), ids.shard_of_order(ids.order_id(order_id)))
+        self._connect()
         record = self._exchange([("HGET", keys.orders, order_id)])[0]
         if isinstance(record, ERROR_REPLIES):
             raise error_from(record) from record
@@ -154,6 +155,9 @@ class Client:
             raise Halted(
                 f"Redis holds a record of order {order_id} that flashsale did not write: {error}"
             ) from error
+
+    def _decide(self, sale: str, request: OrderRequest) -> Answer:
+        return self.execute(sale, [request], ids.shard_of_order(request.order_id))[0]
 
     def _parse(self, sale: str, shard: int, raw: list[Any]) -> Reply:
         reply = parse_reply(raw)

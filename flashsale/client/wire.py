@@ -11,7 +11,7 @@ from typing import Any
 
 from hiredis import pack_command
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, NoScriptError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
 from flashsale.commands import Call
@@ -34,6 +34,7 @@ _REFUSED_WHOLE = (
     "BUSY",
     "MASTERDOWN",
     "NOPERM",
+    "NOAUTH",
     "CLUSTERDOWN",
 )
 
@@ -54,7 +55,7 @@ def connection_options(timeout_ms: int) -> dict[str, Any]:
 Command = tuple[str | int, ...]
 
 #: What Redis may answer instead of a result, as the clients keep it beside the results of a round.
-ERROR_REPLIES = (ResponseError, BusyLoadingError)
+ERROR_REPLIES = (ResponseError, BusyLoadingError, AuthenticationError)
 
 
 def pack(commands: Sequence[Command]) -> bytes:
@@ -79,7 +80,7 @@ def run_calls(calls: Sequence[Call]) -> Generator[Sequence[Command], list[Any], 
     return results
 
 
-def error_from(error: ResponseError | BusyLoadingError) -> FlashsaleError:
+def error_from(error: RedisError) -> FlashsaleError:
     """The exception for an error reply. Every script finds its errors before its first write, so nothing was done."""
     # Redis appends which script and line: of no use to whoever reads the message.
     text = str(error).partition(" script: ")[0]

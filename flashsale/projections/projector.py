@@ -78,11 +78,11 @@ class Projector:
             return self._step()
         except (Unreachable, NoGroup, psycopg.Error) as error:
             if isinstance(error, psycopg.Error):
-                if not is_transient(error):
-                    raise
-                # Redis works: it may know that what was delivered did not kill this process.
+                # Redis works, and may know that what was delivered did not kill this process.
                 for projector in self._led.values():
                     projector.leave()
+                if not is_transient(error):
+                    raise
             self.close()
             raise error if isinstance(error, Unreachable) else Unreachable(str(error)) from error
 
@@ -144,11 +144,14 @@ class Projector:
         # News ends the wait at once, a shard that became free does not: so it is short.
         block_ms = None if behind else min(BLOCK_MS, ACQUIRE_EVERY_MS)
         news = reader.read(list(live), self.name, count=self._batch_max, block_ms=block_ms)
-        quiet = [projector for shard, projector in live.items() if recheck and shard not in news]
-        return sum(
+        applied = sum(
             self._run(live[shard], partial(ShardProjector.feed, entries=entries))
             for shard, entries in news.items()
-        ) + sum(self._run(projector, ShardProjector.look) for projector in quiet)
+        )
+        if recheck:
+            for shard in live.keys() - news.keys():
+                self._run(live[shard], ShardProjector.look)
+        return applied
 
     def _in(self, phase: Phase) -> dict[ShardId, ShardProjector]:
         return {shard: projector for shard, projector in self._led.items() if projector.phase is phase}

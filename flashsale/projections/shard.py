@@ -96,17 +96,16 @@ class ShardProjector:
         return msgspec.structs.replace(done, ack_missing=len(entries) - acknowledged)
 
     def look(self) -> Applied:
-        """Apply a batch of what the log holds and the group did not bring: somebody else read it, or jumped over it.
+        """See whether the log holds events that the group does not bring: somebody else read them, or jumped over them.
 
         While events keep coming, the next one shows such a hole; this finds it at the log's end.
         """
         head = self._log.head(self.lease.shard) or START
-        if head <= self.lease.checkpoint:
-            return Applied()
-        page = self._log.entries(self.lease.shard, self.lease.checkpoint, count=self._batch_max)
-        if not page:
-            raise self._gap(head)
-        return self._apply_all(page)
+        if head > self.lease.checkpoint:
+            if not self._log.entries(self.lease.shard, self.lease.checkpoint, count=1):
+                raise self._gap(head)
+            self.phase = Phase.BEHIND
+        return Applied()
 
     def leave(self) -> None:
         """Say that what is pending did not kill this process: a successor counts on from one."""
@@ -133,7 +132,7 @@ class ShardProjector:
             )
         if head > checkpoint:
             following = self._log.entries(self.lease.shard, checkpoint, count=1)
-            if not following or not _follows(checkpoint, following[0].position):
+            if not following or not checkpoint.precedes(following[0].position):
                 raise self._gap(following[0].position if following else head)
         if checkpoint == START:
             return
@@ -174,7 +173,7 @@ class ShardProjector:
             (
                 position
                 for position, deliveries in self._suspects.items()
-                if deliveries >= PARK_AFTER_DELIVERIES and _follows(self.lease.checkpoint, position)
+                if deliveries >= PARK_AFTER_DELIVERIES and self.lease.checkpoint.precedes(position)
             ),
             None,
         )
@@ -208,7 +207,7 @@ class ShardProjector:
     def _fill_hole(self, before: Position) -> Applied:
         """Apply, page by page, what lies between the checkpoint and `before`. Raises `Gap` when the log has lost it."""
         total = Applied()
-        while not _follows(self.lease.checkpoint, before):
+        while not self.lease.checkpoint.precedes(before):
             page = self._log.entries(
                 self.lease.shard, self.lease.checkpoint, up_to=before, count=self._batch_max
             )
@@ -227,7 +226,7 @@ class ShardProjector:
         """How many of the first entries follow the checkpoint and each other; at most a batch."""
         reached = self.lease.checkpoint
         for i, entry in enumerate(entries[: self._batch_max]):
-            if not _follows(reached, entry.position):
+            if not reached.precedes(entry.position):
                 return i
             reached = entry.position
         return min(len(entries), self._batch_max)
@@ -248,9 +247,3 @@ class ShardProjector:
             else:
                 total += apply_rows(self._connection, self.lease, [row], deliveries)
         return total
-
-
-def _follows(before: Position, after: Position) -> bool:
-    if after.epoch == before.epoch:
-        return after.seq == before.seq + 1
-    return after.epoch == before.epoch + 1 and after.seq == 1
