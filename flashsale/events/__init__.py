@@ -1,11 +1,13 @@
 """The log's vocabulary: event types, their bytes, and the state they add up to. Pure: no clock, no socket, no file."""
 
 from flashsale.events.codec import Recorded, UndecodableEvent, decode, encode
-from flashsale.events.state import InvariantBroken, Order, ShardState, Stock, evolve, fold
+from flashsale.events.evolve import evolve, fold
+from flashsale.events.state import RULES, InvariantBroken, Order, ShardState, Stock
 from flashsale.events.types import EVENT_TYPES, AnyEvent, Event, OrderEvent, type_name
 
 __all__ = [
     "EVENT_TYPES",
+    "RULES",
     "AnyEvent",
     "Event",
     "InvariantBroken",

@@ -1,25 +1,35 @@
-"""The state of one shard as a fold of its log, with the promise checked at every step.
-
-`evolve` is the meaning of an event. It knows no clock, socket or table; the same function is the oracle of the Lua
-scripts in tests, of `reconcile` and of the demo. An event that does not fit raises `InvariantBroken`: a log that does
-not add up is never folded on.
-
-Per SKU, at every prefix of the log: available + held + sold + returned = capacity, and each is ≥ 0.
-"""
+"""The state of one shard, and the rules that hold at every prefix of its log."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import msgspec
 
 from flashsale.errors import Halted
-from flashsale.events import types as t
 from flashsale.ids import START, Position
 
 
 class InvariantBroken(Halted):
     """An event does not follow from the ones before it."""
+
+    def __init__(self, rule: str, position: Position, sentence: str) -> None:
+        super().__init__(f"{position}: {sentence}")
+        #: which rule: a key of `RULES`
+        self.rule = rule
+        self.position = position
+
+
+#: What must hold at every prefix of a log.
+RULES = {
+    "I1": "available + held + sold + returned = capacity, and every event says so",
+    "I2": "no counter is below zero: never oversold",
+    "I3": "every held and sold unit has an order",
+    "U1": "an order is reserved once, a restock done once, a SKU loaded once",
+    "U2": "an order goes held → confirmed → refunded, or held → cancelled or expired, with one content",
+    "U4": "positions follow each other without a gap",
+    "P1": "no buyer has more units of a SKU than its limit",
+    "S1": "a sale goes warm → open ⇄ paused → closed, and knows its SKUs",
+    "W1": "units are reserved while the sale is open, within its window",
+}
 
 
 class Stock(msgspec.Struct):
@@ -63,197 +73,3 @@ class ShardState(msgspec.Struct):
     units: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
     #: ids of the restocks done
     requests: set[str] = msgspec.field(default_factory=set)
-
-
-def fold(events: Iterable[tuple[Position, t.AnyEvent]], state: ShardState | None = None) -> ShardState:
-    """Apply events in order. `state`, where given, is consumed: use only what is returned."""
-    state = ShardState() if state is None else state
-    for position, event in events:
-        state = evolve(state, position, event)
-    return state
-
-
-def evolve(state: ShardState, position: Position, event: t.AnyEvent) -> ShardState:
-    """The state after one more event. `state` is consumed: a fold of a million events must not copy it each time.
-
-    Raises `InvariantBroken` when the event does not follow: a gap, a status it cannot come from, counters that differ.
-    """
-    _check_position(state.position, position, event)
-    if isinstance(event, t.OrderEvent):
-        _evolve_order(state, position, event)
-    elif isinstance(event, t.StockLoaded | t.StockAdded | t.StockRemoved):
-        _evolve_stock(state, position, event)
-    else:
-        _evolve_sale(state, position, event)
-    state.position = position
-    return state
-
-
-def _check_position(before: Position, position: Position, event: t.AnyEvent) -> None:
-    if isinstance(event, t.EpochStarted):
-        expected = Position(before.epoch + 1, 1)
-    elif before == START:
-        expected = Position(1, 1)
-    else:
-        expected = Position(before.epoch, before.seq + 1)
-    if position != expected:
-        raise InvariantBroken(f"{position}: expected {expected} after {before}")
-
-
-_FROM = {
-    t.SaleLoaded: {""},
-    t.SaleOpened: {"warm"},
-    t.SalePaused: {"warm", "open"},
-    t.SaleResumed: {"paused"},
-    t.SaleClosed: {"warm", "open", "paused"},
-    t.SaleReconfigured: {"warm", "open", "paused"},
-}
-_TO = {
-    t.SaleLoaded: "warm",
-    t.SaleOpened: "open",
-    t.SalePaused: "paused",
-    t.SaleResumed: "open",
-    t.SaleClosed: "closed",
-}
-
-
-def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> None:
-    if isinstance(event, t.EpochStarted):
-        _require(
-            position, Position(event.previous_epoch, event.previous_seq) == state.position, "another past"
-        )
-        return
-    _require(
-        position, state.status in _FROM[type(event)], f"{t.type_name(event)} while {state.status or 'empty'}"
-    )
-    if isinstance(event, t.SaleOpened):
-        state.opens_ms = event.opens_ms
-    elif isinstance(event, t.SaleLoaded | t.SaleReconfigured):
-        state.opens_ms, state.closes_ms, state.hold_ms = event.opens_ms, event.closes_ms, event.hold_ms
-    if isinstance(event, t.SaleReconfigured):
-        for sku, limit in event.limits:
-            _stock_of(state, position, sku).limit = limit
-    state.status = _TO.get(type(event), state.status)
-
-
-def _evolve_stock(
-    state: ShardState, position: Position, event: t.StockLoaded | t.StockAdded | t.StockRemoved
-) -> None:
-    if isinstance(event, t.StockLoaded):
-        _require(position, event.sku not in state.stock, f"{event.sku} was loaded before")
-        stock = Stock(event.quantity, 0, 0, 0, event.limit, event.quantity)
-        state.stock[event.sku] = stock
-    else:
-        _require(
-            position, event.request_id not in state.requests, f"restock {event.request_id} was done before"
-        )
-        state.requests.add(event.request_id)
-        stock = _stock_of(state, position, event.sku)
-        delta = event.quantity if isinstance(event, t.StockAdded) else -event.quantity
-        stock.available += delta
-        stock.capacity += delta
-    _check_counters(position, event, stock)
-
-
-def _evolve_order(state: ShardState, position: Position, event: t.OrderEvent) -> None:
-    stock = _stock_of(state, position, event.sku)
-    if isinstance(event, t.OrderReserved):
-        _reserve(state, position, event, stock)
-    else:
-        order = state.orders.get(event.order_id)
-        if order is None:
-            raise InvariantBroken(f"{position}: order {event.order_id} was never reserved")
-        same = (order.sku, order.quantity, order.buyer) == (event.sku, event.quantity, event.buyer)
-        _require(position, same, f"order {event.order_id} has another content")
-        _resolve(state, position, event, order, stock)
-        order.changed_at = position
-    _check_counters(position, event, stock)
-
-
-def _reserve(state: ShardState, position: Position, event: t.OrderReserved, stock: Stock) -> None:
-    _require(position, event.order_id not in state.orders, f"order {event.order_id} was reserved before")
-    by_clock = state.status == "warm" and state.opens_ms > 0
-    _require(position, state.status == "open" or by_clock, f"a reservation while {state.status or 'empty'}")
-    in_window = state.opens_ms <= event.at_ms and (state.closes_ms == 0 or event.at_ms < state.closes_ms)
-    _require(position, in_window, f"a reservation at {event.at_ms}, outside the sale's window")
-    stock.available -= event.quantity
-    stock.held += event.quantity
-    _add_units(state, position, event, stock.limit)
-    state.orders[event.order_id] = Order(
-        "held", event.sku, event.quantity, event.buyer, event.hold_until_ms, position, position
-    )
-
-
-def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: Order, stock: Stock) -> None:
-    """What follows a reservation: each hold resolves once."""
-    before, quantity = order.status, event.quantity
-    match event:
-        case t.OrderConfirmed(late=False):
-            allowed, order.status = before == "held", "confirmed"
-            stock.held -= quantity
-            stock.sold += quantity
-        case t.OrderConfirmed():
-            allowed, order.status = before == "expired", "confirmed"
-            stock.available -= quantity
-            stock.sold += quantity
-            _add_units(state, position, event, stock.limit)
-        case t.OrderCancelled() | t.OrderExpired():
-            allowed = before == "held"
-            order.status = "cancelled" if isinstance(event, t.OrderCancelled) else "expired"
-            stock.held -= quantity
-            stock.available += quantity
-            _take_units(state, position, event)
-        case t.OrderRefundDue():
-            allowed, order.status = before == "expired", "refund_due"
-        case t.OrderRefunded(units="none"):
-            allowed, order.status = before == "refund_due", "refunded"
-        case t.OrderRefunded():
-            allowed, order.status = before == "confirmed", "refunded"
-            stock.sold -= quantity
-            if event.units == "restock":
-                stock.available += quantity
-            else:
-                stock.returned += quantity
-            _take_units(state, position, event)
-        case _:
-            raise InvariantBroken(f"{position}: {t.type_name(event)} is no event of an order")
-    _require(position, allowed, f"{t.type_name(event)} of order {event.order_id}, which is {before}")
-
-
-def _add_units(state: ShardState, position: Position, event: t.OrderEvent, limit: int) -> None:
-    holder = (event.buyer, event.sku)
-    mine = state.units.get(holder, 0) + event.quantity
-    _require(
-        position, limit == 0 or mine <= limit, f"{event.buyer} has {mine} units of {event.sku}, limit {limit}"
-    )
-    state.units[holder] = mine
-
-
-def _take_units(state: ShardState, position: Position, event: t.OrderEvent) -> None:
-    holder = (event.buyer, event.sku)
-    mine = state.units.pop(holder, 0) - event.quantity
-    _require(position, mine >= 0, f"{event.buyer} gives back more of {event.sku} than they have")
-    if mine:
-        state.units[holder] = mine
-
-
-def _stock_of(state: ShardState, position: Position, sku: str) -> Stock:
-    stock = state.stock.get(sku)
-    if stock is None:
-        raise InvariantBroken(f"{position}: SKU {sku} was never loaded")
-    return stock
-
-
-def _check_counters(
-    position: Position, event: t.OrderEvent | t.StockLoaded | t.StockAdded | t.StockRemoved, stock: Stock
-) -> None:
-    folded = (stock.available, stock.held, stock.sold, stock.returned)
-    told = (event.available, event.held, event.sold, event.returned)
-    _require(position, folded == told, f"{event.sku} says {told}, the log adds up to {folded}")
-    _require(position, min(folded) >= 0, f"{event.sku} went below zero: {folded}")
-    _require(position, sum(folded) == stock.capacity, f"{event.sku}: {folded} is not {stock.capacity} units")
-
-
-def _require(position: Position, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not holds:
-        raise InvariantBroken(f"{position}: {otherwise}")
