@@ -1,8 +1,8 @@
 """The meaning of an event: the state of one shard as a fold of its log, with the promise checked at every step.
 
-`evolve` knows no clock, socket or table; the same function is the oracle of the Lua scripts in tests, of `reconcile`, of
-`verify` and of the demo. An event that does not fit raises `InvariantBroken`: a log that does not add up is never folded
-on.
+`evolve` knows no clock, socket or table; the same function is the oracle of the Lua scripts in tests, of `reconcile`,
+of `verify` and of the demo. An event that does not fit raises `InvariantBroken`: a log that does not add up is never
+folded on.
 """
 
 from __future__ import annotations
