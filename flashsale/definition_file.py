@@ -155,7 +155,7 @@ def _check_keys(
 ) -> None:
     for key in table:
         if key not in known:
-            close = get_close_matches(key, known, n=1)
+            close = get_close_matches(key, known, n=1) or [name for name in known if f"_{key}_" in name]
             remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
             raise BadFile(place, f"there is no {key!r}; {remedy}")
     for key in required:

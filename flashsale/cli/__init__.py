@@ -5,6 +5,7 @@ Nothing is imported here, so that `--version` is quick, and Ctrl-C during the im
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -26,6 +27,8 @@ def main() -> None:
             code = run(sys.argv[1:])
     except KeyboardInterrupt:
         code = INTERRUPTED
+    # From here on Ctrl-C just ends the process: nothing is left that it could interrupt.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(code)
 
 

@@ -148,8 +148,8 @@ def _execute(
         definition = catalog.get(shop.connection, sale)
         if shard >= definition.shards:
             raise NotFound(f"sale {sale} has no shard {shard}: its order ids begin with 0-")
-        again = f"--order {request.order_id}" if isinstance(request, Reserve) else request.order_id
-        with refusals.unknown_told(f"ask again with {again}: if it was, you get the same answer"):
+        again = f" with --order {request.order_id}" if isinstance(request, Reserve) else ""
+        with refusals.unknown_told(f"ask again{again}: if it was, you get the same answer"):
             answer = shop.client.execute(sale, [request], shard)[0]
         if json:
             output.json(refusals.record(answer, asked))

@@ -97,7 +97,7 @@ def read(shop: Shop, sale: str, order_id: str) -> OrderView:
         definition,
         order_id,
         [*archived, *_only_in_stream(shop, shard, order_id, at)],
-        shop.client.order(sale, order_id),
+        shop.order(sale, order_id),
         reads.order(shop.connection, sale, order_id),
         at,
     )

@@ -158,7 +158,7 @@ def _oldest_age_s(shop: Shop, row: CheckpointRow) -> float:
     event = history.shown(row.shard, entries[0], archived=False).event
     if event is None:
         return 0.0
-    now_ms = shop.client.snapshot(row.shard.sale, row.shard.shard).now_ms
+    now_ms = shop.snapshot(row.shard.sale, row.shard.shard).now_ms
     return max(0, now_ms - event.at_ms) / 1000
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -37,8 +36,6 @@ def run(args: Sequence[str]) -> int:
         if end.code != 1 or "_FLASHSALE_COMPLETE" in os.environ:  # shell completion ends by itself
             raise
         code = BROKEN_PIPE  # how rich ends the process when nobody reads the help
-    # From here on Ctrl-C just ends the process: nothing is left that it could interrupt.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if code:
         _discard_stdout()
     return code

@@ -202,7 +202,7 @@ def _check_new_window(session: Session, sale: str, request: Reconfigure) -> None
     """The script would refuse it, too, but cannot say it as well."""
     ids.sale_id(sale)
     with session.connected() as shop:
-        before = shop.client.snapshot(sale).state
+        before = shop.snapshot(sale).state
     opens_ms = before.opens_ms if request.opens_ms is None else request.opens_ms
     closes_ms = before.closes_ms if request.closes_ms is None else request.closes_ms
     try:

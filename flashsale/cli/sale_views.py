@@ -110,7 +110,7 @@ def view_of(shop: Shop, definition: SaleDefinition) -> View:
     shard = ShardId(definition.sale, 0)
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
     checkpoint = history.checkpoint(shop.connection, shard)
-    snapshot = shop.client.snapshot(definition.sale)
+    snapshot = shop.snapshot(definition.sale)
     head = snapshot.state.position
     return View(
         definition,

@@ -16,11 +16,13 @@ import typer
 from flashsale import ids
 from flashsale.bootstrap import Parts
 from flashsale.config import Config, load
-from flashsale.errors import BadInput
+from flashsale.errors import BadInput, UnknownOutcome, Unreachable
 
 if TYPE_CHECKING:
     # redis and psycopg: imported when a command connects.
     from flashsale.client import Client
+    from flashsale.commands import Snapshot
+    from flashsale.events import Order
     from flashsale.projections.database import Connection
     from flashsale.stream import Log
 
@@ -39,6 +41,16 @@ class Shop(NamedTuple):
     client: Client
     log: Log
     connection: Connection
+
+    def snapshot(self, sale: str, shard: int = 0) -> Snapshot:
+        """The counters of a shard now."""
+        with _nothing_lost():
+            return self.client.snapshot(sale, shard)
+
+    def order(self, sale: str, order_id: str) -> Order | None:
+        """An order as Redis holds it."""
+        with _nothing_lost():
+            return self.client.order(sale, order_id)
 
 
 class Session:
@@ -76,6 +88,15 @@ class Session:
         from flashsale import log
 
         log.configure(self.config.settings.log_level, self.config.settings.log_format)
+
+
+@contextmanager
+def _nothing_lost() -> Iterator[None]:
+    """A read whose reply was lost leaves nothing unknown: it may simply be repeated."""
+    try:
+        yield
+    except UnknownOutcome as error:
+        raise Unreachable(f"Redis went away: {error.__cause__}") from error
 
 
 def open_session(

@@ -18,7 +18,7 @@ STATEMENT_TIMEOUT_MS = 15_000
 #: Waiting for a lock longer than this means an operator's DDL or a rival: roll back, try again.
 LOCK_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 5
-#: A server that vanished without a word (power, a cut network) is noticed within 25 s, not after the kernel's two hours.
+#: A server that vanished without a word (power, a cut network) is noticed within 25 s; the kernel would take two hours.
 #: Unix sockets ignore these.
 _VANISHED: dict[str, Any] = {
     "keepalives_idle": 10,

@@ -1,0 +1,106 @@
+"""A shop for the acceptance tests: what is not under test is set up quickly, what is under test is a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis
+
+from flashsale.client import Client
+from flashsale.commands import Code, Load, Open, OrderRequest, SaleRequest
+from flashsale.definition import SaleDefinition, SaleItem
+from flashsale.projections import catalog
+from flashsale.projections.database import Connection, connect
+from tests.fixtures.processes import Cli, Finished
+
+SALE, SKU = "drop", "phone"
+#: Tables whose rows must stay as they are when a command is refused; of checkpoints, what a heartbeat does not change.
+STORED = (
+    *("TABLE sales", "TABLE sale_items", "TABLE event_log", "TABLE orders", "TABLE stock", "TABLE parked"),
+    "SELECT sale_id, shard, epoch, seq, halted FROM checkpoint",
+)
+
+
+@dataclass
+class Shop:
+    """A Redis and a database that are empty at first, and the command that is run on them."""
+
+    cli: Cli
+    client: Client
+    connection: Connection
+    redis: redis.Redis
+
+    def define(self, sale: str = SALE, **changes: Any) -> SaleDefinition:
+        """A definition in Postgres: 10 units at 799.00 EUR, no limit, nothing by the clock."""
+        item = {"sku": SKU, "title": "Phone 15", "quantity": 10, "unit_price_minor": 79_900, "limit": 0}
+        of_item = {
+            name: changes.pop(name)
+            for name in list(changes)
+            if name in ("quantity", "limit", "unit_price_minor")
+        }
+        values = {"title": "Drop", "currency": "EUR", "hold_ms": 600_000, **changes}
+        definition = SaleDefinition(sale=sale, items=(SaleItem(**{**item, **of_item}),), **values)
+        catalog.define(self.connection, definition)
+        return definition
+
+    def warm(self, sale: str = SALE, **changes: Any) -> None:
+        """A sale that is defined and in Redis."""
+        load: Load = self.define(sale, **changes).load()
+        assert self.client.control(sale, load).code is Code.LOADED
+
+    def open(self, sale: str = SALE, **changes: Any) -> None:
+        """A sale that sells."""
+        self.warm(sale, **changes)
+        self.control(Open(at_once=True), sale)
+
+    def control(self, request: SaleRequest, sale: str = SALE) -> None:
+        self.client.control(sale, request)
+
+    def execute(self, *requests: OrderRequest, sale: str = SALE) -> list[Code]:
+        return [answer.code for answer in self.client.execute(sale, requests)]
+
+    def log_length(self, sale: str = SALE) -> int:
+        return self.client.snapshot(sale).state.position.seq
+
+    def everything(self) -> object:
+        """All that is stored, byte for byte."""
+        keys = {key: self.redis.dump(key) for key in self.redis.scan_iter()}
+        rows = [sorted(map(repr, self.connection.execute(query.encode()))) for query in STORED]
+        return keys, rows
+
+    def refused(self, exit_code: int, *args: str) -> Finished:
+        """Run a command that must be refused: one sentence, nothing on stdout, nothing changed."""
+        before = self.everything()
+        done = self.cli.run(*args)
+        assert done.exit_code == exit_code, f"{done.args} ended with {done.exit_code}:\n{done.stderr}"
+        assert done.stdout == ""
+        assert_one_sentence(done)
+        assert self.everything() == before
+        return done
+
+    def finished(self, *args: str) -> Finished:
+        """Run a command that must succeed."""
+        return self.cli.ok(*args)
+
+
+def assert_one_sentence(done: Finished, more: Sequence[str] = ("Its options:", "Next:")) -> None:
+    """An error is told in one line; what follows points to help."""
+    first, *rest = done.stderr.splitlines()
+    assert first.startswith("error: "), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+    assert [line for line in rest if not line.startswith(tuple(more))] == []
+
+
+@pytest.fixture
+def shop(connected_cli: Cli, redis_url: str, database_url: str) -> Iterator[Shop]:
+    """An empty shop."""
+    with (
+        Client(redis_url, by="test") as client,
+        connect(database_url) as connection,
+        redis.Redis.from_url(redis_url) as raw,
+    ):
+        yield Shop(connected_cli, client, connection, raw)

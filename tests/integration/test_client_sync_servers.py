@@ -1,0 +1,224 @@
+"""The sync client and its server: gone, restarted, refusing to work, or holding what flashsale did not write."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from flashsale.client import Client
+from flashsale.commands import Code, Expire, Item, Load, Open, Reconfigure
+from flashsale.errors import BadInput, FlashsaleError, Halted, Unreachable
+from flashsale.keys import ShardKeys
+from tests.integration.client_kit import HOLD_MS, SALE, SKU, PrivateRedis, Shop, order, request
+
+
+@pytest.fixture
+def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
+    """An open sale of 10 units; order 1 holds one."""
+    with Client(redis_url, by="tests") as client:
+        shop = Shop(redis_url, clean_redis, client)
+        shop.open_sale(units=10)
+        client.reserve(SALE, order(1), "ann", SKU)
+        yield shop
+
+
+@pytest.fixture
+def private(clean_redis: redis.Redis, tmp_path: Path) -> Iterator[PrivateRedis]:
+    """A Redis that the test may kill and set up; it runs."""
+    with PrivateRedis.like(clean_redis, tmp_path) as server:
+        server.start()
+        yield server
+
+
+@contextmanager
+def raises_exactly(kind: type[FlashsaleError], match: str) -> Iterator[None]:
+    """Not one of its subclasses: whoever reads UnknownOutcome must retry, whoever reads Unreachable need not."""
+    with pytest.raises(kind, match=match) as caught:
+        yield
+    assert type(caught.value) is kind
+
+
+# ----------------------------------------------------------------------------------------------------------- nobody
+
+
+def closed_port() -> str:
+    """The URL of a port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"redis://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", closed_port()], ids=["socket", "port"])
+def test_a_server_that_is_not_there_is_unreachable(url: str) -> None:
+    with Client(url) as client:
+        asks: list[Callable[[], object]] = [
+            lambda: client.reserve(SALE, order(1), "ann", SKU),
+            lambda: client.execute(SALE, [request(1), request(2)]),
+            lambda: client.control(SALE, Open()),
+            lambda: client.expire(SALE, Expire()),
+            lambda: client.snapshot(SALE),
+            lambda: client.order(SALE, order(1)),
+        ]
+        for ask in asks:
+            with raises_exactly(Unreachable, "^Redis cannot be reached: "):
+                ask()
+
+
+def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private: PrivateRedis) -> None:
+    with private.shop() as shop:
+        shop.redis.config_set("requirepass", "open sesame")
+        for url in (private.url, private.url.replace("unix://", "unix://:close-sesame@")):
+            # Redis 7.0 says so later than Valkey: at the first request, not at the greeting.
+            refused = "^Redis (cannot be reached|refuses to work): (?!.*sesame)"
+            with Client(url) as client, raises_exactly(Unreachable, refused):
+                client.snapshot(SALE)
+        with Client(private.url.replace("unix://", "unix://:open sesame@")) as client:
+            assert not client.snapshot(SALE).is_loaded
+
+
+# ---------------------------------------------------------------------------------------------------------- restarted
+
+
+def test_nothing_acknowledged_is_gone_after_a_crash_and_the_client_recovers_by_itself(
+    private: PrivateRedis,
+) -> None:
+    with private.shop() as shop:
+        shop.open_sale(units=1000)
+        before = shop.client.execute(SALE, [request(i) for i in range(600)])
+        private.kill()
+        private.start()
+
+        answers = shop.client.execute(SALE, [request(i) for i in range(700)])
+
+        assert [answer.position for answer in answers[:600]] == [answer.position for answer in before]
+        assert {answer.code for answer in answers} == {Code.RESERVED}
+        assert [answer.repeated for answer in answers] == [True] * 600 + [False] * 100
+        assert shop.state().stock[SKU].held == 700
+
+
+def test_a_server_that_is_down_is_unreachable_until_it_is_back(private: PrivateRedis) -> None:
+    with private.shop() as shop:
+        shop.open_sale(units=10)
+        private.kill()
+        for _ in range(2):
+            with raises_exactly(Unreachable, "^Redis cannot be reached: "):
+                shop.client.reserve(SALE, order(1), "ann", SKU)
+        private.start()
+
+        answer = shop.client.reserve(SALE, order(1), "ann", SKU)
+
+        assert (answer.code, answer.repeated) == (Code.RESERVED, False)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_idle_connection_that_was_closed_is_opened_again(shop: Shop, times: int) -> None:
+    for i in range(times):
+        shop.redis.client_kill_filter(_type="normal", skipme=True)
+        assert shop.client.reserve(SALE, order(10 + i), "bob", SKU).code is Code.RESERVED
+
+
+def test_a_client_that_was_closed_opens_its_connection_again(shop: Shop) -> None:
+    shop.client.close()
+    shop.client.close()
+
+    assert shop.client.reserve(SALE, order(2), "bob", SKU).code is Code.RESERVED
+
+
+def test_a_server_that_lost_its_data_sells_nothing(private: PrivateRedis) -> None:
+    with private.shop() as shop:
+        shop.open_sale(units=10)
+        shop.redis.flushall()
+
+        assert shop.client.reserve(SALE, order(1), "ann", SKU).code is Code.NOT_LOADED
+        assert shop.client.control(SALE, Load((Item(SKU, 10),), HOLD_MS)).code is Code.LOG_REGRESSED
+        assert shop.redis.dbsize() == 0
+
+
+# --------------------------------------------------------------------------------------------------- refuses to work
+
+
+@pytest.mark.parametrize(
+    ("refuse", "word"),
+    [
+        (lambda server: server.config_set("maxmemory", 1), "OOM"),
+        (lambda server: server.replicaof("127.0.0.1", 1), "READONLY"),
+        (lambda server: server.config_set("min-replicas-to-write", 1), "NOREPLICAS"),
+        (lambda server: server.execute_command("ACL", "SETUSER", "default", "-evalsha"), "NOPERM"),
+    ],
+    ids=["OOM", "READONLY", "NOREPLICAS", "NOPERM"],
+)
+def test_a_server_that_refuses_to_work_has_done_nothing(
+    private: PrivateRedis, refuse: Callable[[redis.Redis], object], word: str
+) -> None:
+    with private.shop() as shop:
+        shop.load_scripts().open_sale(units=10)
+        log = shop.log()
+        refuse(shop.redis)
+
+        with raises_exactly(Unreachable, f"^Redis refuses to work: {word} "):
+            shop.client.reserve(SALE, order(1), "ann", SKU)
+        assert shop.log() == log
+
+
+def test_full_memory_lets_a_buyer_pay(private: PrivateRedis) -> None:
+    with private.shop() as shop:
+        shop.load_scripts().open_sale(units=10)
+        shop.client.reserve(SALE, order(1), "ann", SKU)
+        shop.redis.config_set("maxmemory", 1)
+
+        assert shop.client.confirm(SALE, order(1)).code is Code.CONFIRMED
+
+
+# ------------------------------------------------------------------------------------------------------------- damage
+
+
+def test_a_record_that_flashsale_did_not_write_halts(shop: Shop) -> None:
+    shop.redis.hset(shop.keys().stock, SKU, "abc")
+
+    with raises_exactly(Halted, rf"^Redis holds something flashsale did not write \(stock {SKU}\)"):
+        shop.client.reserve(SALE, order(2), "bob", SKU)
+    with raises_exactly(Halted, "^Redis holds a record that flashsale did not write"):
+        shop.client.snapshot(SALE)
+    assert shop.places(order(2)) == []
+
+
+@pytest.mark.parametrize("key", [key for key in ShardKeys._fields if key != "events"])
+def test_a_key_of_another_type_halts(shop: Shop, key: str) -> None:
+    shop.redis.set(getattr(shop.keys(), key), "foreign")
+
+    with raises_exactly(Halted, "^a key of this sale has another type than flashsale gave it: "):
+        shop.client.reserve(SALE, order(2), "bob", SKU)
+
+
+@pytest.mark.parametrize("record", ["", "held", "held phone x ann 5 1-4"])
+def test_an_order_that_cannot_be_read_halts(shop: Shop, record: str) -> None:
+    shop.redis.hset(shop.keys().orders, order(1), record)
+
+    with raises_exactly(Halted, "that flashsale did not write"):
+        shop.client.order(SALE, order(1))
+    with raises_exactly(Halted, "^Redis holds something flashsale did not write"):
+        shop.client.confirm(SALE, order(1))
+
+
+def test_one_bad_shard_does_not_stop_the_connection(shop: Shop) -> None:
+    shop.redis.set(shop.keys("bad").sale, "foreign")
+    with pytest.raises(Halted):
+        shop.client.execute("bad", [request(i) for i in range(600)])
+
+    answer = shop.client.reserve(SALE, order(2), "bob", SKU)
+
+    assert shop.places(order(2)) == [("order.reserved", answer.position)]
+
+
+def test_what_only_the_script_can_know_is_bad_input(shop: Shop) -> None:
+    """The opening time that is stored comes after the new closing time."""
+    shop.client.control(SALE, Reconfigure(opens_ms=2_000))
+
+    with raises_exactly(BadInput, "^closes_ms: "):
+        shop.client.control(SALE, Reconfigure(closes_ms=1_999))
+    with raises_exactly(BadInput, "^sku: "):
+        shop.client.control("twice", Load((Item("A", 1), Item("A", 1)), HOLD_MS))

@@ -1,0 +1,58 @@
+"""The names of the keys of a shard."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashsale import ids
+from flashsale.errors import BadInput
+from flashsale.keys import ShardKeys, shard_keys
+from flashsale.scripts import script, script_names
+
+sales = st.from_regex(ids.SALE_ID, fullmatch=True)
+shards = st.integers(0, 999)
+
+KEY = re.compile(r"fs:\{(?P<sale>[^{}:]+):(?P<shard>[0-9]+)\}:(?P<name>[a-z]+)")
+
+
+def test_they_read_well() -> None:
+    assert shard_keys("black-friday", 3) == (
+        "fs:{black-friday:3}:sale",
+        "fs:{black-friday:3}:stock",
+        "fs:{black-friday:3}:orders",
+        "fs:{black-friday:3}:buyers",
+        "fs:{black-friday:3}:holds",
+        "fs:{black-friday:3}:events",
+    )
+
+
+@given(sales, shards)
+def test_a_key_says_whose_it_is(sale: str, shard: int) -> None:
+    for name, key in zip(ShardKeys._fields, shard_keys(sale, shard), strict=True):
+        match = KEY.fullmatch(key)
+        assert match is not None
+        assert (match["sale"], int(match["shard"]), match["name"]) == (sale, shard, name)
+
+
+@given(st.text(alphabet=st.sampled_from("ab-:{}0 "), max_size=12), shards)
+def test_no_text_that_passes_for_a_sale_breaks_out_of_the_hash_tag(text: str, shard: int) -> None:
+    try:
+        sale = ids.sale_id(text)
+    except BadInput:
+        return
+    for key in shard_keys(sale, shard):
+        # What Redis Cluster hashes: from the first opening brace to the first closing one after it.
+        assert key[key.index("{") + 1 : key.index("}")] == f"{sale}:{shard}"
+
+
+@given(sales, sales, shards, shards)
+def test_two_shards_share_no_key(sale: str, other_sale: str, shard: int, other_shard: int) -> None:
+    shared = set(shard_keys(sale, shard)) & set(shard_keys(other_sale, other_shard))
+
+    assert bool(shared) == ((sale, shard) == (other_sale, other_shard))
+
+
+def test_every_script_names_them_in_this_order() -> None:
+    for name in script_names():
+        assert script(name).keys == ShardKeys._fields
