@@ -1,8 +1,8 @@
 """Check an exported log without any server: whether it adds up, event by event.
 
 Reads what `flashsale events export` prints: one JSON object a line, every field by its name; several sales and shards
-may stand in one file, each in its order. Folds each shard and reports the first event that does not follow; nothing after
-it is judged, because nothing after it can be.
+may stand in one file, each in its order. Folds each shard and reports the first event that does not follow; nothing
+after it is judged, because nothing after it can be.
 """
 
 from __future__ import annotations

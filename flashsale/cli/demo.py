@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from flashsale.cli import output
 from flashsale.cli.session import Json, Session, shared
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from flashsale.bootstrap import Parts
     from flashsale.servers import Urls
 
@@ -46,6 +49,7 @@ def demo(
     from flashsale.demo.run import Demo
 
     log.configure("warning", session.config.settings.log_format)
+    _end_cleanly_on(signal.SIGTERM, signal.SIGHUP)
     with Display(output.console_of(sys.stderr), quiet=json) as display:
         display.phase("starting servers")
         with _servers(session, keep=keep) as (urls, log_dir):
@@ -58,6 +62,16 @@ def demo(
     if keep:
         output.suggest(f"sale show {result.sale}", "its orders: order show, its log: events tail")
     return 0 if result.held_true else BROKEN
+
+
+def _end_cleanly_on(*numbers: signal.Signals) -> None:
+    """Let these signals unwind the command like Ctrl-C does: servers and daemons are children, and must not stay."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in numbers:
+        signal.signal(number, end)
 
 
 @contextmanager

@@ -130,15 +130,17 @@ class Wire:
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
         connection_class = options.pop("connection_class", Connection)
         self._connection: AbstractConnection = connection_class(**options)
+        self._loaded: set[str] = set()
 
     async def close(self) -> None:
+        self._loaded.clear()
         await self._connection.disconnect(nowait=True)
 
     async def run(self, calls: Sequence[Call]) -> list[Any]:
         """One round; error replies stand among the results."""
         # Once a round: what fails after the first exchange is never "nothing was done".
         await self._connect()
-        conversation = run_calls(calls)
+        conversation = run_calls(calls, self._loaded)
         commands = next(conversation)
         while True:
             try:

@@ -78,6 +78,7 @@ class Client:
         options = connection_options(timeout_ms) | parse_url(redis_url)
         connection_class = options.pop("connection_class", Connection)
         self._connection: AbstractConnection = connection_class(**options)
+        self._loaded: set[str] = set()
         self._connected = False
 
     def __enter__(self) -> Self:
@@ -91,6 +92,7 @@ class Client:
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         self._connection.disconnect()
+        self._loaded.clear()
         self._connected = False
 
     def reserve(self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1) -> Answer:
@@ -168,7 +170,7 @@ class Client:
         """One round; an error reply is raised."""
         # Once a round: what fails after the first exchange is never "nothing was done".
         self._connect()
-        conversation = run_calls(calls)
+        conversation = run_calls(calls, self._loaded)
         commands = next(conversation)
         while True:
             try:

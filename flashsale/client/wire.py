@@ -6,7 +6,7 @@ reply was lost. Callers retry, with the same order id, and get the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -63,21 +63,27 @@ def pack(commands: Sequence[Command]) -> bytes:
     return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub: 1-tuples only
 
 
-def run_calls(calls: Sequence[Call]) -> Generator[Sequence[Command], list[Any], list[Any]]:
+def run_calls(calls: Sequence[Call], loaded: set[str]) -> Generator[Sequence[Command], list[Any], list[Any]]:
     """The conversation of one round, sans IO: yields commands to send, is sent their replies, returns one per call.
 
-    A server that forgot a script (restart, failover, SCRIPT FLUSH) ran nothing of that call: the script is loaded and
-    the call sent again, once. Error replies stand among the results.
+    `loaded` holds the scripts that this connection has loaded; a new one is loaded in front of its first call, so that
+    the calls of a round keep their order. A server that forgot a script since (SCRIPT FLUSH, a failover behind a proxy)
+    ran nothing of that call: the script is loaded and the call sent again, once. Error replies stand among the results.
     """
-    results = yield [call.command() for call in calls]
+    loads = _loads(call for call in calls if call.script.sha not in loaded)
+    results = (yield loads + [call.command() for call in calls])[len(loads) :]
+    loaded.update(call.script.sha for call in calls)
     missing = [i for i, result in enumerate(results) if isinstance(result, NoScriptError)]
     if missing:
-        sources = {calls[i].script.name: calls[i].script.source for i in missing}
-        loads: list[Command] = [("SCRIPT", "LOAD", source) for source in sources.values()]
+        loads = _loads(calls[i] for i in missing)
         again = yield loads + [calls[i].command() for i in missing]
         for i, result in zip(missing, again[len(loads) :], strict=True):
             results[i] = result
     return results
+
+
+def _loads(calls: Iterable[Call]) -> list[Command]:
+    return [("SCRIPT", "LOAD", source) for source in dict.fromkeys(call.script.source for call in calls)]
 
 
 def error_from(error: RedisError) -> FlashsaleError:

@@ -1,6 +1,6 @@
 """Draw docs/demo.svg: run the demo as a person would, and keep its last words as a picture.
 
-    .venv/bin/python ops/pictures/demo.py
+.venv/bin/python ops/pictures/demo.py
 """
 
 from __future__ import annotations

@@ -116,9 +116,6 @@ def test_ctrl_c_at_any_time_leaves_no_process_and_no_data(cli: Cli, data_dir: Pa
 
 
 @needs_proc
-@pytest.mark.xfail(
-    strict=True, reason="cli/demo.py does not handle them: servers and daemons live on for ever"
-)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_being_told_to_end_or_a_closed_terminal_leave_nothing_either(
     cli: Cli, data_dir: Path, number: signal.Signals

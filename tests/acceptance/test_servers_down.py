@@ -127,8 +127,26 @@ def test_redis_that_dies_under_a_reader_ends_it_with_a_sentence(shop: Shop, redi
         assert_one_sentence(done)
 
 
+@pytest.mark.parametrize(
+    "args",
+    [("sale", "list"), ("order", "reserve", SALE, SKU, "--buyer", "ada"), ("events", "export", SALE)],
+    ids=" ".join,
+)
+def test_postgres_that_goes_away_in_the_middle(
+    shop: Shop, postgres_proxy: Proxy, args: tuple[str, ...]
+) -> None:
+    shop.open()
+    postgres_proxy.behave(Mode.RESET, when=b"FROM sales")
+    shop.cli.env["FLASHSALE_POSTGRES_URL"] = postgres_proxy.url
+
+    done = shop.refused(5, *args)
+
+    assert postgres_proxy.counts.resets > 0
+    assert "Postgres" in done.stderr
+
+
 @pytest.fixture
-def old_redis_and_postgres(cli: Cli) -> Iterator[Cli]:
+def killable_servers(cli: Cli) -> Iterator[Cli]:
     """Private servers in a directory of their own, which a test may kill."""
     with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home:
         Path(home).chmod(0o755)
@@ -138,9 +156,9 @@ def old_redis_and_postgres(cli: Cli) -> Iterator[Cli]:
 
 
 def test_private_servers_that_were_killed_come_back_with_the_next_command(
-    old_redis_and_postgres: Cli,
+    killable_servers: Cli,
 ) -> None:
-    cli = old_redis_and_postgres
+    cli = killable_servers
     (cli.home / "drop.toml").write_text(cli.ok("sale", "example").stdout, encoding="utf-8")
     cli.ok("sale", "define", "drop.toml")
     cli.ok("sale", "warm", "mega-drop")

@@ -184,9 +184,6 @@ def test_a_payment_goes_before_whatever_else_comes_with_it(shop: Shop) -> None:
     assert refunded.code is Code.REFUNDED
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a script that must be loaded first runs after the others of its round: see run_calls"
-)
 def test_a_unit_that_is_freed_is_sold_in_the_same_round_though_a_script_was_missing(shop: Shop) -> None:
     shop.open_sale(units=1)
     held(shop)  # the server knows reserve, and not cancel
