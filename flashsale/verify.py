@@ -7,14 +7,14 @@ after it is judged, because nothing after it can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Union
 
 import msgspec
 
 from flashsale.errors import BadInput
 from flashsale.events import EVENT_TYPES, RULES, InvariantBroken, ShardState, evolve
-from flashsale.events.types import AnyEvent
+from flashsale.events.types import Event
 from flashsale.ids import Position
 
 
@@ -50,8 +50,21 @@ class Report(msgspec.Struct):
         return [report.violation for report in self.shards.values() if report.violation is not None]
 
 
-_decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
-_FIELDS = {name: cls.__struct_fields__ for name, cls in EVENT_TYPES.items()}
+_HEAD = (("sale", str), ("shard", int), ("epoch", int), ("seq", int))
+
+
+def _line_type(name: str, event: type[Event]) -> type[msgspec.Struct]:
+    """An event as the export has it: one object, the head in front of the event's own fields."""
+    fields = [(field.name, field.type) for field in msgspec.structs.fields(event)]
+    return msgspec.defstruct(event.__name__, [*_HEAD, *fields], tag_field="type", tag=name, gc=False)
+
+
+#: How a line is read → (the class of its event, the names of the event's fields).
+_LINES: dict[type[msgspec.Struct], tuple[Callable[..., Any], tuple[str, ...]]] = {
+    _line_type(name, event): (event, event.__struct_fields__) for name, event in EVENT_TYPES.items()
+}
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[tuple(_LINES)])  # noqa: UP007 - made, not written
+_head_decoder = msgspec.json.Decoder(msgspec.defstruct("Head", [*_HEAD, ("problem", str, "")]))
 
 
 def verify(lines: Iterable[bytes], name: str = "the file") -> Report:
@@ -60,55 +73,44 @@ def verify(lines: Iterable[bytes], name: str = "the file") -> Report:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        record = _read(line, f"{name}, line {number}")
-        key = (str(record["sale"]), int(record["shard"]))
+        record, problem = _read(line, f"{name}, line {number}")
+        key = (record.sale, record.shard)
         shard = report.shards.get(key)
         if shard is None:
             shard = report.shards[key] = ShardReport()
         report.events += 1
         shard.events += 1
         if shard.violation is None:
-            shard.violation = _step(shard, key, record)
+            shard.violation = _step(shard, key, record, problem)
     for key, shard in report.shards.items():
         if shard.violation is None:
             shard.violation = _owners(shard, key)
     return report
 
 
-def _read(line: bytes, place: str) -> dict[str, Any]:
+def _read(line: bytes, place: str) -> tuple[Any, str | None]:
+    """A line as one of `_LINES`; or its head alone, and why the rest is no event."""
     try:
-        record = _decoder.decode(line)
-        if (
-            all(type(record[field]) is int for field in ("shard", "epoch", "seq"))
-            and type(record["sale"]) is str
-        ):
-            return record
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
-        pass
-    raise BadInput(
-        place, line.decode(errors="replace").strip(), "it must be a line of `flashsale events export`"
-    )
+        return _decoder.decode(line), None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            head: Any = _head_decoder.decode(line)
+            return head, head.problem or str(error)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            shown = line.decode(errors="replace").strip()
+            raise BadInput(place, shown, "it must be a line of `flashsale events export`") from None
 
 
-def _step(shard: ShardReport, key: tuple[str, int], record: dict[str, Any]) -> Violation | None:
-    position = Position(record["epoch"], record["seq"])
-    fields = _FIELDS.get(record.get("type") or "")
-    if fields is None:
-        return _undecodable(key, position, record.get("problem") or f"unknown type {record.get('type')!r}")
+def _step(shard: ShardReport, key: tuple[str, int], record: Any, problem: str | None) -> Violation | None:
+    position = Position(record.epoch, record.seq)
+    if problem is not None:
+        return Violation(*key, position, "decode", "every entry is an event", f"{position}: {problem}")
+    event, fields = _LINES[type(record)]
     try:
-        event = msgspec.convert([record["type"], *(record[field] for field in fields)], AnyEvent)
-        shard.state = evolve(shard.state, position, event)
+        shard.state = evolve(shard.state, position, event(*[getattr(record, field) for field in fields]))
     except InvariantBroken as error:
         return Violation(*key, error.position, error.rule, RULES[error.rule], str(error))
-    except KeyError as error:
-        return _undecodable(key, position, f"{error} is missing")
-    except msgspec.ValidationError as error:
-        return _undecodable(key, position, str(error))
     return None
-
-
-def _undecodable(key: tuple[str, int], position: Position, reason: str) -> Violation:
-    return Violation(*key, position, "decode", "every entry is an event", f"{position}: {reason}")
 
 
 def _owners(shard: ShardReport, key: tuple[str, int]) -> Violation | None:
