@@ -22,12 +22,11 @@ if closes_ms > 0 and closes_ms <= opens_ms then invalid('closes_ms') end
 
 local now = now_ms()
 local sale, refused = read_sale(keys.sale, fence)
-if not refused or refused == 'LOG_REGRESSED' then
+-- LOG_REGRESSED also when nothing is there but somebody has seen events: a second beginning would sell it all again.
+if refused ~= 'NOT_LOADED' then
   local state = refused and '' or ' ' .. sale.state
   return {position(sale), now, (refused or 'ALREADY_LOADED') .. ' ' .. position(sale) .. state}
 end
--- Somebody has seen events of this sale: its log is lost, and a second beginning would sell everything again.
-if fence ~= '0-0' then return {position(sale), now, 'LOG_REGRESSED ' .. position(sale)} end
 if redis.call('EXISTS', unpack(KEYS)) > 0 then corrupt('sale: missing, but other keys of this sale exist') end
 
 local changes = new_changes()

@@ -51,12 +51,14 @@ local function whole(text, what)
 end
 
 -- The head of the sale, and the word that refuses everything: NOT_LOADED (missing is closed, never empty stock) or
--- LOG_REGRESSED (the caller has seen a later event than this log holds: a failover or a restore lost its tail).
+-- LOG_REGRESSED (the caller has seen a later event than this log holds: a flush, a failover or a restore lost it).
 local function read_sale(key, fence)
   local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
   if not fence_epoch then invalid('fence') end
   local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq')
-  if not (field[1] or field[2] or field[5] or field[6]) then return {epoch = 0, seq = 0}, 'NOT_LOADED' end
+  if not (field[1] or field[2] or field[5] or field[6]) then
+    return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'
+  end
   local sale = {
     state = field[1] or corrupt('sale state'),
     opens_ms = whole(field[2], 'sale opens_ms'),

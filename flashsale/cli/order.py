@@ -57,7 +57,10 @@ def reserve(
     else:
         amount = words.price(definition, sku, units)
         output.say(f"Held for {buyer} until {until}: {words.count(units, 'units')} of {sku}, {amount}.")
-    output.suggest(f"order confirm {sale} {order_id}", "once it is paid")
+    if answer.status in ("", "held"):
+        output.suggest(f"order confirm {sale} {order_id}", "once it is paid")
+    else:
+        output.suggest(f"order show {sale} {order_id}")
 
 
 @app.command()

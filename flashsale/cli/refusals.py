@@ -122,10 +122,10 @@ def _not_open(answer: Answer, asked: Asked) -> str:
 
 
 def _limit(answer: Answer, asked: Asked) -> str:
-    return (
-        f"this buyer has {words.count(int(answer.detail), 'units')} of {asked.sku} already; "
-        "with this order it would be more than the limit allows"
-    )
+    if answer.detail == "0":
+        return f"that is more of {asked.sku} than one buyer may have"
+    has = words.count(int(answer.detail), "units")
+    return f"this buyer has {has} of {asked.sku} already; with these it would be more than one buyer may have"
 
 
 def _conflict(answer: Answer, asked: Asked) -> str:

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from flashsale import __version__
-from flashsale.cli import config, db, demo, dev, doctor, events, order, output, projector, sale, sweeper
+from flashsale.cli import (
+    config,
+    db,
+    demo,
+    dev,
+    doctor,
+    events,
+    order,
+    output,
+    projector,
+    sale,
+    sweeper,
+    verify,
+)
 
 SELL, RUN, SET_UP = "Sell", "Keep running", "Set up"
 
@@ -32,6 +45,7 @@ for panel, groups in {
         app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
 app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
+app.command("verify", rich_help_panel=RUN)(verify.verify)
 
 
 def _print_version(wanted: bool) -> None:

@@ -208,9 +208,8 @@ def _check_new_window(session: Session, sale: str, request: Reconfigure) -> None
     try:
         check_window(opens_ms, closes_ms)
     except BadInput:
-        raise BadInput(
-            "closes", words.when(closes_ms), f"it must come after the opening time, {words.when(opens_ms)}"
-        ) from None
+        remedy = f"it must come after the opening time, {words.when(opens_ms)}"
+        raise BadInput("closes", words.when(closes_ms), remedy) from None
 
 
 def _keep_definition_in_step(session: Session, sale: str, request: Reconfigure) -> None:

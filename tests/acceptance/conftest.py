@@ -62,6 +62,12 @@ class Shop:
     def execute(self, *requests: OrderRequest, sale: str = SALE) -> list[Code]:
         return [answer.code for answer in self.client.execute(sale, requests)]
 
+    def project(self) -> None:
+        """Let a projector apply everything, and leave."""
+        projector = self.cli.start("projector", "run", "--name", "test")
+        projector.wait_for_output("shard_started")
+        projector.stop()
+
     def log_length(self, sale: str = SALE) -> int:
         return self.client.snapshot(sale).state.position.seq
 
@@ -91,7 +97,7 @@ def assert_one_sentence(done: Finished, more: Sequence[str] = ("Its options:", "
     first, *rest = done.stderr.splitlines()
     assert first.startswith("error: "), done.stderr
     assert "Traceback" not in done.stderr
-    assert "unexpected" not in done.stderr
+    assert "error: unexpected" not in done.stderr
     assert [line for line in rest if not line.startswith(tuple(more))] == []
 
 

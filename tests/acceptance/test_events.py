@@ -25,12 +25,6 @@ def told(shop: Shop) -> Shop:
     return shop
 
 
-def archive(shop: Shop) -> None:
-    projector = shop.cli.start("projector", "run")
-    projector.wait_for_output("shard_started")
-    projector.stop()
-
-
 def test_export_names_every_field(told: Shop) -> None:
     records = told.finished("events", "export", SALE).json_lines()
 
@@ -48,7 +42,7 @@ def test_export_names_every_field(told: Shop) -> None:
 
 def test_export_is_the_same_before_and_after_projection_and_trimming(told: Shop) -> None:
     before = told.finished("events", "export", SALE).stdout
-    archive(told)
+    told.project()
     told.execute(Reserve("0-cccccccc", "eve", SKU))
     told.redis.xtrim(EVENTS, minid="1-7")
 
@@ -59,7 +53,7 @@ def test_export_is_the_same_before_and_after_projection_and_trimming(told: Shop)
 
 
 def test_export_of_a_part(told: Shop) -> None:
-    archive(told)
+    told.project()
     told.execute(Reserve("0-cccccccc", "eve", SKU))
 
     assert seqs(told.finished("events", "export", SALE, "--from", "3", "--to", "1-5").json_lines()) == [
@@ -100,7 +94,7 @@ def test_tail_shows_the_newest_last(told: Shop) -> None:
 
 
 def test_tail_reaches_into_the_archive(told: Shop) -> None:
-    archive(told)
+    told.project()
     told.redis.xtrim(EVENTS, minid="1-6")
     assert seqs(told.finished("events", "tail", SALE, "-n", "3", "--json").json_lines()) == [4, 5, 6]
     told.redis.flushdb()
@@ -119,7 +113,7 @@ def test_tail_follows_from_before_the_first_event(shop: Shop) -> None:
 
 
 def test_show_one_event(told: Shop) -> None:
-    archive(told)
+    told.project()
     told.execute(Reserve("0-cccccccc", "eve", SKU))
 
     archived = told.finished("events", "show", SALE, "6")

@@ -95,7 +95,7 @@ def test_another_order_under_the_same_id_is_a_conflict(shop: Shop) -> None:
         (4, "paused", {}, "is paused: `flashsale sale resume drop`"),
         (4, "closed", {}, "sale drop is closed"),
         (4, "open", {"quantity": 2}, "only 2 units of phone left"),
-        (4, "open", {"quantity": 3, "limit": 2}, "with this order it would be more than the limit allows"),
+        (4, "open", {"quantity": 3, "limit": 2}, "that is more of phone than one buyer may have"),
     ],
 )
 def test_a_reservation_that_cannot_be_is_refused_with_the_reason(
@@ -126,6 +126,16 @@ def test_sold_out_unknown_sku_and_unknown_sale(shop: Shop) -> None:
     assert "sale nothing is not defined" in done.stderr
     done = shop.refused(3, "order", "reserve", SALE, SKU, "--buyer", "bob", "--order", "7-aaaaaaaa")
     assert "has no shard 7" in done.stderr
+
+
+def test_the_limit_counts_what_a_buyer_has_already(shop: Shop) -> None:
+    shop.open(limit=2)
+    shop.execute(Reserve(ORDER, "ada", SKU))
+
+    done = shop.refused(4, "order", "reserve", SALE, SKU, "--buyer", "ada", "--quantity", "2")
+
+    assert "this buyer has 1 unit of phone already; with these it would be more" in done.stderr
+    shop.finished("order", "reserve", SALE, SKU, "--buyer", "ada")
 
 
 def test_a_refusal_is_told_to_programs_as_well(shop: Shop) -> None:
@@ -205,38 +215,3 @@ def test_refund_may_keep_the_units_out_of_the_sale(shop: Shop) -> None:
     assert "its units stay out of the sale" in shop.finished("order", "refund", SALE, ORDER, "--keep").stderr
     (item,) = shop.finished("sale", "show", SALE, "--json").json()["items"]
     assert (item["available"], item["returned"]) == (0, 1)
-
-
-def test_show_tells_the_whole_timeline_projected_or_not(shop: Shop) -> None:
-    shop.open(unit_price_minor=500, currency="JPY")
-    shop.execute(Reserve(ORDER, "ada", SKU, 2), Reserve("0-aaaaaaaab", "bob", SKU))
-    projector = shop.cli.start("projector", "run")
-    projector.wait_for_output("shard_started")
-    projector.stop()
-    shop.execute(Confirm(ORDER))
-
-    told = shop.finished("order", "show", SALE, ORDER).stdout
-    record = shop.finished("order", "show", SALE, ORDER, "--json").json()
-
-    assert "2 units of phone, 1,000 JPY" in told
-    assert [line.split()[2] for line in told.splitlines()[7:]] == ["reserved", "confirmed"]
-    assert (record["status"], record["amount_minor"], record["currency"]) == ("confirmed", 1000, "JPY")
-    assert record["redis"] == {"status": "confirmed", "position": "1-6"}
-    assert record["postgres"] == {"status": "held", "position": "1-4"}
-    assert [(event["type"], event["archived"]) for event in record["events"]] == [
-        ("order.reserved", True),
-        ("order.confirmed", False),
-    ]
-
-
-def test_show_knows_an_order_that_only_postgres_has(shop: Shop) -> None:
-    shop.open()
-    shop.execute(Reserve(ORDER, "ada", SKU))
-    projector = shop.cli.start("projector", "run")
-    projector.wait_for_output("shard_started")
-    projector.stop()
-    shop.redis.flushdb()
-
-    record = shop.finished("order", "show", SALE, ORDER, "--json").json()
-
-    assert (record["redis"], record["status"], len(record["events"])) == (None, "held", 1)

@@ -148,7 +148,7 @@ def test_define_twice_is_refused(shop: Shop) -> None:
 def test_warm_refuses_a_sale_whose_history_redis_has_lost(shop: Shop) -> None:
     shop.open()
     shop.execute(Reserve("0-aaaaaaaa", "ada", SKU))
-    apply_all(shop)
+    shop.project()
     shop.redis.flushdb()
 
     done = shop.refused(7, "sale", "warm", SALE)
@@ -161,81 +161,13 @@ def test_warm_refuses_a_sale_whose_history_redis_has_lost(shop: Shop) -> None:
     assert shop.cli.run("projector", "status").exit_code == 7
 
 
-def apply_all(shop: Shop) -> None:
-    projector = shop.cli.start("projector", "run", "--name", "test")
-    projector.wait_for_output("shard_started")
-    projector.stop()
-
-
-def test_restock_adds_takes_off_and_knows_a_repeat(shop: Shop) -> None:
-    shop.open()
-    shop.execute(Reserve("0-aaaaaaaa", "ada", SKU, 4))
-
-    added = shop.finished("sale", "restock", SALE, SKU, "+5", "--request-id", "r1")
-    again = shop.finished("sale", "restock", SALE, SKU, "+5", "--request-id", "r1", "--json")
-    taken = shop.finished("sale", "restock", SALE, SKU, "-11")
-
-    assert "5 units of phone put on sale: 11 available. (Request r1)" in added.stderr
-    assert again.json().items() >= {"code": "RESTOCKED", "available": 11, "repeated": True}.items()
-    assert "Nothing was changed" in again.stderr
-    assert "11 units of phone taken off: 0 available." in taken.stderr
-    assert "only 0 units" in shop.refused(4, "sale", "restock", SALE, SKU, "-1").stderr
-    assert "used before" in shop.refused(4, "sale", "restock", SALE, SKU, "+6", "--request-id", "r1").stderr
-    assert "does not sell tablet" in shop.refused(3, "sale", "restock", SALE, "tablet", "+1").stderr
-
-
-def test_restock_of_a_closed_sale_is_refused(shop: Shop) -> None:
-    shop.open()
-    shop.control(Close())
-    assert "is closed; only a sale" in shop.refused(4, "sale", "restock", SALE, SKU, "+1").stderr
-
-
-def test_reconfigure_changes_the_running_sale_and_its_definition(shop: Shop) -> None:
-    shop.open()
-
-    shop.finished(
-        *(
-            "sale",
-            "reconfigure",
-            SALE,
-            "--closes",
-            "2190-01-01T00:00:00Z",
-            "--hold",
-            "90s",
-            "--limit",
-            f"{SKU}=3",
-        )
-    )
-
-    shown = shop.finished("sale", "show", SALE, "--json").json()
-    assert (shown["closes_at"], shown["hold_ms"]) == ("2190-01-01T00:00:00.000Z", 90_000)
-    assert shown["items"][0]["limit"] == 3
-    ((stored,),) = shop.connection.execute("SELECT hold_ms FROM sales").fetchall()
-    assert stored == 90_000
-    shop.finished("sale", "reconfigure", SALE, "--closes", "none")
-    assert shop.finished("sale", "show", SALE, "--json").json()["closes_at"] is None
-
-
-def test_reconfigure_is_refused_whole(shop: Shop) -> None:
-    shop.open()
-    for args, exit_code, sentence in (
-        ([], 2, "say what to change"),
-        (["--closes", "2001-01-01T00:00:00Z"], 2, "it must come after the opening time"),
-        (["--hold", "90s", "--limit", "tablet=1"], 3, "does not sell one of these SKUs"),
-        (["--limit", f"{SKU}=1", "--limit", f"{SKU}=2"], 2, "name each SKU once"),
-    ):
-        assert sentence in shop.refused(exit_code, "sale", "reconfigure", SALE, *args).stderr
-    shop.control(Close())
-    assert "is closed; only" in shop.refused(4, "sale", "reconfigure", SALE, "--hold", "90s").stderr
-
-
 def test_list_and_show_tell_states_stock_and_orders(shop: Shop) -> None:
     assert "No sale is defined." in shop.finished("sale", "list").stderr
     shop.define("first", title="The [first] one")
     shop.open("second", limit=2)
     shop.execute(Reserve("0-aaaaaaaa", "ada", SKU, 2), Reserve("0-bbbbbbbb", "bob", SKU), sale="second")
     shop.execute(Confirm("0-aaaaaaaa"), sale="second")
-    apply_all(shop)
+    shop.project()
 
     listed = shop.finished("sale", "list").stdout.splitlines()
     shown = shop.finished("sale", "show", "second")

@@ -77,6 +77,20 @@ def test_a_log_shorter_than_the_checkpoint_is_a_fork(read_side: ReadSide) -> Non
     read_side.assert_projected(shard)
 
 
+def test_a_halted_shard_follows_an_operator_who_moves_the_checkpoint(read_side: ReadSide) -> None:
+    shard = read_side.open_sale()
+    projector = read_side.projector()
+    read_side.sell(shard, 10)
+    read_side.drain(projector)
+    read_side.replace(shard, read_side.entries(shard)[:8])
+    read_side.step_until(projector, halted=shard)
+
+    read_side.postgres.execute("TRUNCATE event_log, orders, stock")
+    read_side.postgres.execute("UPDATE checkpoint SET epoch = 0, seq = 0")
+    read_side.drain(projector)
+    read_side.assert_projected(shard)
+
+
 def test_other_content_under_the_same_seq_is_a_fork(read_side: ReadSide) -> None:
     shard = read_side.open_sale()
     projector = read_side.projector()

@@ -212,13 +212,14 @@ def test_a_redis_that_breaks_again_and_again_is_no_crash(read_side: ReadSide, re
     shard = read_side.open_sale()
     read_side.sell(shard, 10)
     read_side.redis_url = redis_proxy.url
-    projector = read_side.projector()
+    projector, successor = read_side.projector("p1"), read_side.projector("p2")
     redis_proxy.behave(Mode.CUT_REPLY, when=b"XREADGROUP", times=1)
     wait_until(lambda: step_through(projector) == 0 and redis_proxy.counts.replies_cut)
     redis_proxy.behave(Mode.CUT_REPLY, when=b"GROUPS", times=8)  # after it took the entries over from itself
     wait_until(lambda: step_through(projector) == 0 and redis_proxy.counts.replies_cut == 9)
+    projector.close()
 
-    read_side.drain(projector)
+    read_side.drain(successor)
     read_side.assert_projected(shard)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -23,7 +24,16 @@ SHORT_HOLD_MS = 1
 
 #: One of ARGV, as a client may send it.
 Argument = str | int | bytes
+#: Key → its type and its whole content.
 Dump = dict[bytes, tuple[bytes, Any]]
+
+#: How the content of a key of each type is read. Only damage makes strings.
+READ: dict[bytes, Callable[[redis.Redis, bytes], object]] = {
+    b"hash": lambda client, name: client.hgetall(name),
+    b"zset": lambda client, name: client.zrange(name, 0, -1, withscores=True),
+    b"stream": lambda client, name: client.xrange(name),
+    b"string": lambda client, name: client.get(name),
+}
 
 
 class Result(NamedTuple):
@@ -176,7 +186,13 @@ class Shard:
     def dump(self) -> Dump:
         """Everything the server holds."""
         names: Any = self.redis.keys("*")
-        return {name: read(self.redis, name) for name in names}
+        with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.type(name)
+            kinds = pipe.execute()
+            for name, kind in zip(names, kinds, strict=True):
+                READ[kind](pipe, name)
+            return dict(zip(names, zip(kinds, pipe.execute(), strict=True), strict=True))
 
     # ---------------------------------------------------------------------------------------------------- checking
 
@@ -194,7 +210,8 @@ class Shard:
     def check(self) -> ShardState:
         """Fail unless the log adds up, and to exactly the hot state. Returns that state."""
         folded = fold(self.log())
-        for _, fields in read(self.redis, self.keys.events.encode())[1] or []:
+        entries: Any = self.redis.xrange(self.keys.events)
+        for _, fields in entries:
             assert encode(decode(fields[b"e"])) == fields[b"e"], "a script writes as the codec does"
         snapshot = self.snapshot()
         assert snapshot.state == folded
@@ -213,15 +230,3 @@ class Shard:
             assert name.decode() in self.keys, "there are no other keys"
             assert self.redis.ttl(name) == -1, "no key ends with a clock"
         return folded
-
-
-def read(client: redis.Redis, name: bytes) -> tuple[bytes, Any]:
-    """The type and the whole content of a key."""
-    kind: Any = client.type(name)
-    if kind == b"hash":
-        return kind, client.hgetall(name)
-    if kind == b"zset":
-        return kind, client.zrange(name, 0, -1, withscores=True)
-    if kind == b"stream":
-        return kind, client.xrange(name)
-    return kind, client.get(name)
