@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from flashsale import history
 from flashsale.client import Client
 from flashsale.commands import Snapshot
 from flashsale.errors import FlashsaleError, Halted
@@ -20,7 +21,7 @@ from flashsale.ids import Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
 from flashsale.projections.reads import Tables
-from flashsale.stream import Entry, Log, ShardId
+from flashsale.stream import Log, ShardId
 
 #: How often a checkpoint that is waited for is looked at.
 LOOK_EVERY_S = 0.02
@@ -116,7 +117,7 @@ def wait_for_checkpoint(
 def fold_log(log: Log, connection: Connection, shard: ShardId, up_to: Position) -> ShardState:
     """Fold the log up to a position: from the stream, and from the archive what the stream no longer holds."""
     state = ShardState()
-    for entry in _entries(log, connection, shard, up_to):
+    for entry in history.entries(log, connection, shard, up_to=up_to):
         try:
             event = decode(entry.body or b"")
         except UndecodableEvent as error:
@@ -131,24 +132,6 @@ def state_hash(stock: Mapping[str, _Fields], orders: Mapping[str, _Fields]) -> s
     """SHA-256 over each SKU with its counters and each order with what it says, sorted."""
     content = (sorted(stock.items()), sorted(orders.items()))
     return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
-
-
-def _entries(log: Log, connection: Connection, shard: ShardId, up_to: Position) -> Iterator[Entry]:
-    reached = Position(0, 0)
-    first = log.entries(shard, reached, up_to=up_to, count=1)
-    while not first or reached < Position(first[0].position.epoch, first[0].position.seq - 1):
-        archived = [
-            entry for entry in reads.events(connection, shard, reached, 1000) if entry.position <= up_to
-        ]
-        if first:
-            archived = [entry for entry in archived if entry.position < first[0].position]
-        if not archived:
-            break
-        yield from archived
-        reached = archived[-1].position
-    while page := log.entries(shard, reached, up_to=up_to):
-        yield from page
-        reached = page[-1].position
 
 
 def _compare(

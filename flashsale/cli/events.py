@@ -13,7 +13,7 @@ from flashsale.errors import BadInput, NotFound
 from flashsale.ids import START
 
 if TYPE_CHECKING:
-    from flashsale.cli.history import Shown
+    from flashsale.history import Shown
     from flashsale.ids import Position
     from flashsale.stream import ShardId
 
@@ -38,7 +38,7 @@ def tail(
     """Show the newest events, oldest of them first."""
     wanted = values.whole(number, "number", 0, TAIL_MAX)
     shard = _shard(sale)
-    from flashsale.cli import history
+    from flashsale import history
 
     with session.connected() as shop:
         _check_defined(shop, sale)
@@ -69,7 +69,7 @@ def show(
     """Show one event with the names of its fields."""
     values.position(seq, "seq", 1)  # refused before anything is connected
     shard = _shard(sale)
-    from flashsale.cli import history
+    from flashsale import history
 
     with session.connected() as shop:
         _check_defined(shop, sale)
@@ -109,7 +109,7 @@ def export(
     """Print the whole log as JSON, one event a line, with the names of all fields."""
     start, end = _range(first, last, 1)  # refused before anything is connected
     shard = _shard(sale)
-    from flashsale.cli import history
+    from flashsale import history
 
     with session.connected() as shop:
         _check_defined(shop, sale)
@@ -142,14 +142,14 @@ def _check_defined(shop: Shop, sale: str) -> None:
 
 def _last_epoch(shop: Shop, shard: ShardId) -> int:
     """What a bare sequence number belongs to."""
-    from flashsale.cli import history
+    from flashsale import history
 
     head: Position = max(shop.log.head(shard) or START, history.checkpoint(shop.connection, shard))
     return max(1, head.epoch)
 
 
 def _print(event: Shown, *, json: bool) -> None:
-    from flashsale.cli import history
+    from flashsale import history
 
     if json:
         output.json(event.record())

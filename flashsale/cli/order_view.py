@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from flashsale import ids
-from flashsale.cli import history, output, words
-from flashsale.cli.history import Shown
+from flashsale import history, ids
+from flashsale.cli import output, words
 from flashsale.cli.session import Shop
 from flashsale.definition import SaleDefinition
 from flashsale.errors import NotFound
 from flashsale.events import Order, OrderEvent, type_name
+from flashsale.history import Shown
 from flashsale.ids import Position
 from flashsale.projections import catalog, reads
 from flashsale.projections.reads import OrderRow

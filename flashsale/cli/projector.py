@@ -117,7 +117,7 @@ def status(session: Session, json: Json = False) -> int:
 
 
 def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
-    from flashsale.cli import history
+    from flashsale import history
 
     head = shop.log.head(row.shard) or START
     lag_events = (
@@ -150,7 +150,7 @@ def _state(row: CheckpointRow, head: Position, lag_events: int) -> str:
 
 def _oldest_age_s(shop: Shop, row: CheckpointRow) -> float:
     """By Redis's clock, which also timed the event."""
-    from flashsale.cli import history
+    from flashsale import history
 
     entries = shop.log.entries(row.shard, row.checkpoint, count=1)
     if not entries:  # applied or trimmed meanwhile

@@ -104,7 +104,7 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
 
 
 def view_of(shop: Shop, definition: SaleDefinition) -> View:
-    from flashsale.cli import history
+    from flashsale import history
     from flashsale.stream import ShardId
 
     shard = ShardId(definition.sale, 0)

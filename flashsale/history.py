@@ -53,18 +53,36 @@ def shown(shard: ShardId, entry: Entry, *, archived: bool) -> Shown:
         return Shown(shard, entry.position, body, archived, None, error.reason)
 
 
+def entries(
+    log: Log, connection: Connection, shard: ShardId, after: Position = START, up_to: Position | None = None
+) -> Iterator[Entry]:
+    """Entries after a position, up to another one: from the stream what it holds, from the archive what it does not."""
+    reached = after
+    first = log.entries(shard, after, up_to=up_to, count=1)
+    # Before what was trimmed from the stream, then the stream, then whatever it lost and the archive still has.
+    if not first or not reached.precedes(first[0].position):
+        before = first[0].position if first else None
+        for entry in _archived(connection, shard, reached, up_to):
+            if before is not None and entry.position >= before:
+                break
+            yield entry
+            reached = entry.position
+    while page := log.entries(shard, reached, up_to=up_to):
+        yield from page
+        reached = page[-1].position
+    yield from _archived(connection, shard, reached, up_to)
+
+
 def whole(
     log: Log, connection: Connection, shard: ShardId, after: Position = START, up_to: Position | None = None
 ) -> Iterator[Shown]:
     """Events after a position, up to another one, in order. Raises `Halted` where the log has a gap."""
-    reached = after
-    for archived, entry in _entries(log, connection, shard, after):
-        if up_to is not None and entry.position > up_to:
-            return
+    reached, at = after, checkpoint(connection, shard)
+    for entry in entries(log, connection, shard, after, up_to):
         if reached != START and not reached.precedes(entry.position):
             raise Halted(f"{shard}: events between {reached} and {entry.position} are missing")
         reached = entry.position
-        yield shown(shard, entry, archived=archived)
+        yield shown(shard, entry, archived=entry.position <= at)
 
 
 def newest(log: Log, connection: Connection, shard: ShardId, number: int) -> list[Shown]:
@@ -98,12 +116,12 @@ def count_after(log: Log, shard: ShardId, after: Position, head: Position) -> in
     return counted
 
 
-def _entries(
-    log: Log, connection: Connection, shard: ShardId, after: Position
-) -> Iterator[tuple[bool, Entry]]:
+def _archived(
+    connection: Connection, shard: ShardId, after: Position, up_to: Position | None
+) -> Iterator[Entry]:
     while page := reads.events(connection, shard, after, PAGE_MAX):
-        yield from ((True, entry) for entry in page)
-        after = page[-1].position
-    while page := log.entries(shard, after):
-        yield from ((False, entry) for entry in page)
+        for entry in page:
+            if up_to is not None and entry.position > up_to:
+                return
+            yield entry
         after = page[-1].position
