@@ -49,7 +49,9 @@ class Parts:
         if self._urls is None:
             redis_url, postgres_url = self.settings.redis_url, self.settings.postgres_url
             if redis_url is None or postgres_url is None:
-                private = self.dev_servers.up()
+                # A configured server wins: only what is missing is started.
+                missing = {"redis": redis_url, "postgres": postgres_url}
+                private = self.dev_servers.up([name for name, url in missing.items() if url is None])
                 redis_url = redis_url or private.redis_url
                 postgres_url = postgres_url or private.postgres_url
                 if self.uses_dev_postgres:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -66,8 +66,8 @@ class DevServers:
         self._postgres_bin_dir = postgres_bin_dir
         self._durable = durable
 
-    def up(self) -> Urls:
-        """Start what does not run, and wait until both servers work.
+    def up(self, names: Collection[str] = ("redis", "postgres")) -> Urls:
+        """Start what does not run of the named servers, and wait until they work.
 
         Raises `Unreachable` when one cannot be started, `BadInput` for a directory or a user that cannot be used, and
         `RefusedByState` for data that this version cannot read or that belongs to another user. What did start, stays.
@@ -83,8 +83,8 @@ class DevServers:
             place = location.locate(self._data_dir, account)
             place.make(made_data_dir=any(made))
             servers = self._servers(place)
-            started = [start(server) for server in servers]
-            for server, is_new in zip(servers, started, strict=True):
+            started = [(server, start(server)) for server in servers if server.name in names]
+            for server, is_new in started:
                 wait_until_ready(server, started=is_new)
             return Urls(*(server.url for server in servers))
 

@@ -96,3 +96,16 @@ def test_doctor_finds_nothing_to_complain_of(cli: Cli, data_dir: str) -> None:
     assert "durability: D1, loses nothing when Redis or its machine dies" in done.stdout
     assert report["durability"]["name"] == "D1"
     assert {check["verdict"] for check in report["checks"]} == {"ok"}
+
+
+def test_a_server_that_is_configured_is_not_started_again(
+    cli: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    where = tmp_path_factory.mktemp("half") / "dev"
+    here = ("--data-dir", str(where))
+    try:
+        done = cli.run("db", "status", "--postgres-url", "postgresql:///none?host=/nonexistent", *here)
+        assert done.exit_code == 5
+        assert servers(cli, str(where)) == {"redis": True, "postgres": False}
+    finally:
+        cli.ok("dev", "destroy", "--yes", *here)
