@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ LISTEN_WAIT_S_MAX = 3
 READY_WAIT_S_MAX = 60
 #: After each of a server's three stop signals.
 STOP_WAITS_S_MAX = (20, 6, 6)
+#: With less than this, neither server starts: each writes a few files before it is ready.
+DISK_FREE_BYTES_MIN = 1_000_000
 
 
 class Answer(Enum):
@@ -74,8 +77,8 @@ def wait_until_ready(server: Server, *, started: bool) -> None:
         if not server.process.is_alive():
             if started:
                 raise Unreachable(
-                    f"{server.title} did not start; its log says why. If its data is damaged, or was made by another"
-                    f" version, `flashsale dev destroy` removes it. {server.process.log_tail()}"
+                    f"{server.title} did not start; {_disk_or_log(server)}. If its data is damaged, or was made by"
+                    f" another version, `flashsale dev destroy` removes it. {server.process.log_tail()}"
                 )
             started = start(server)
         if time.monotonic() >= deadline_s:
@@ -116,3 +119,10 @@ def _is_listening(server: Server) -> bool:
             return True
         time.sleep(POLL_INTERVAL_S)
     return False
+
+
+def _disk_or_log(server: Server) -> str:
+    """Where to look for the reason. On a full disk the log itself may be cut before it says so."""
+    if shutil.disk_usage(server.data_dir).free < DISK_FREE_BYTES_MIN:
+        return f"No space left on device for {server.data_dir}"
+    return "its log says why"

@@ -21,7 +21,7 @@ from tests.helpers import wait_until
 from tests.integration.client_kit import SALE, SKU, PrivateRedis, Shop, order, request
 
 #: A reply later than this is lost. Above what a busy machine needs for one.
-TIMEOUT_MS = 400
+TIMEOUT_MS = 1_000
 
 Ask = Callable[[Client], Answer]
 

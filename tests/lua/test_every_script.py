@@ -96,6 +96,17 @@ def test_a_sale_that_is_not_there_is_refused_and_not_created(shard: Shard, name:
     assert shard.dump() == {}
 
 
+@each_writer
+@pytest.mark.parametrize("fence", ["1-1", "0-1", "7-0"])
+def test_a_sale_that_is_gone_is_refused_to_who_has_seen_it(shard: Shard, name: str, fence: str) -> None:
+    count = 2 if name in BATCHES else 1
+
+    result = shard.run(name, *GOOD[name] * count, fence=fence)
+
+    assert result.answers == ["LOG_REGRESSED 0-0"] * count
+    assert shard.dump() == {}
+
+
 @each_later_writer
 def test_a_caller_that_has_seen_the_head_or_less_is_served(shard: Shard, name: str) -> None:
     prepare(shard, name)

@@ -77,7 +77,7 @@ class Sale(RuleBasedStateMachine):
         assert reply.position == self.shard.head()
         self.model.now_ms = reply.now_ms
         refused = ""
-        if fence == "ahead" and (self.model.state or name == "load"):
+        if fence == "ahead":
             refused = "LOG_REGRESSED"
         elif not self.model.state and name != "load":
             refused = "NOT_LOADED"
