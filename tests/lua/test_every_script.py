@@ -96,7 +96,7 @@ def test_a_sale_that_is_not_there_is_refused_and_not_created(shard: Shard, name:
     assert shard.dump() == {}
 
 
-@each_writer
+@each_later_writer
 @pytest.mark.parametrize("fence", ["1-1", "0-1", "7-0"])
 def test_a_sale_that_is_gone_is_refused_to_who_has_seen_it(shard: Shard, name: str, fence: str) -> None:
     count = 2 if name in BATCHES else 1

@@ -68,3 +68,9 @@ def test_a_long_value_is_cut() -> None:
 @pytest.mark.parametrize("value", ["\x1b[2J", "a\nb", "a\0b", "\u202e"])
 def test_a_value_cannot_play_with_the_terminal(value: str) -> None:
     assert str(BadInput("buyer", value, "use letters")).isprintable()
+
+
+def test_a_number_too_long_to_print_is_described() -> None:
+    assert str(BadInput("quantity", 10**5000, "use less")).startswith(
+        "quantity: a number of very many digits is not"
+    )
