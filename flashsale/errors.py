@@ -32,9 +32,10 @@ class BadInput(FlashsaleError):
     exit_code = 2
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
-        # Python refuses to print an integer of more than 4,300 digits.
-        too_long = isinstance(value, int) and value.bit_length() > SHOWN_VALUE_LENGTH_MAX * 4
-        shown = "a number of very many digits" if too_long else repr(value)
+        try:
+            shown = repr(value)
+        except ValueError:  # Python refuses to print an integer of more than 4,300 digits
+            shown = "a number of very many digits"
         if len(shown) > SHOWN_VALUE_LENGTH_MAX:
             shown = f"{shown[:SHOWN_VALUE_LENGTH_MAX]}… ({len(shown)} characters)"
         super().__init__(f"{field}: {shown} is not accepted; {remedy}")
