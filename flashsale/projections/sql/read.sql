@@ -38,10 +38,6 @@ WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND (epoch, seq) > (%(epoch)s,
 ORDER BY epoch, seq
 LIMIT %(limit)s;
 
--- event --
-SELECT epoch, seq, body FROM event_log
-WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND epoch = %(epoch)s AND seq = %(seq)s;
-
 -- archived_count --
 SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
 
