@@ -74,14 +74,14 @@ class Parts:
         return connection
 
     def fences(self) -> Fences:
-        """The positions Postgres has seen: a Redis behind them lost its tail and must not sell."""
+        """The positions that Postgres knows of: a Redis behind them lost its log, or its tail, and must not sell."""
         from flashsale.client import Fences
         from flashsale.projections import catalog
 
         fences = Fences()
         with self.postgres() as connection:
-            for shard, checkpoint in catalog.shards(connection).items():
-                fences.saw(shard.sale, shard.shard, checkpoint)
+            for shard, fence in catalog.fences(connection).items():
+                fences.saw(shard.sale, shard.shard, fence)
         return fences
 
     def client(self, by: str) -> Client:
@@ -125,7 +125,7 @@ class Parts:
 
         def shards() -> dict[ShardId, Position]:
             with self.postgres() as connection:
-                return catalog.shards(connection)
+                return catalog.fences(connection)
 
         return Sweeper(Client(redis_url, by=name), shards, daemon.wait)
 

@@ -15,7 +15,8 @@ GROUP = "projector"
 class ShardKeys(NamedTuple):
     """The six keys of one shard, in the order in which the scripts name them."""
 
-    #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done
+    #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done; `lost`, a place
+    #: in the log that somebody has seen and the log does not hold: the sale is halted
     sale: str
     #: hash: SKU → "available held sold returned limit"
     stock: str

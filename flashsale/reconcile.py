@@ -211,7 +211,10 @@ def _settings(state: ShardState) -> dict[str, _Fields]:
         "closes_ms": (state.closes_ms,),
         "hold_ms": (state.hold_ms,),
         **{f"limit {sku}": (stock.limit,) for sku, stock in state.stock.items()},
-        **{f"restock {request_id}": ("done",) for request_id in state.requests},
+        **{
+            f"restock {key}": (r.direction, r.sku, r.quantity, r.position)
+            for key, r in state.requests.items()
+        },
     }
 
 

@@ -119,6 +119,12 @@ class Log:
             raise
         return Position.parse(_flat(info)["last-generated-id"])
 
+    def counted(self, shard: ShardId) -> Position | None:
+        """The position of the newest event by the scripts' own count; None when there is no such record."""
+        keys = shard_keys(shard.sale, shard.shard)
+        epoch, seq = self._call("HMGET", keys.sale, "epoch", "seq")
+        return Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else None
+
     def entries(
         self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX
     ) -> list[Entry]:

@@ -51,11 +51,11 @@ local function whole(text, what)
 end
 
 -- The head of the sale, and the word that refuses everything: NOT_LOADED (missing is closed, never empty stock) or
--- LOG_REGRESSED (the caller has seen a later event than this log holds: a flush, a failover or a restore lost it).
+-- LOG_REGRESSED (a caller has seen a later event than this log holds: a flush, a failover or a restore lost it).
 local function read_sale(key, fence)
   local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
   if not fence_epoch then invalid('fence') end
-  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq')
+  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost')
   if not (field[1] or field[2] or field[5] or field[6]) then
     return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'
   end
@@ -68,10 +68,13 @@ local function read_sale(key, fence)
     seq = whole(field[6], 'sale seq'),
   }
   fence_epoch, fence_seq = tonumber(fence_epoch), tonumber(fence_seq)
-  if sale.epoch < fence_epoch or (sale.epoch == fence_epoch and sale.seq < fence_seq) then
-    return sale, 'LOG_REGRESSED'
+  if not field[7] and (sale.epoch < fence_epoch or (sale.epoch == fence_epoch and sale.seq < fence_seq)) then
+    -- The first caller who can prove the loss halts the sale for all: those who have seen less would sell again what
+    -- the lost events had sold. Only `found` ends it.
+    field[7] = fence
+    redis.call('HSET', key, 'lost', fence)
   end
-  return sale
+  return sale, field[7] and 'LOG_REGRESSED' or nil
 end
 
 -- nil while new reservations are taken; else the word that refuses them. The clock opens and closes a sale by itself.

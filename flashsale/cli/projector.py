@@ -139,7 +139,7 @@ def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
 
 
 def _state(row: CheckpointRow, head: Position, lag_events: int) -> str:
-    if head < row.checkpoint:
+    if head < row.reached:
         return "lost"
     if row.halted:
         return "halted"

@@ -91,8 +91,8 @@ def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleE
 
 def _lost(sale: str) -> FlashsaleError:
     return Halted(
-        f"Redis has lost events of sale {sale} that Postgres holds: until its log is whole again nothing of it is "
-        "sold or changed, and it must not be warmed anew; `flashsale projector status` shows how much is missing"
+        f"Redis has lost the log of sale {sale}, or its newest events: nothing of it is sold or changed until "
+        f"somebody decides; `flashsale recover {sale}` says what is lost, and changes nothing by itself"
     )
 
 
@@ -100,10 +100,10 @@ def _not_warm(sale: str, connection: Connection) -> FlashsaleError:
     """Nothing of the sale is in Redis: not yet, or not any more."""
     from flashsale.projections import catalog
 
-    checkpoints = [at for shard, at in catalog.shards(connection).items() if shard.sale == sale]
-    if not checkpoints:
+    fences = [fence for shard, fence in catalog.fences(connection).items() if shard.sale == sale]
+    if not fences:
         return NotFound(f"sale {sale} is not defined; `flashsale sale list` shows those that are")
-    if max(checkpoints) > START:
+    if max(fences) > START:
         return _lost(sale)
     return RefusedByState(f"sale {sale} is defined but not warm: `flashsale sale warm {sale}`")
 

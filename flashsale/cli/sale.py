@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 from flashsale import ids
 from flashsale.cli import output, refusals, sale_views, sale_watch, values, words
 from flashsale.cli.refusals import Asked
-from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.session import Json, SaleId, Session, Shop, shared
 from flashsale.commands import Answer, Close, Code, Open, Pause, Reconfigure, Restock, Resume, SaleRequest
 from flashsale.commands.sale import check_window
 from flashsale.definition_file import parse_hold, read_definition
@@ -64,11 +65,16 @@ def define(
 def warm(session: Session, sale: SaleId, json: Json = False) -> None:
     """Put the stock of a defined sale into Redis, once; its log begins. Nothing is sold yet."""
     from flashsale.projections import catalog
+    from flashsale.warm import warm as warm_definition
 
     ids.sale_id(sale)
     with session.parts.postgres() as connection:
         definition = catalog.get(connection, sale)
-    _control(session, definition.load(), Asked(sale, "warmed"), Code.LOADED, json)
+
+    def ask(shop: Shop) -> Answer:
+        return warm_definition(shop.client, shop.connection, definition)
+
+    _decided(session, ask, Asked(sale, "warmed"), Code.LOADED, json)
     output.say(f"{sale} is warm: its stock is in Redis.")
     now_ms = time.time_ns() // 1_000_000
     if 0 < definition.closes_ms <= now_ms:
@@ -235,9 +241,20 @@ def _control(
 ) -> Answer:
     """Ask for something about a whole sale. Raises when it is refused."""
     sale = ids.sale_id(asked.sale)
+    return _decided(session, lambda shop: shop.client.control(sale, request), asked, accepted, json, remedy)
+
+
+def _decided(
+    session: Session,
+    ask: Callable[[Shop], Answer],
+    asked: Asked,
+    accepted: Code,
+    json: bool,
+    remedy: str = "",
+) -> Answer:
     with session.connected() as shop:
-        with refusals.unknown_told(remedy or f"look at it with `flashsale sale show {sale}`"):
-            answer = shop.client.control(sale, request)
+        with refusals.unknown_told(remedy or f"look at it with `flashsale sale show {asked.sale}`"):
+            answer = ask(shop)
         if json:
             output.json(refusals.record(answer, asked))
         if answer.code is not accepted:

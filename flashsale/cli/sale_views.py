@@ -105,18 +105,20 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
 
 def view_of(shop: Shop, definition: SaleDefinition) -> View:
     from flashsale import history
+    from flashsale.projections import reads
     from flashsale.stream import ShardId
 
     shard = ShardId(definition.sale, 0)
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
-    checkpoint = history.checkpoint(shop.connection, shard)
+    row = next(row for row in reads.checkpoints(shop.connection, shard.sale) if row.shard == shard)
+    checkpoint = row.checkpoint
     snapshot = shop.snapshot(definition.sale)
     head = snapshot.state.position
     return View(
         definition,
         snapshot,
         checkpoint,
-        words.sale_state(snapshot, checkpoint),
+        words.sale_state(snapshot, row.reached),
         history.count_after(shop.log, shard, checkpoint, head) if head > checkpoint else 0,
     )
 
@@ -147,7 +149,8 @@ _STATES = {
     "defined": "defined, not warm",
     "warm": "warm, not open",
     "scheduled": "warm; opens by itself",
-    "lost": "LOST: Redis lacks events that Postgres has; nothing is sold",
+    "lost": "LOST: Redis lacks events that somebody has seen; nothing is sold",
+    "damaged": "DAMAGED: the log has entries that no script wrote; nothing is sold",
 }
 
 

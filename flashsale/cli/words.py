@@ -91,14 +91,15 @@ def price_minor(definition: SaleDefinition, sku: str) -> int | None:
     return next((item.unit_price_minor for item in definition.items if item.sku == sku), None)
 
 
-def sale_state(snapshot: Snapshot, checkpoint: Position) -> str:
-    """What the sale does now, the clock's decisions included.
+def sale_state(snapshot: Snapshot, reached: Position) -> str:
+    """What the sale does now, the clock's decisions included; `reached`: how far its log is known to have come.
 
-    defined (not warm), lost (Postgres has events that Redis lacks), warm, scheduled, open, paused or closed.
+    defined (not warm), lost (somebody has events that Redis lacks), damaged (its log has entries that no script wrote),
+    warm, scheduled, open, paused or closed.
     """
     state, now_ms = snapshot.state, snapshot.now_ms
-    if snapshot.state.position < checkpoint:
-        return "lost"
+    if broken := _broken(snapshot, reached):
+        return broken
     if not snapshot.is_loaded:
         return "defined"
     if state.status in ("paused", "closed"):
@@ -108,3 +109,10 @@ def sale_state(snapshot: Snapshot, checkpoint: Position) -> str:
     if state.status == "warm" and state.opens_ms == 0:
         return "warm"
     return "scheduled" if now_ms < state.opens_ms else "open"
+
+
+def _broken(snapshot: Snapshot, reached: Position) -> str:
+    position = snapshot.state.position
+    if snapshot.lost or min(position, snapshot.log_position) < max(position, reached):
+        return "lost"
+    return "damaged" if snapshot.log_position > position else ""

@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 
 from flashsale.errors import Halted
-from flashsale.events import Order, ShardState, Stock
+from flashsale.events import Order, Restocked, ShardState, Stock
 from flashsale.ids import START, Position
+
+#: In the sale's hash, the fields of the restocks done begin with this.
+REQUEST_FIELD = "request:"
 
 
 class Snapshot(msgspec.Struct):
@@ -22,6 +25,8 @@ class Snapshot(msgspec.Struct):
     hold_count: int
     #: without orders and units when only the counters were asked for
     state: ShardState
+    #: a position that somebody has seen and the log does not hold: the sale is halted; None while all is well
+    lost: Position | None = None
     #: order id → when its hold ends, ms
     holds: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -47,9 +52,14 @@ def _parse(raw: Sequence[Any]) -> Snapshot:
         closes_ms=int(sale.get("closes_ms", 0)),
         hold_ms=int(sale.get("hold_ms", 0)),
         stock={sku: _stock(text) for sku, text in _pairs(raw[3])},
-        requests={field.partition(":")[2] for field in sale if field.startswith("request:")},
+        requests={
+            field.removeprefix(REQUEST_FIELD): _restocked(text)
+            for field, text in sale.items()
+            if field.startswith(REQUEST_FIELD)
+        },
     )
-    snapshot = Snapshot(int(raw[1]), Position.parse(raw[4]), int(raw[5]), int(raw[6]), state)
+    lost = Position.parse(sale["lost"]) if "lost" in sale else None
+    snapshot = Snapshot(int(raw[1]), Position.parse(raw[4]), int(raw[5]), int(raw[6]), state, lost)
     if len(raw) > 7:  # part `all`
         state.orders = {order_id: parse_order(text) for order_id, text in _pairs(raw[7])}
         state.units = {_holder(field): int(units) for field, units in _pairs(raw[8])}
@@ -59,10 +69,16 @@ def _parse(raw: Sequence[Any]) -> Snapshot:
 
 def parse_order(text: str) -> Order:
     """Read a record of the `orders` hash. Raises `ValueError` on any other text."""
-    status, sku, quantity, buyer, hold_until_ms, reserved_at, *changed_at = text.split(" ")
+    status, sku, quantity, buyer, hold_until_ms, reserved_at, *later = text.split(" ")
+    changed_at, how = (*later, "", "")[:2]
     reserved = Position.parse(reserved_at)
-    changed = Position.parse(changed_at[0]) if changed_at else reserved
-    return Order(status, sku, int(quantity), buyer, int(hold_until_ms), reserved, changed)
+    changed = Position.parse(changed_at) if changed_at else reserved
+    return Order(status, sku, int(quantity), buyer, int(hold_until_ms), reserved, changed, how)
+
+
+def _restocked(text: str) -> Restocked:
+    direction, sku, quantity, position, available = text.split(" ")
+    return Restocked(direction, sku, int(quantity), Position.parse(position), int(available))
 
 
 def _stock(text: str) -> Stock:

@@ -25,6 +25,7 @@ from flashsale.projections.database import connect
 from flashsale.reconcile import Comparison, compare
 from flashsale.servers import Urls
 from flashsale.stream import Log, ShardId
+from flashsale.warm import warm
 
 #: The demo's projectors; the one that leads is killed.
 PROJECTORS = ("demo-projector-1", "demo-projector-2")
@@ -82,7 +83,8 @@ class Demo:
             Client(self._urls.redis_url, by="demo") as client,
         ):
             self.progress.view = watcher.view
-            _expect(client.control(definition.sale, definition.load()).code, Code.LOADED)
+            with connect(self._urls.postgres_url) as connection:
+                _expect(warm(client, connection, definition).code, Code.LOADED)
             for name in PROJECTORS:
                 daemons.start("projector", name)
             daemons.start("sweeper", SWEEPER)

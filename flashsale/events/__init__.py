@@ -2,7 +2,7 @@
 
 from flashsale.events.codec import Recorded, UndecodableEvent, decode, encode
 from flashsale.events.evolution import evolve, fold
-from flashsale.events.state import RULES, InvariantBroken, Order, ShardState, Stock
+from flashsale.events.state import RULES, InvariantBroken, Order, Restocked, ShardState, Stock
 from flashsale.events.types import EVENT_TYPES, AnyEvent, Event, OrderEvent, type_name
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Order",
     "OrderEvent",
     "Recorded",
+    "Restocked",
     "ShardState",
     "Stock",
     "UndecodableEvent",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flashsale.events import types as t
-from flashsale.events.state import InvariantBroken, Order, ShardState, Stock
+from flashsale.events.state import InvariantBroken, Order, Restocked, ShardState, Stock
 from flashsale.ids import START, Position
 
 
@@ -105,11 +105,14 @@ def _evolve_stock(
             event.request_id not in state.requests,
             f"restock {event.request_id} was done before",
         )
-        state.requests.add(event.request_id)
         stock = _stock_of(state, position, event.sku)
-        delta = event.quantity if isinstance(event, t.StockAdded) else -event.quantity
+        is_added = isinstance(event, t.StockAdded)
+        delta = event.quantity if is_added else -event.quantity
         stock.available += delta
         stock.capacity += delta
+        state.requests[event.request_id] = Restocked(
+            "add" if is_added else "remove", event.sku, event.quantity, position, stock.available
+        )
     _check_counters(position, event, stock)
 
 
@@ -124,7 +127,7 @@ def _evolve_order(state: ShardState, position: Position, event: t.OrderEvent) ->
         same = (order.sku, order.quantity, order.buyer) == (event.sku, event.quantity, event.buyer)
         _require("U2", position, same, f"order {event.order_id} has another content")
         _resolve(state, position, event, order, stock)
-        order.changed_at = position
+        order.changed_at, order.how = position, _how(event)
     _check_counters(position, event, stock)
 
 
@@ -180,6 +183,13 @@ def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: 
         case _:
             raise InvariantBroken("U2", position, f"{t.type_name(event)} is no event of an order")
     _require("U2", position, allowed, f"{t.type_name(event)} of order {event.order_id}, which is {before}")
+
+
+def _how(event: t.OrderEvent) -> str:
+    """What the order's record keeps of this event, beside its status."""
+    if isinstance(event, t.OrderConfirmed):
+        return "late" if event.late else ""
+    return event.units if isinstance(event, t.OrderRefunded) else ""
 
 
 def _add_units(state: ShardState, position: Position, event: t.OrderEvent, limit: int) -> None:

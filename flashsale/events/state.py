@@ -56,6 +56,20 @@ class Order(msgspec.Struct):
     hold_until_ms: int
     reserved_at: Position
     changed_at: Position
+    #: what a repeat of its last request needs for the same answer: late; restock, keep or none; else ""
+    how: str = ""
+
+
+class Restocked(msgspec.Struct, frozen=True):
+    """A restock that was done: what a repeat of its request is compared with, and answered."""
+
+    #: add or remove
+    direction: str
+    sku: str
+    quantity: int
+    position: Position
+    #: units on sale right after it
+    available: int
 
 
 class ShardState(msgspec.Struct):
@@ -71,5 +85,5 @@ class ShardState(msgspec.Struct):
     orders: dict[str, Order] = msgspec.field(default_factory=dict)
     #: (buyer, SKU) → units held or sold; nobody with 0
     units: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
-    #: ids of the restocks done
-    requests: set[str] = msgspec.field(default_factory=set)
+    #: request id → the restock done
+    requests: dict[str, Restocked] = msgspec.field(default_factory=dict)

@@ -63,11 +63,34 @@ def every(connection: Connection) -> list[SaleDefinition]:
         return [_definition(connection, row) for row in rows]
 
 
-def shards(connection: Connection) -> dict[ShardId, Position]:
-    """Every shard of every sale, with the position up to which it is applied: the fence for a new client."""
+def fences(connection: Connection) -> dict[ShardId, Position]:
+    """Every shard of every sale, with the highest position its log is known to have reached.
+
+    A client begins with it: a Redis that is behind has lost something. `START` before a sale was warmed.
+    """
     with errors_told():
-        rows = connection.execute(query("catalog", "shards"))
+        rows = connection.execute(query("catalog", "fences"))
         return {ShardId(sale, shard): Position(epoch, seq) for sale, shard, epoch, seq in rows}
+
+
+def founded_epoch(connection: Connection, shard: ShardId) -> int:
+    """The epoch in which a shard's log was founded last; 0 before it was warmed. Raises `NotFound`."""
+    with errors_told():
+        values = {"sale_id": shard.sale, "shard": shard.shard}
+        row = connection.execute(query("catalog", "founded"), values).fetchone()
+        if row is None:
+            raise NotFound(f"{shard} is not defined")
+        return int(row[0])
+
+
+def found(connection: Connection, shard: ShardId, epoch: int, *, before: int) -> bool:
+    """Say that a shard's log is about to be founded; False when `before` is not the epoch founded last any more.
+
+    Comes before anything is written to Redis: from here on every new client's fence demands this epoch.
+    """
+    with errors_told():
+        values = {"sale_id": shard.sale, "shard": shard.shard, "epoch": epoch, "before": before}
+        return connection.execute(query("catalog", "found"), values).fetchone() is not None
 
 
 def reconfigure(

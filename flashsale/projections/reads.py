@@ -16,6 +16,8 @@ class CheckpointRow(msgspec.Struct, frozen=True):
 
     shard: ShardId
     checkpoint: Position
+    #: the epoch in which its log was founded last; 0: it was never warmed
+    founded_epoch: int
     fence: int
     #: why nothing is applied any more; None while all is well
     halted: str | None
@@ -25,6 +27,11 @@ class CheckpointRow(msgspec.Struct, frozen=True):
     heartbeat_age_ms: int | None
     #: dead letters
     parked: int
+
+    @property
+    def reached(self) -> Position:
+        """The highest position that the log is known to have reached: a Redis that is behind has lost something."""
+        return max(self.checkpoint, Position(self.founded_epoch, min(1, self.founded_epoch)))
 
 
 class StockRow(msgspec.Struct, frozen=True):
@@ -65,10 +72,8 @@ def checkpoints(connection: Connection, sale: str | None = None) -> list[Checkpo
     with errors_told():
         rows = connection.execute(query("read", "checkpoints"), {"sale_id": sale})
         return [
-            CheckpointRow(
-                ShardId(sale_id, shard), Position(epoch, seq), fence, halted, holder, age_ms, parked
-            )
-            for sale_id, shard, epoch, seq, fence, halted, holder, age_ms, parked in rows
+            CheckpointRow(ShardId(sale_id, shard), Position(epoch, seq), *rest)
+            for sale_id, shard, epoch, seq, *rest in rows
         ]
 
 

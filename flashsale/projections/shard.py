@@ -15,6 +15,7 @@ from flashsale.errors import Halted, Unreachable
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row
 from flashsale.projections.batch import read_entry
+from flashsale.projections.catalog import founded_epoch
 from flashsale.projections.database import Connection
 from flashsale.projections.lease import set_halted
 from flashsale.projections.queries import query
@@ -51,6 +52,8 @@ class ShardProjector:
         self.halted: str | None = None
         self._connection, self._log, self._consumer = connection, log, consumer
         self._batch_max = batch_max
+        #: at the last look the sale was founded, and had no log
+        self._was_missing = False
         #: pending entries that others left behind, with the times they were delivered
         self._suspects: dict[Position, int] = {}
         #: the one of them at which the process died while it was processed alone
@@ -61,9 +64,15 @@ class ShardProjector:
 
         `first_time`: this process has not led the shard before, so whoever left entries pending died with them.
         """
+        is_founded = founded_epoch(self._connection, self.lease.shard) > 0  # before the log is looked at
         head = self._log.head(self.lease.shard)
         if head is None and self.lease.checkpoint == START:
+            # Founded a moment ago, it is being warmed. Still missing at the next look, it is lost.
+            if is_founded and self._was_missing:
+                raise Fork(f"FORK of {self.lease.shard}: it was warmed, and Redis has lost its whole log")
+            self._was_missing = is_founded
             return
+        self._was_missing = False
         self._prove_continuity(head or START)
         self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
         self._take_over(first_time=first_time)
@@ -197,12 +206,26 @@ class ShardProjector:
         """Apply entries in order, filling every hole before or between them."""
         total = Applied()
         rest = list(entries)
+        if rest:
+            self._refuse_foreign(rest[-1].position)
         while rest:
             total += self._fill_hole(rest[0].position)
             run = self._run_length(rest)
             total += self._apply(rest[:run])
             rest = rest[run:]
         return total
+
+    def _refuse_foreign(self, newest: Position) -> None:
+        """Raise unless the scripts have counted up to this entry: they move counters and log in one step.
+
+        So an entry beyond their count, looked up after the entry was read, was written by somebody else.
+        """
+        counted = self._log.counted(self.lease.shard)
+        if counted is None or counted < newest:
+            raise Fork(
+                f"FORK of {self.lease.shard}: the log holds {newest}, the scripts have counted to {counted or START}: "
+                "an entry that no script wrote, or counters that were lost"
+            )
 
     def _fill_hole(self, before: Position) -> Applied:
         """Apply, page by page, what lies between the checkpoint and `before`. Raises `Gap` when the log has lost it."""

@@ -145,6 +145,32 @@ def test_define_twice_is_refused(shop: Shop) -> None:
     assert "is defined already" in shop.refused(4, "sale", "define", "drop.toml").stderr
 
 
+def test_a_sale_that_was_lost_before_its_first_projection_is_not_sold_twice(shop: Shop) -> None:
+    shop.define()
+    shop.finished("sale", "warm", SALE)
+    shop.finished("sale", "open", SALE)
+    shop.finished("order", "reserve", SALE, SKU, "--buyer", "ada")
+    shop.redis.flushdb()
+
+    for args in (
+        ("sale", "warm", SALE),
+        ("sale", "open", SALE),
+        ("order", "reserve", SALE, SKU, "--buyer", "bob"),
+    ):
+        assert f"flashsale recover {SALE}" in shop.refused(7, *args).stderr
+    (listed,) = shop.finished("sale", "list", "--json").json()["sales"]
+    assert listed["state"] == "lost"
+
+
+def test_a_warming_that_did_not_reach_redis_is_done_again(shop: Shop) -> None:
+    shop.define()
+    good, shop.cli.env["FLASHSALE_REDIS_URL"] = shop.cli.env["FLASHSALE_REDIS_URL"], "unix:///nonexistent"
+    shop.refused(5, "sale", "warm", SALE)
+
+    shop.cli.env["FLASHSALE_REDIS_URL"] = good
+    shop.finished("sale", "warm", SALE)
+
+
 def test_warm_refuses_a_sale_whose_history_redis_has_lost(shop: Shop) -> None:
     shop.open()
     shop.execute(Reserve("0-aaaaaaaa", "ada", SKU))
@@ -154,10 +180,10 @@ def test_warm_refuses_a_sale_whose_history_redis_has_lost(shop: Shop) -> None:
     done = shop.refused(7, "sale", "warm", SALE)
     listed = shop.finished("sale", "list", "--json").json()["sales"]
 
-    assert "must not be warmed anew" in done.stderr
+    assert "until somebody decides" in done.stderr
     assert [sale["state"] for sale in listed] == ["lost"]
     for args in (["sale", "open", SALE], ["order", "reserve", SALE, SKU, "--buyer", "ada"]):
-        assert "has lost events" in shop.refused(7, *args).stderr
+        assert "has lost the log" in shop.refused(7, *args).stderr
     assert shop.cli.run("projector", "status").exit_code == 7
 
 

@@ -144,7 +144,7 @@ def test_a_new_sale_stands_at_the_start(database: psycopg.Connection[TupleRow]) 
     catalog.define(database, named("ant"))
     database.execute("UPDATE checkpoint SET epoch = 2, seq = 70000000000 WHERE sale_id = 'ant'")
 
-    assert catalog.shards(database) == {
+    assert catalog.fences(database) == {
         ShardId("ant", 0): Position(2, 70_000_000_000),
         ShardId("spring-24", 0): START,
     }

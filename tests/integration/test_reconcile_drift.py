@@ -101,8 +101,9 @@ def redis_hold_time(books: Books) -> Drift:
 
 
 def redis_restock_forgotten(books: Books) -> Drift:
+    done = str(books.side.redis.hget(books.keys.sale, "request:again")).rpartition(" ")[0]
     books.side.redis.hdel(books.keys.sale, "request:again")
-    return Drift("sale", "restock again", "done", None, "done")
+    return Drift("sale", "restock again", done, None, done)
 
 
 # ------------------------------------------------------------------------------------------------------ in Postgres

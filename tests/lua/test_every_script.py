@@ -139,9 +139,21 @@ def test_a_log_that_was_founded_anew_goes_on_in_its_epoch(shard: Shard, name: st
     shard.damage("HSET", shard.keys.sale, "epoch", 2, "seq", 1)
     shard.damage("XADD", shard.keys.events, "2-1", "e", encode(founded))
 
-    assert shard.run(name, *GOOD[name], fence="2-2").words == ["LOG_REGRESSED"]
     assert shard.run(name, *GOOD[name], fence=f"1-{seq + 1000}").position == "2-2"
-    shard.check()
+    assert shard.run(name, *GOOD[name], fence="2-3").words == ["LOG_REGRESSED"]
+
+
+@each_later_writer
+def test_who_proves_a_loss_halts_the_sale_for_those_who_know_less(shard: Shard, name: str) -> None:
+    prepare(shard, name)
+    head, now_lost = shard.snapshot().state.position, "1-1000"
+
+    assert shard.run(name, *GOOD[name], fence=now_lost).words == ["LOG_REGRESSED"]
+    assert shard.run(name, *GOOD[name]).words == ["LOG_REGRESSED"]
+    assert shard.run(name, *GOOD[name], fence="1-2000").words == ["LOG_REGRESSED"]
+
+    found = shard.snapshot()
+    assert (found.state.position, str(found.lost)) == (head, now_lost)
 
 
 # ------------------------------------------------------------------------------------------------ memory that is full

@@ -79,6 +79,8 @@ class Sale(RuleBasedStateMachine):
         refused = ""
         if fence == "ahead":
             refused = "LOG_REGRESSED"
+            # It has halted the sale for all; here it goes on, as if it had been recovered at once.
+            assert bool(self.shard.redis.hdel(self.shard.keys.sale, "lost")) is bool(self.model.state)
         elif not self.model.state and name != "load":
             refused = "NOT_LOADED"
         if refused:

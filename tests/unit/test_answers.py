@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from flashsale.commands import Answer, Code, parse_answer, parse_order, parse_reply, parse_snapshot
 from flashsale.errors import Halted
-from flashsale.events import Order
+from flashsale.events import Order, Restocked
 from flashsale.ids import START, Position
 
 
@@ -82,16 +82,16 @@ def test_another_reply_is_refused(raw: list[bytes | int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "changed_at"),
+    ("text", "status", "changed_at", "how"),
     [
-        ("held A-1 2 ann 1795 1-4", "held", Position(1, 4)),
-        ("cancelled A-1 2 ann 1795 1-4 1-9", "cancelled", Position(1, 9)),
-        ("confirmed A-1 2 ann 1795 1-4 1-9 late", "confirmed", Position(1, 9)),
-        ("refunded A-1 2 ann 1795 1-4 2-1 keep", "refunded", Position(2, 1)),
+        ("held A-1 2 ann 1795 1-4", "held", Position(1, 4), ""),
+        ("cancelled A-1 2 ann 1795 1-4 1-9", "cancelled", Position(1, 9), ""),
+        ("confirmed A-1 2 ann 1795 1-4 1-9 late", "confirmed", Position(1, 9), "late"),
+        ("refunded A-1 2 ann 1795 1-4 2-1 keep", "refunded", Position(2, 1), "keep"),
     ],
 )
-def test_an_order_is_read(text: str, status: str, changed_at: Position) -> None:
-    assert parse_order(text) == Order(status, "A-1", 2, "ann", 1795, Position(1, 4), changed_at)
+def test_an_order_is_read(text: str, status: str, changed_at: Position, how: str) -> None:
+    assert parse_order(text) == Order(status, "A-1", 2, "ann", 1795, Position(1, 4), changed_at, how)
 
 
 @given(st.text())
@@ -135,7 +135,8 @@ def test_a_snapshot_is_read() -> None:
     state = snapshot.state
     assert (state.status, state.opens_ms, state.closes_ms, state.hold_ms) == ("open", 5, 0, 60)
     assert state.stock["A"].capacity == 10
-    assert (state.requests, state.units, snapshot.holds) == ({"r-1"}, {("ann", "A"): 2}, {"0-x": 60})
+    assert state.requests == {"r-1": Restocked("add", "A", 1, Position(1, 3), 5)}
+    assert (state.units, snapshot.holds) == ({("ann", "A"): 2}, {"0-x": 60})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flashsale.events import AnyEvent, Order, ShardState, Stock, fold
+from flashsale.events import AnyEvent, Order, Restocked, ShardState, Stock, fold
 from flashsale.events import types as t
 from flashsale.ids import START, Position
 from tests.unit.history import (
@@ -93,28 +93,31 @@ def test_restocking_changes_available_and_capacity(event: AnyEvent, stock: Stock
     state = fold(at([*OPEN, event]))
 
     assert state.stock["A"] == stock
-    assert state.requests == {"r-1"}
+    direction = "add" if isinstance(event, t.StockAdded) else "remove"
+    assert state.requests == {"r-1": Restocked(direction, "A", 2, state.position, stock.available)}
 
 
 @pytest.mark.parametrize(
-    ("events", "status", "counters", "units"),
+    ("events", "status", "counters", "units", "how"),
     [
-        (HELD, "held", (3, 2, 0, 0), 2),
-        (PAID, "confirmed", (3, 0, 2, 0), 2),
-        (CANCELLED, "cancelled", (5, 0, 0, 0), 0),
-        (EXPIRED, "expired", (5, 0, 0, 0), 0),
-        (LATE, "confirmed", (3, 0, 2, 0), 2),
-        (DUE, "refund_due", (5, 0, 0, 0), 0),
-        (RESTOCKED, "refunded", (5, 0, 0, 0), 0),
-        (KEPT, "refunded", (3, 0, 0, 2), 0),
-        (SETTLED, "refunded", (5, 0, 0, 0), 0),
+        (HELD, "held", (3, 2, 0, 0), 2, ""),
+        (PAID, "confirmed", (3, 0, 2, 0), 2, ""),
+        (CANCELLED, "cancelled", (5, 0, 0, 0), 0, ""),
+        (EXPIRED, "expired", (5, 0, 0, 0), 0, ""),
+        (LATE, "confirmed", (3, 0, 2, 0), 2, "late"),
+        (DUE, "refund_due", (5, 0, 0, 0), 0, ""),
+        (RESTOCKED, "refunded", (5, 0, 0, 0), 0, "restock"),
+        (KEPT, "refunded", (3, 0, 0, 2), 0, "keep"),
+        (SETTLED, "refunded", (5, 0, 0, 0), 0, "none"),
     ],
 )
-def test_the_life_of_an_order(events: list[AnyEvent], status: str, counters: Counters, units: int) -> None:
+def test_the_life_of_an_order(
+    events: list[AnyEvent], status: str, counters: Counters, units: int, how: str
+) -> None:
     state = fold(at(events))
 
     head = Position(1, len(events))
-    assert state.orders == {FIRST: Order(status, "A", 2, "ann", 210, Position(1, 4), head)}
+    assert state.orders == {FIRST: Order(status, "A", 2, "ann", 210, Position(1, 4), head, how)}
     assert state.stock["A"] == Stock(*counters, 3, 5)
     assert state.units == ({("ann", "A"): units} if units else {})
 

@@ -26,9 +26,19 @@ FROM sale_items WHERE sale_id = %(sale_id)s ORDER BY line;
 -- sales --
 SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales ORDER BY defined_at, sale_id;
 
--- shards --
--- Every shard with the position up to which it is applied: the fence a new client begins with.
-SELECT sale_id, shard, epoch, seq FROM checkpoint ORDER BY sale_id, shard;
+-- fences --
+-- Every shard with the highest position that its log is known to have reached: applied, or founded and not applied yet.
+SELECT sale_id, shard, greatest(epoch, founded_epoch), CASE WHEN epoch < founded_epoch THEN 1 ELSE seq END
+FROM checkpoint ORDER BY sale_id, shard;
+
+-- found --
+-- Say that a shard's log is about to be founded in this epoch; no row when another epoch was founded meanwhile.
+UPDATE checkpoint SET founded_epoch = %(epoch)s
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND founded_epoch = %(before)s
+RETURNING 1;
+
+-- founded --
+SELECT founded_epoch FROM checkpoint WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
 
 -- update_sale --
 -- Keep the definition in step with a reconfigured sale.
