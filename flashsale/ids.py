@@ -41,10 +41,14 @@ class Position(NamedTuple):
         return f"{self.epoch}-{self.seq}"
 
     def precedes(self, after: Position) -> bool:
-        """Whether `after` is the very next position: nothing can lie between the two."""
+        """Whether `after` may be the very next position.
+
+        Within an epoch nothing can lie between the two. A later epoch begins with 1, and its first event says what it
+        follows: see `flashsale.events.continues`.
+        """
         if after.epoch == self.epoch:
             return after.seq == self.seq + 1
-        return after.epoch == self.epoch + 1 and after.seq == 1
+        return after.epoch > self.epoch and after.seq == 1
 
     @classmethod
     def parse(cls, text: str | bytes) -> Position:

@@ -12,6 +12,7 @@ from enum import Enum
 import msgspec
 
 from flashsale.errors import Halted, Unreachable
+from flashsale.events import UndecodableEvent, continues, decode
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row
 from flashsale.projections.batch import read_entry
@@ -25,6 +26,10 @@ from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending
 ALONE_AFTER_DELIVERIES = 5
 #: Delivered once more after that, it did kill the process: it is parked without another try.
 PARK_AFTER_DELIVERIES = 6
+
+
+#: Where every log begins that was never founded anew.
+FIRST = Position(1, 1)
 
 
 class Phase(Enum):
@@ -141,7 +146,7 @@ class ShardProjector:
             )
         if head > checkpoint:
             following = self._log.entries(self.lease.shard, checkpoint, count=1)
-            if not following or not checkpoint.precedes(following[0].position):
+            if not following or not _follows(checkpoint, following[0]):
                 raise self._gap(following[0].position if following else head)
         if checkpoint == START:
             return
@@ -209,7 +214,7 @@ class ShardProjector:
         if rest:
             self._refuse_foreign(rest[-1].position)
         while rest:
-            total += self._fill_hole(rest[0].position)
+            total += self._fill_hole(rest[0])
             run = self._run_length(rest)
             total += self._apply(rest[:run])
             rest = rest[run:]
@@ -227,16 +232,16 @@ class ShardProjector:
                 "an entry that no script wrote, or counters that were lost"
             )
 
-    def _fill_hole(self, before: Position) -> Applied:
+    def _fill_hole(self, before: Entry) -> Applied:
         """Apply, page by page, what lies between the checkpoint and `before`. Raises `Gap` when the log has lost it."""
         total = Applied()
-        while not self.lease.checkpoint.precedes(before):
+        while not _follows(self.lease.checkpoint, before):
             page = self._log.entries(
-                self.lease.shard, self.lease.checkpoint, up_to=before, count=self._batch_max
+                self.lease.shard, self.lease.checkpoint, up_to=before.position, count=self._batch_max
             )
-            run = self._run_length([entry for entry in page if entry.position < before])
+            run = self._run_length([entry for entry in page if entry.position < before.position])
             if not run:
-                raise self._gap(before)
+                raise self._gap(before.position)
             total += self._apply(page[:run])
         return total
 
@@ -249,7 +254,7 @@ class ShardProjector:
         """How many of the first entries follow the checkpoint and each other; at most a batch."""
         reached = self.lease.checkpoint
         for i, entry in enumerate(entries[: self._batch_max]):
-            if not reached.precedes(entry.position):
+            if not _follows(reached, entry):
                 return i
             reached = entry.position
         return min(len(entries), self._batch_max)
@@ -270,3 +275,13 @@ class ShardProjector:
             else:
                 total += apply_rows(self._connection, self.lease, [row], deliveries)
         return total
+
+
+def _follows(before: Position, entry: Entry) -> bool:
+    """Whether an entry is the next one. The first of an epoch says itself what it follows."""
+    if before.epoch == entry.position.epoch or entry.position == FIRST:
+        return before.precedes(entry.position)
+    try:
+        return continues(before, entry.position, decode(entry.body or b""))
+    except UndecodableEvent:
+        return False

@@ -140,13 +140,20 @@ def test_a_lower_limit_does_not_undo_what_was_sold() -> None:
     assert fold(at([*HELD, lower, confirmed((3, 0, 2, 0))])).units == {("ann", "A"): 2}
 
 
-def test_a_new_epoch_goes_on_from_where_the_old_one_ended() -> None:
-    begun = (Position(2, 1), t.EpochStarted(1, 1, "x", 1, len(HELD)))
-    paid = (Position(2, 2), confirmed((3, 0, 2, 0)))
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_a_new_epoch_goes_on_from_where_the_old_one_ended(epoch: int) -> None:
+    begun = (Position(epoch, 1), t.EpochStarted(1, 1, "x", 1, len(HELD)))
+    paid = (Position(epoch, 2), confirmed((3, 0, 2, 0)))
 
     state = fold([*at(HELD), begun, paid])
 
-    assert (state.position, state.orders[FIRST].status) == (Position(2, 2), "confirmed")
+    assert (state.position, state.orders[FIRST].status) == (Position(epoch, 2), "confirmed")
+
+
+def test_a_log_that_was_lost_before_anybody_stored_it_begins_in_a_later_epoch() -> None:
+    state = fold((Position(3, place.seq), event) for place, event in at(HELD))
+
+    assert (state.position, state.stock["A"].held) == (Position(3, len(HELD)), 2)
 
 
 def test_a_fold_goes_on_from_a_state() -> None:

@@ -124,20 +124,20 @@ def test_an_event_that_does_not_follow_stops_the_fold(
     "place", [Position(1, 3), Position(1, 5), Position(2, 4), Position(2, 1), Position(0, 4), START]
 )
 def test_a_gap_a_repeat_or_another_epoch_stops_the_fold(place: Position) -> None:
-    with pytest.raises(InvariantBroken, match="expected 1-4 after 1-3"):
+    with pytest.raises(InvariantBroken, match="does not follow 1-3"):
         evolve(fold(at(OPEN)), place, reserved((3, 2, 0, 0)))
 
 
 @pytest.mark.parametrize("place", [Position(1, 2), Position(2, 1), START])
 def test_a_log_begins_at_the_beginning(place: Position) -> None:
-    with pytest.raises(InvariantBroken, match="expected 1-1 after 0-0"):
+    with pytest.raises(InvariantBroken, match="does not follow 0-0"):
         evolve(ShardState(), place, loaded())
 
 
 @pytest.mark.parametrize(
     ("place", "past"),
-    [(Position(2, 2), (1, 3)), (Position(3, 1), (1, 3)), (Position(1, 4), (1, 3)), (Position(2, 1), (1, 2))],
+    [(Position(2, 2), (1, 3)), (Position(3, 1), (1, 2)), (Position(1, 4), (1, 3)), (Position(2, 1), (1, 2))],
 )
 def test_an_epoch_that_does_not_follow_stops_the_fold(place: Position, past: tuple[int, int]) -> None:
-    with pytest.raises(InvariantBroken, match=r"expected 2-1|another past"):
+    with pytest.raises(InvariantBroken, match="does not follow 1-3"):
         evolve(fold(at(OPEN)), place, t.EpochStarted(1, 1, "x", *past))
