@@ -166,7 +166,7 @@ def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: 
             stock.available += quantity
             _take_units(state, position, event)
         case t.OrderRefundDue():
-            allowed, order.status = before == "expired", "refund_due"
+            allowed, order.status = before in ("expired", "cancelled"), "refund_due"
         case t.OrderRefunded(units="none"):
             allowed, order.status = before == "refund_due", "refunded"
         case t.OrderRefunded():

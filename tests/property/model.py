@@ -138,7 +138,7 @@ class Model:
             return self._refusal("NOT_FOUND")
         if order.status == "held":
             return f"CONFIRMED {self._end(order, 'confirmed', '0')} 0"
-        if order.status == "expired":
+        if order.status in {"expired", "cancelled"}:
             return self._confirm_late(order)
         if order.status == "confirmed":
             return f"CONFIRMED {order.changed_at} {order.detail} confirmed"
@@ -148,7 +148,8 @@ class Model:
 
     def _confirm_late(self, order: Order) -> str:
         left = self.available(order.sku) >= order.quantity
-        if left and self.fits(order.buyer, order.sku, order.quantity):
+        wanted = order.status == "expired"
+        if wanted and left and self.fits(order.buyer, order.sku, order.quantity):
             return f"CONFIRMED {self._end(order, 'confirmed', '1')} 1"
         return f"REFUND_DUE {self._end(order, 'refund_due')} 0"
 

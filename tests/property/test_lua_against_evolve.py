@@ -207,6 +207,14 @@ class Sale(RuleBasedStateMachine):
         if late:
             self.ask("confirm", [(name, "-") for name in late[-most:]], "head")
 
+    @rule(number=st.integers(0, 100), way=st.sampled_from(["restock", "keep"]), most=st.integers(1, 3))
+    def pay_what_was_given_up(self, number: int, way: str, most: int) -> None:
+        """A buyer gives an order up and pays all the same, and gets the money back."""
+        order = (self.named(number), "-")
+        self.ask("cancel", [order], "head")
+        self.ask("confirm", [order] * most, "head")
+        self.ask("refund", [(*order, way)], "head")
+
     # ------------------------------------------------------------------------------------------------- what must hold
 
     @invariant()

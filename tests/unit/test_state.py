@@ -10,6 +10,7 @@ from tests.unit.history import (
     CLOSED,
     CLOSES,
     DUE,
+    DUE_AFTER_CANCEL,
     EXPIRED,
     FIRST,
     HELD,
@@ -23,6 +24,7 @@ from tests.unit.history import (
     RESUMED,
     SECOND,
     SETTLED,
+    SETTLED_AFTER_CANCEL,
     WARM,
     Counters,
     added,
@@ -105,9 +107,11 @@ def test_restocking_changes_available_and_capacity(event: AnyEvent, stock: Stock
         (EXPIRED, "expired", (5, 0, 0, 0), 0),
         (LATE, "confirmed", (3, 0, 2, 0), 2),
         (DUE, "refund_due", (5, 0, 0, 0), 0),
+        (DUE_AFTER_CANCEL, "refund_due", (5, 0, 0, 0), 0),
         (RESTOCKED, "refunded", (5, 0, 0, 0), 0),
         (KEPT, "refunded", (3, 0, 0, 2), 0),
         (SETTLED, "refunded", (5, 0, 0, 0), 0),
+        (SETTLED_AFTER_CANCEL, "refunded", (5, 0, 0, 0), 0),
     ],
 )
 def test_the_life_of_an_order(events: list[AnyEvent], status: str, counters: Counters, units: int) -> None:
