@@ -49,7 +49,13 @@ _SALE_NEEDS = {
     "resumed": ("a paused sale", "open"),
     "closed": ("a sale that is not closed", "closed"),
     "restocked": ("a sale that is not closed", ""),
-    "reconfigured": ("a sale that is not closed", ""),
+    "reconfigured": ("a sale that is not closed for good", ""),
+}
+
+#: How the window is moved that made a sale what it is.
+_WINDOW_REMEDY = {
+    "closed": "; if its closing time closed it, `flashsale sale reconfigure {sale} --closes TIME` moves that",
+    "scheduled": "; `flashsale sale reconfigure {sale} --opens TIME` moves its opening time",
 }
 
 
@@ -152,7 +158,9 @@ def _wrong_state(answer: Answer, asked: Asked) -> str:
     needs, after = _SALE_NEEDS[asked.done]
     if state == after:
         return f"sale {asked.sale} is {state} already"
-    return f"sale {asked.sale} is {state}; only {needs} can be {asked.done}"
+    # A closed sale that cannot even be reconfigured was closed by a person: nothing helps.
+    remedy = "" if asked.done == "reconfigured" else _WINDOW_REMEDY.get(state, "").format(sale=asked.sale)
+    return f"sale {asked.sale} is {state}; only {needs} can be {asked.done}{remedy}"
 
 
 def _not_enough(answer: Answer, asked: Asked) -> str:

@@ -92,7 +92,7 @@ def price_minor(definition: SaleDefinition, sku: str) -> int | None:
 
 
 def sale_state(snapshot: Snapshot, checkpoint: Position) -> str:
-    """What the sale does now, the clock's decisions included.
+    """What the sale does now, the clock's decisions included: what its scripts answer.
 
     defined (not warm), lost (Postgres has events that Redis lacks), warm, scheduled, open, paused or closed.
     """
@@ -101,10 +101,8 @@ def sale_state(snapshot: Snapshot, checkpoint: Position) -> str:
         return "lost"
     if not snapshot.is_loaded:
         return "defined"
-    if state.status in ("paused", "closed"):
-        return state.status
     if 0 < state.closes_ms <= now_ms:
         return "closed"
-    if state.status == "warm" and state.opens_ms == 0:
-        return "warm"
+    if state.status in ("paused", "closed") or (state.status == "warm" and state.opens_ms == 0):
+        return state.status
     return "scheduled" if now_ms < state.opens_ms else "open"

@@ -81,6 +81,8 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> No
         state.status in _FROM[type(event)],
         f"{t.type_name(event)} while {state.status or 'empty'}",
     )
+    if isinstance(event, t.SaleOpened | t.SalePaused | t.SaleResumed):
+        _require_time_left(state, position, event)
     if isinstance(event, t.SaleOpened):
         state.opens_ms = event.opens_ms
     elif isinstance(event, t.SaleLoaded | t.SaleReconfigured):
@@ -89,6 +91,13 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> No
         for sku, limit in event.limits:
             _stock_of(state, position, sku).limit = limit
     state.status = _TO.get(type(event), state.status)
+
+
+def _require_time_left(state: ShardState, position: Position, event: t.AnyEvent) -> None:
+    """A sale whose closing time has passed is only closed for good, or given another window."""
+    over = 0 < state.closes_ms <= event.at_ms
+    told = f"{t.type_name(event)} at {event.at_ms}, after its closing time {state.closes_ms}"
+    _require("S1", position, not over, told)
 
 
 def _evolve_stock(
@@ -105,6 +114,7 @@ def _evolve_stock(
             event.request_id not in state.requests,
             f"restock {event.request_id} was done before",
         )
+        _require_time_left(state, position, event)
         state.requests.add(event.request_id)
         stock = _stock_of(state, position, event.sku)
         delta = event.quantity if isinstance(event, t.StockAdded) else -event.quantity

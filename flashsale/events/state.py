@@ -28,7 +28,7 @@ RULES = {
     "or expired → confirmed, with one content",
     "U4": "positions follow each other without a gap",
     "P1": "no buyer has more units of a SKU than its limit",
-    "S1": "a sale goes warm → open ⇄ paused → closed, and knows its SKUs",
+    "S1": "a sale goes warm → open ⇄ paused → closed, is closed after its closing time, and knows its SKUs",
     "W1": "units are reserved while the sale is open, within its window",
 }
 

@@ -35,6 +35,10 @@ def removed(counters: Counters, quantity: int = 2, request: str = "r-1") -> t.St
     return t.StockRemoved(1, 150, "x", request, "A", quantity, *counters)
 
 
+def reconfigured(opens_ms: int, closes_ms: int) -> t.SaleReconfigured:
+    return t.SaleReconfigured(1, 1, "x", opens_ms, closes_ms, 60)
+
+
 def reserved(
     counters: Counters, quantity: int = 2, order: str = FIRST, *, at_ms: int = 150, sku: str = "A"
 ) -> t.OrderReserved:

@@ -31,6 +31,7 @@ from tests.unit.history import (
     confirmed,
     expired,
     loaded,
+    reconfigured,
     refund_due,
     refunded,
     removed,
@@ -51,6 +52,16 @@ GONE: list[tuple[list[AnyEvent], AnyEvent, str]] = [
     ([*OPEN, CLOSED], CLOSED, "sale.closed while closed"),
     ([*OPEN, CLOSED], t.SaleReconfigured(1, 1, "x", 1, 2, 3), "sale.reconfigured while closed"),
     (OPEN, t.SaleReconfigured(1, 1, "x", 1, 2, 3, (("B", 1),)), "SKU B was never loaded"),
+    # its closing time has passed
+    ([loaded(OPENS, CLOSES), stocked()], t.SaleOpened(1, CLOSES, "x", OPENS), "sale.opened at 200, after"),
+    ([loaded(OPENS, CLOSES), stocked()], t.SalePaused(1, CLOSES, "x"), "sale.paused at 200, after"),
+    ([loaded(OPENS, CLOSES), stocked(), PAUSED], t.SaleResumed(1, CLOSES, "x"), "sale.resumed at 200, after"),
+    (
+        [*WARM, reconfigured(OPENS, 150)],
+        added((7, 0, 0, 0)),
+        "stock.added at 150, after its closing time 150",
+    ),
+    ([*OPEN, reconfigured(OPENS, 140)], removed((3, 0, 0, 0)), "stock.removed at 150, after"),
     # stock
     (WARM, stocked(), "A was loaded before"),
     (WARM, added((2, 0, 0, 0), sku="B"), "SKU B was never loaded"),
