@@ -7,6 +7,7 @@
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    sale.closed
+-- A sale that its clock closed may be closed once more, for good: its closing time cannot be moved any more then.
 local function may_close(sale)
   return sale.state == 'warm' or sale.state == 'open' or sale.state == 'paused'
 end

@@ -1,7 +1,9 @@
 -- confirm: the buyers of these orders have paid.
 --
 -- A payment may come after the hold expired. Then the units are taken again in the same step if enough are left and the
--- buyer's limit allows it; else the log records that a refund is due. A payment is never lost.
+-- buyer's limit allows it; else the log records that a refund is due. So it does when the buyer had given the order up:
+-- then no units are taken, for nobody wants them. The first payment of an order is never lost. One that comes when the
+-- money went back is WRONG_STATE: it is the first one told again, or a second one, and nothing here can tell which.
 --
 -- KEYS  sale stock orders buyers holds events
 -- ARGV  fence  position  the highest epoch-seq the caller has seen
@@ -11,7 +13,7 @@
 --       buyer  text      must be the order's, or - for any
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          CONFIRMED position late [status]    late is 1 when an expired hold was taken again, else 0
---          REFUND_DUE position 0 [status]      paid after expiry, nothing was left
+--          REFUND_DUE position 0 [status]      paid after expiry, nothing was left; or paid after it was cancelled
 --          WRONG_STATE position status | NOT_FOUND position | NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    order.confirmed, order.refund_due
@@ -26,12 +28,17 @@ local function pay_held(batch, order)
   return 'CONFIRMED ' .. order.changed_at .. ' 0'
 end
 
+-- The money came, and the order gets nothing for it: a refund settles that.
+local function owe(batch, order)
+  record(batch, order, 'refund_due', '', 'order.refund_due', 1, '')
+  return 'REFUND_DUE ' .. order.changed_at .. ' 0'
+end
+
 local function pay_expired(batch, order)
   local left = batch.stock[order.sku]
   local mine = (batch.units[order.holder] or 0) + order.quantity
   if left.available < order.quantity or (left.limit > 0 and mine > left.limit) then
-    record(batch, order, 'refund_due', '', 'order.refund_due', 1, '')
-    return 'REFUND_DUE ' .. order.changed_at .. ' 0'
+    return owe(batch, order)
   end
   left.available = left.available - order.quantity
   left.sold = left.sold + order.quantity
@@ -46,6 +53,8 @@ local function confirm(batch, order)
     return pay_held(batch, order)
   elseif order.status == 'expired' then
     return pay_expired(batch, order)
+  elseif order.status == 'cancelled' then
+    return owe(batch, order)
   elseif order.status == 'confirmed' then
     return 'CONFIRMED ' .. order.changed_at .. (order.how == 'late' and ' 1' or ' 0') .. ' confirmed'
   elseif order.status == 'refund_due' then

@@ -24,7 +24,7 @@ local now = now_ms()
 local sale, refused = read_sale(keys.sale, fence)
 -- LOG_REGRESSED also when nothing is there but somebody has seen events: a second beginning would sell it all again.
 if refused ~= 'NOT_LOADED' then
-  local state = refused and '' or ' ' .. sale.state
+  local state = refused and '' or ' ' .. state_now(sale, now)
   return {position(sale), now, (refused or 'ALREADY_LOADED') .. ' ' .. position(sale) .. state}
 end
 if redis.call('EXISTS', unpack(KEYS)) > 0 then corrupt('sale: missing, but other keys of this sale exist') end

@@ -16,8 +16,8 @@ if at_once ~= '0' and at_once ~= '1' then invalid('now') end
 local now = now_ms()
 local sale, refused = read_writable_sale(keys, fence)
 if refused then return refuse_all(sale, now, refused, 1) end
-if sale.state ~= 'warm' or (sale.closes_ms > 0 and now >= sale.closes_ms) then
-  local state = sale.state == 'warm' and 'closed' or sale.state
+local state = state_now(sale, now)
+if sale.state ~= 'warm' or state == 'closed' then
   return {position(sale), now, 'WRONG_STATE ' .. position(sale) .. ' ' .. state}
 end
 

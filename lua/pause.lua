@@ -8,8 +8,9 @@
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    sale.paused
 -- A warm sale without an opening time is not selling and will not by itself: resume would open it by the back door.
-local function may_pause(sale)
-  return sale.state == 'open' or (sale.state == 'warm' and sale.opens_ms > 0)
+local function may_pause(sale, now)
+  local state = state_now(sale, now)
+  return state == 'open' or state == 'scheduled'
 end
 
 return change_state(may_pause, 'paused', 'PAUSED', 'sale.paused')

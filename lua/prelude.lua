@@ -77,15 +77,21 @@ local function read_sale(key, fence)
   return sale, field[7] and 'LOG_REGRESSED' or nil
 end
 
--- nil while new reservations are taken; else the word that refuses them. The clock opens and closes a sale by itself.
+-- What the sale is at this moment: warm, scheduled, open, paused or closed. The clock opens and closes it by itself,
+-- and closes what is paused, too. `sale_state` in flashsale/cli/words.py says the same.
+local function state_now(sale, now)
+  if sale.state == 'closed' or (sale.closes_ms > 0 and now >= sale.closes_ms) then return 'closed' end
+  local sells = sale.state == 'open' or (sale.state == 'warm' and sale.opens_ms > 0)
+  if not sells then return sale.state end
+  return now < sale.opens_ms and 'scheduled' or 'open'
+end
+
+-- nil while new reservations are taken; else the word that refuses them.
 local function why_closed(sale, now)
-  if sale.state == 'closed' then return 'CLOSED' end
-  if sale.state == 'paused' then return 'PAUSED' end
-  if sale.closes_ms > 0 and now >= sale.closes_ms then return 'CLOSED' end
-  if sale.state == 'warm' and sale.opens_ms == 0 then return 'NOT_OPEN' end
-  if sale.state ~= 'warm' and sale.state ~= 'open' then corrupt('sale state') end
-  if now < sale.opens_ms then return 'NOT_OPEN' end
-  return nil
+  local words = {warm = 'NOT_OPEN', scheduled = 'NOT_OPEN', paused = 'PAUSED', closed = 'CLOSED'}
+  local state = state_now(sale, now)
+  if state == 'open' then return nil end
+  return words[state] or corrupt('sale state')
 end
 
 -- The position of the newest event, or of the n-th event this script is about to write.
@@ -282,7 +288,7 @@ local function request_count(fixed, width)
   return n
 end
 
--- The whole of pause, resume and close: move the sale to `state` if `may_change(sale)`, and say so in the log.
+-- The whole of pause, resume and close: move the sale to `state` if `may_change(sale, now)`, and say so in the log.
 local function change_state(may_change, state, word, event)
   local keys = named_keys()
   local fence, by = ARGV[1], actor_of(ARGV[2])
@@ -290,8 +296,8 @@ local function change_state(may_change, state, word, event)
   local now = now_ms()
   local sale, refused = read_writable_sale(keys, fence)
   if refused then return refuse_all(sale, now, refused, 1) end
-  if not may_change(sale) then
-    return {position(sale), now, 'WRONG_STATE ' .. position(sale) .. ' ' .. sale.state}
+  if not may_change(sale, now) then
+    return {position(sale), now, 'WRONG_STATE ' .. position(sale) .. ' ' .. state_now(sale, now)}
   end
   local changes = new_changes()
   changes.sale = {state = state}

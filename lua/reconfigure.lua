@@ -1,4 +1,4 @@
--- reconfigure: change the window, the hold or the limits of a sale that is not closed.
+-- reconfigure: change the window, the hold or the limits of a sale that is not closed for good.
 --
 -- KEYS  sale stock orders buyers holds events
 -- ARGV  fence  position  the highest epoch-seq the caller has seen
@@ -19,6 +19,7 @@ local n = #ARGV == 5 and 0 or request_count(5, 2)
 local now = now_ms()
 local sale, refused = read_writable_sale(keys, fence)
 if refused then return refuse_all(sale, now, refused, 1) end
+-- Not `state_now`: what the clock closed may be given a later closing time. What a person closed is closed for good.
 if sale.state == 'closed' then return {position(sale), now, 'WRONG_STATE ' .. position(sale) .. ' closed'} end
 
 local opens_ms = ARGV[3] == '-' and sale.opens_ms or count_of(ARGV[3], 'opens_ms')

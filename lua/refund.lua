@@ -1,6 +1,7 @@
 -- refund: money goes back for paid orders; their units go back on sale, or not.
 --
--- An order whose refund is due (paid after expiry, nothing left) holds no units: refunding it settles the debt only.
+-- An order whose refund is due (paid after expiry, nothing left; or paid after it was cancelled) holds no units:
+-- refunding it settles the debt only.
 --
 -- KEYS  sale stock orders buyers holds events
 -- ARGV  fence  position  the highest epoch-seq the caller has seen

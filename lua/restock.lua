@@ -36,7 +36,7 @@ if done then
   if before ~= content then return answer('CONFLICT ' .. position(sale)) end
   return answer('RESTOCKED ' .. at .. ' ' .. available .. ' repeated')
 end
-if sale.state == 'closed' then return answer('WRONG_STATE ' .. position(sale) .. ' closed') end
+if state_now(sale, now) == 'closed' then return answer('WRONG_STATE ' .. position(sale) .. ' closed') end
 local stock = stock_of(redis.call('HGET', keys.stock, sku), sku)
 if not stock then return answer('UNKNOWN_SKU ' .. position(sale)) end
 if direction == 'remove' and stock.available < quantity then

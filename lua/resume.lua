@@ -6,8 +6,8 @@
 -- Returns  {position, now_ms, answer}: RESUMED position | WRONG_STATE position state
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Emits    sale.resumed
-local function may_resume(sale)
-  return sale.state == 'paused'
+local function may_resume(sale, now)
+  return state_now(sale, now) == 'paused'
 end
 
 return change_state(may_resume, 'open', 'RESUMED', 'sale.resumed')

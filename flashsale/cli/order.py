@@ -68,14 +68,15 @@ def reserve(
 def confirm(session: Session, sale: SaleId, order: OrderId, json: Json = False) -> None:
     """Record that an order is paid.
 
-    Paid after its hold expired, it takes its units again if they are left. Else a refund is due: exit code 4.
+    Paid after its hold expired, it takes its units again if they are left. Else, or if it was cancelled, a refund
+    is due: exit code 4.
     """
     asked = Asked(sale, "confirmed", order)
     _, answer = _execute(session, asked, Confirm(order), {Code.CONFIRMED, Code.REFUND_DUE}, json)
     if answer.code is Code.REFUND_DUE:
         raise RefusedByState(
-            f"order {order} was paid after its hold expired, and nothing is left: the money must go back; "
-            f"`flashsale order refund {sale} {order}`"
+            f"order {order} was paid after it was cancelled, or after its hold expired and nothing was left: "
+            f"the money must go back; `flashsale order refund {sale} {order}`"
         )
     late = "; its hold had expired, but its units were still there" if answer.detail == "1" else ""
     _say_done(answer, asked, f"is paid{late}")

@@ -35,11 +35,13 @@ _DETAILS = {
 _ORDER_REMEDY = {
     "held": "it is not paid yet: `order confirm` or `order cancel`",
     "confirmed": "it is paid: `order refund`",
-    "cancelled": "that is final: `order reserve` anew",
+    "cancelled": "it was not paid; if it is now, `order confirm` records that and `order refund` settles it",
     "expired": "it was not paid in time; `order confirm` still works while units are left",
-    "refund_due": "it was paid when nothing was left: `order refund`",
+    "refund_due": "it was paid too late: `order refund`",
     "refunded": "that is final: `order reserve` anew",
 }
+#: The same for a payment of an order whose money went back: nothing is recorded of it.
+_PAID_AGAIN = "if this is another payment than the one that went back, pay it back where it was made"
 #: What a sale must be before this can be done with it; and what it is afterwards.
 _SALE_NEEDS = {
     "opened": ("a warm sale", "open"),
@@ -47,7 +49,13 @@ _SALE_NEEDS = {
     "resumed": ("a paused sale", "open"),
     "closed": ("a sale that is not closed", "closed"),
     "restocked": ("a sale that is not closed", ""),
-    "reconfigured": ("a sale that is not closed", ""),
+    "reconfigured": ("a sale that is not closed for good", ""),
+}
+
+#: How the window is moved that made a sale what it is.
+_WINDOW_REMEDY = {
+    "closed": "; if its closing time closed it, `flashsale sale reconfigure {sale} --closes TIME` moves that",
+    "scheduled": "; `flashsale sale reconfigure {sale} --opens TIME` moves its opening time",
 }
 
 
@@ -144,11 +152,15 @@ def _conflict(answer: Answer, asked: Asked) -> str:
 def _wrong_state(answer: Answer, asked: Asked) -> str:
     state = answer.detail
     if asked.order_id:
-        return f"order {asked.order_id} is {state} and cannot be {asked.done}; {_ORDER_REMEDY.get(state, '')}"
+        paid_again = (state, asked.done) == ("refunded", "confirmed")
+        remedy = _PAID_AGAIN if paid_again else _ORDER_REMEDY.get(state, "")
+        return f"order {asked.order_id} is {state} and cannot be {asked.done}; {remedy}"
     needs, after = _SALE_NEEDS[asked.done]
     if state == after:
         return f"sale {asked.sale} is {state} already"
-    return f"sale {asked.sale} is {state}; only {needs} can be {asked.done}"
+    # A closed sale that cannot even be reconfigured was closed by a person: nothing helps.
+    remedy = "" if asked.done == "reconfigured" else _WINDOW_REMEDY.get(state, "").format(sale=asked.sale)
+    return f"sale {asked.sale} is {state}; only {needs} can be {asked.done}{remedy}"
 
 
 def _not_enough(answer: Answer, asked: Asked) -> str:

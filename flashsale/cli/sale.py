@@ -118,9 +118,9 @@ def pause(session: Session, sale: SaleId, json: Json = False) -> None:
 @app.command()
 @shared
 def resume(session: Session, sale: SaleId, json: Json = False) -> None:
-    """Let a paused sale sell again."""
+    """Let a paused sale sell again, within its window."""
     _control(session, Resume(), Asked(sale, "resumed"), Code.RESUMED, json)
-    output.say(f"{sale} is open again.")
+    output.say(f"{sale} is resumed: it sells again, within its window.")
     output.suggest(f"sale watch {sale}")
 
 
@@ -186,7 +186,10 @@ def reconfigure(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Change the window, the hold or the limits of a warm sale that is not closed."""
+    """Change the window, the hold or the limits of a warm sale that is not closed for good.
+
+    A sale that its closing time closed may get a later one, and goes on.
+    """
     request = Reconfigure(
         opens_ms=values.time_ms(opens, "opens"),
         closes_ms=values.time_ms(closes, "closes"),

@@ -102,12 +102,10 @@ def sale_state(snapshot: Snapshot, reached: Position) -> str:
         return broken
     if not snapshot.is_loaded:
         return "defined"
-    if state.status in ("paused", "closed"):
-        return state.status
     if 0 < state.closes_ms <= now_ms:
         return "closed"
-    if state.status == "warm" and state.opens_ms == 0:
-        return "warm"
+    if state.status in ("paused", "closed") or (state.status == "warm" and state.opens_ms == 0):
+        return state.status
     return "scheduled" if now_ms < state.opens_ms else "open"
 
 

@@ -19,7 +19,7 @@ class Code(StrEnum):
     CONFIRMED = "CONFIRMED"
     CANCELLED = "CANCELLED"
     REFUNDED = "REFUNDED"
-    #: paid after the hold expired, and nothing was left: the money must go back
+    #: paid after the hold expired, and nothing was left; or after it was cancelled: the money must go back
     REFUND_DUE = "REFUND_DUE"
     EXPIRED = "EXPIRED"
     LOADED = "LOADED"

@@ -83,6 +83,8 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> No
         state.status in _FROM[type(event)],
         f"{t.type_name(event)} while {state.status or 'empty'}",
     )
+    if isinstance(event, t.SaleOpened | t.SalePaused | t.SaleResumed):
+        _require_time_left(state, position, event)
     if isinstance(event, t.SaleOpened):
         state.opens_ms = event.opens_ms
     elif isinstance(event, t.SaleLoaded | t.SaleReconfigured):
@@ -91,6 +93,13 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> No
         for sku, limit in event.limits:
             _stock_of(state, position, sku).limit = limit
     state.status = _TO.get(type(event), state.status)
+
+
+def _require_time_left(state: ShardState, position: Position, event: t.AnyEvent) -> None:
+    """A sale whose closing time has passed is only closed for good, or given another window."""
+    over = 0 < state.closes_ms <= event.at_ms
+    told = f"{t.type_name(event)} at {event.at_ms}, after its closing time {state.closes_ms}"
+    _require("S1", position, not over, told)
 
 
 def _evolve_stock(
@@ -107,6 +116,7 @@ def _evolve_stock(
             event.request_id not in state.requests,
             f"restock {event.request_id} was done before",
         )
+        _require_time_left(state, position, event)
         stock = _stock_of(state, position, event.sku)
         is_added = isinstance(event, t.StockAdded)
         delta = event.quantity if is_added else -event.quantity
@@ -171,7 +181,7 @@ def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: 
             stock.available += quantity
             _take_units(state, position, event)
         case t.OrderRefundDue():
-            allowed, order.status = before == "expired", "refund_due"
+            allowed, order.status = before in ("expired", "cancelled"), "refund_due"
         case t.OrderRefunded(units="none"):
             allowed, order.status = before == "refund_due", "refunded"
         case t.OrderRefunded():

@@ -24,10 +24,11 @@ RULES = {
     "I2": "no counter is below zero: never oversold",
     "I3": "every held and sold unit has an order",
     "U1": "an order is reserved once, a restock done once, a SKU loaded once",
-    "U2": "an order goes held → confirmed → refunded, or held → cancelled or expired, with one content",
+    "U2": "an order goes held → confirmed → refunded, or held → cancelled or expired → refund_due → refunded, "
+    "or expired → confirmed, with one content",
     "U4": "positions follow each other without a gap",
     "P1": "no buyer has more units of a SKU than its limit",
-    "S1": "a sale goes warm → open ⇄ paused → closed, and knows its SKUs",
+    "S1": "a sale goes warm → open ⇄ paused → closed, is closed after its closing time, and knows its SKUs",
     "W1": "units are reserved while the sale is open, within its window",
 }
 

@@ -122,7 +122,10 @@ class OrderExpired(OrderEvent, frozen=True, array_like=True, tag="order.expired"
 
 
 class OrderRefundDue(OrderEvent, frozen=True, array_like=True, tag="order.refund_due", gc=False):
-    """Paid after the hold had expired, and nothing was left: the counters did not move, the money must go back."""
+    """Paid after the hold had expired, and nothing was left; or paid after the buyer had cancelled.
+
+    The counters did not move; the money must go back.
+    """
 
 
 class OrderRefunded(OrderEvent, frozen=True, array_like=True, tag="order.refunded", gc=False):

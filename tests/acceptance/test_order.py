@@ -165,9 +165,8 @@ OUTCOMES = {
         "refund": (0, "is refunded, its units are on sale again"),
     },
     "cancelled": {
-        "confirm": (4, "is cancelled and cannot be confirmed; that is final"),
         "cancel": (0, "The same answer again"),
-        "refund": (4, "is cancelled and cannot be refunded"),
+        "refund": (4, "cannot be refunded; it was not paid; if it is now, `order confirm` records that"),
     },
     "expired": {
         "cancel": (4, "is expired and cannot be cancelled; it was not paid in time"),
@@ -175,13 +174,16 @@ OUTCOMES = {
         "confirm": (0, "its hold had expired, but its units were still there"),
     },
     "refund_due": {
-        "confirm": (4, "was paid after its hold expired, and nothing is left: the money must go back"),
-        "cancel": (4, "is refund_due and cannot be cancelled"),
+        "confirm": (4, "was paid after it was cancelled, or after its hold expired and nothing was left"),
+        "cancel": (4, "is refund_due and cannot be cancelled; it was paid too late: `order refund`"),
         "refund": (0, "is refunded, it held no units any more"),
     },
     "refunded": {
-        "confirm": (4, "is refunded and cannot be confirmed"),
-        "cancel": (4, "is refunded and cannot be cancelled"),
+        "confirm": (
+            4,
+            "is refunded and cannot be confirmed; if this is another payment than the one that went",
+        ),
+        "cancel": (4, "is refunded and cannot be cancelled; that is final"),
         "refund": (0, "The same answer again"),
         "refund --keep": (4, "was refunded before, and its units went back on sale"),
     },
@@ -207,6 +209,24 @@ def test_a_payment_that_comes_too_late_is_recorded_and_told(shop: Shop) -> None:
     assert done.exit_code == 4
     assert done.json()["code"] == "REFUND_DUE"
     assert f"`flashsale order refund {SALE} {ORDER}`" in done.stderr
+
+
+def test_a_payment_of_an_order_that_was_cancelled_is_recorded_told_and_settled(shop: Shop) -> None:
+    bring_to(shop, "cancelled")
+
+    done = shop.cli.run("order", "confirm", SALE, ORDER, "--json")
+
+    assert done.exit_code == 4
+    assert done.json().items() >= {"code": "REFUND_DUE", "position": "1-6", "repeated": False}.items()
+    assert f"the money must go back; `flashsale order refund {SALE} {ORDER}`" in done.stderr
+    again = shop.cli.run("order", "confirm", SALE, ORDER, "--json")
+    assert (again.exit_code, again.json()["position"], again.json()["repeated"]) == (4, "1-6", True)
+    assert "it held no units any more" in shop.finished("order", "refund", SALE, ORDER).stderr
+    shop.project()
+    shown = shop.finished("order", "show", SALE, ORDER, "--json").json()
+    assert (shown["status"], shown["postgres"]["status"]) == ("refunded", "refunded")
+    (item,) = shop.finished("sale", "show", SALE, "--json").json()["items"]
+    assert (item["available"], item["returned"]) == (1, 0)
 
 
 def test_refund_may_keep_the_units_out_of_the_sale(shop: Shop) -> None:

@@ -37,7 +37,7 @@ def test_a_sale_from_the_example_to_the_close(shop: Shop) -> None:
     assert "Next: flashsale sale open mega-drop" in shop.finished("sale", "warm", "mega-drop").stderr
     assert "mega-drop is open." in shop.finished("sale", "open", "mega-drop").stderr
     assert "Next: flashsale sale resume mega-drop" in shop.finished("sale", "pause", "mega-drop").stderr
-    assert "open again" in shop.finished("sale", "resume", "mega-drop").stderr
+    assert "it sells again" in shop.finished("sale", "resume", "mega-drop").stderr
     assert "closed for good" in shop.finished("sale", "close", "mega-drop").stderr
     shown = shop.finished("sale", "show", "mega-drop", "--json").json()
     assert (shown["state"], shown["position"]) == ("closed", "1-6")
@@ -130,6 +130,49 @@ def bring_to(shop: Shop, state: str) -> None:
         shop.control(Open(at_once=True))
     if state in ("paused", "closed"):
         shop.control(Pause() if state == "paused" else Close())
+
+
+@pytest.mark.parametrize("state", ["warm", "open", "paused"])
+def test_a_sale_that_its_clock_closed_is_closed_for_every_verb(shop: Shop, state: str) -> None:
+    bring_to(shop, state)
+    shop.control(Reconfigure(opens_ms=1_000, closes_ms=2_000))
+    remedy = "if its closing time closed it, `flashsale sale reconfigure drop --closes TIME` moves that"
+
+    (listed,) = shop.finished("sale", "list", "--json").json()["sales"]
+    assert listed["state"] == "closed"
+    for args in (["open"], ["pause"], ["resume"], ["restock", SKU, "+1"], ["restock", SKU, "-1"]):
+        done = shop.refused(4, "sale", args[0], SALE, *args[1:])
+        assert "sale drop is closed; only a" in done.stderr
+        assert remedy in done.stderr
+    assert "is closed" in shop.refused(4, "order", "reserve", SALE, SKU, "--buyer", "ada").stderr
+
+
+def test_a_later_closing_time_lets_a_sale_go_on_and_a_close_ends_it_for_good(shop: Shop) -> None:
+    bring_to(shop, "open")
+    shop.control(Reconfigure(opens_ms=1_000, closes_ms=2_000))
+
+    shop.finished("sale", "reconfigure", SALE, "--closes", "2190-01-01T00:00:00Z")
+    shop.finished("order", "reserve", SALE, SKU, "--buyer", "ada")
+    shop.control(Reconfigure(closes_ms=2_000))
+    assert "closed for good" in shop.finished("sale", "close", SALE).stderr
+    done = shop.refused(4, "sale", "reconfigure", SALE, "--closes", "none")
+    assert "is closed; only a sale that is not closed for good can be reconfigured" in done.stderr
+    assert "is closed already" in shop.refused(4, "sale", "close", SALE).stderr
+
+
+def test_a_sale_that_waits_for_its_opening_time_is_not_called_open(shop: Shop) -> None:
+    shop.warm(opens_ms=now_ms() + DAY_MS)
+    for verb in ("pause", "resume"):
+        shop.finished("sale", verb, SALE)
+
+    done = shop.refused(4, "sale", "open", SALE, "--now")
+
+    assert (
+        "is scheduled; only a warm sale can be opened; `flashsale sale reconfigure drop --opens"
+        in done.stderr
+    )
+    assert "is scheduled; only a paused" in shop.refused(4, "sale", "resume", SALE).stderr
+    assert shop.finished("sale", "show", SALE, "--json").json()["state"] == "scheduled"
 
 
 @pytest.mark.parametrize("verb", ["warm", "open", "pause", "resume", "close", "show", "watch"])

@@ -114,6 +114,10 @@ class Shard:
         self.load(*items, hold=hold)
         self.run("open", 0)
 
+    def pass_closing_time(self) -> None:
+        """Have a sale whose closing time has passed."""
+        assert self.run("reconfigure", 1_000, 2_000, "-").words == ["RECONFIGURED"]
+
     def reserve(self, order: str, buyer: str = "ann", sku: str = "A", quantity: int = 1) -> str:
         """One reservation's answer."""
         return self.run("reserve", order, buyer, sku, quantity).answer

@@ -72,6 +72,17 @@ def test_what_has_expired_cannot_be_given_up(shard: Shard) -> None:
     assert shard.resolve("cancel", "0-first") == ["WRONG_STATE 1-7 refund_due"]
 
 
+def test_what_was_paid_after_it_was_given_up_waits_for_its_refund(shard: Shard) -> None:
+    shard.sell(("A", 1))
+    shard.reserve("0-first")
+    shard.resolve("cancel", "0-first")
+    shard.resolve("confirm", "0-first")
+    assert shard.resolve("cancel", "0-first") == ["WRONG_STATE 1-6 refund_due"]
+
+    shard.refund("0-first")
+    assert shard.resolve("cancel", "0-first") == ["WRONG_STATE 1-7 refunded"]
+
+
 def test_an_overdue_order_that_nobody_ended_can_be_given_up(shard: Shard) -> None:
     shard.sell(("A", 1), hold=SHORT_HOLD_MS)
     shard.reserve("0-first")

@@ -18,6 +18,18 @@ def test_a_sale_closes_from_every_state(shard: Shard, then: tuple[str, ...]) -> 
     assert shard.reserve("0-first") == f"CLOSED {shard.head()}"
 
 
+@pytest.mark.parametrize("then", [(), ("open 0",), ("open 0", "pause")])
+def test_a_sale_that_its_clock_closed_is_closed_for_good(shard: Shard, then: tuple[str, ...]) -> None:
+    shard.load(("A", 5))
+    for command in then:
+        shard.run(*command.split(" "))
+    shard.pass_closing_time()
+
+    assert shard.run("close").answers == [f"CLOSED {shard.head()}"]
+    assert shard.types()[-1] == "sale.closed"
+    assert shard.run("reconfigure", "-", 0, "-").answer == f"WRONG_STATE {shard.head()} closed"
+
+
 def test_a_second_time_is_refused(shard: Shard) -> None:
     shard.sell(("A", 5))
     shard.run("close")

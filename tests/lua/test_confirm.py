@@ -53,20 +53,16 @@ def test_the_order_of_another_buyer_is_not_found(shard: Shard) -> None:
     assert shard.run("confirm", "0-first", "ann").words == ["CONFIRMED"]
 
 
-def test_an_order_that_was_given_up_cannot_be_paid(shard: Shard) -> None:
-    shard.sell(("A", 5))
-    shard.reserve("0-first")
-    shard.resolve("cancel", "0-first")
-
-    assert shard.resolve("confirm", "0-first") == ["WRONG_STATE 1-5 cancelled"]
-
-
 def test_an_order_that_was_refunded_cannot_be_paid(shard: Shard) -> None:
     shard.sell(("A", 5))
     shard.pay("0-first")
     shard.refund("0-first")
+    shard.reserve("0-second")
+    shard.resolve("cancel", "0-second")
+    shard.resolve("confirm", "0-second")
+    shard.refund("0-second")
 
-    assert shard.resolve("confirm", "0-first") == ["WRONG_STATE 1-6 refunded"]
+    assert shard.resolve("confirm", "0-first", "0-second") == ["WRONG_STATE 1-10 refunded"] * 2
 
 
 # ----------------------------------------------------------------------------------------------------- late payments
@@ -116,6 +112,32 @@ def test_a_late_payment_after_the_sale_closed_is_taken(shard: Shard) -> None:
     assert shard.resolve("confirm", "0-first") == ["CONFIRMED 1-7 1"]
 
 
+def test_a_payment_of_an_order_that_was_given_up_is_to_be_refunded(shard: Shard) -> None:
+    """Its units are not taken again, though they are there: the buyer did not want them any more."""
+    shard.sell(("A", 5, 2))
+    shard.reserve("0-first", "ann", "A", 2)
+    shard.resolve("cancel", "0-first")
+
+    result = shard.run("confirm", "0-first", "ann", by="bank")
+
+    assert result.answers == ["REFUND_DUE 1-6 0"]
+    assert shard.newest() == OrderRefundDue(1, result.now_ms, "bank", "0-first", "ann", "A", 2, 5, 0, 0, 0)
+    assert shard.check().units == {}
+    assert shard.resolve("confirm", "0-first") == ["REFUND_DUE 1-6 0 refund_due"]
+
+
+def test_a_payment_of_an_order_that_was_given_up_is_never_lost(shard: Shard) -> None:
+    shard.sell(("A", 1))
+    shard.reserve("0-first", "ann")
+    shard.resolve("cancel", "0-first")
+    shard.pay("0-other", "bob")
+    shard.run("close")
+
+    assert shard.resolve("confirm", "0-first") == ["REFUND_DUE 1-9 0"]
+    assert shard.run("confirm", "0-first", "bob").answer == "NOT_FOUND 1-9"
+    assert shard.counters() == (0, 0, 1, 0)
+
+
 # ------------------------------------------------------------------------------------------------------------ batches
 
 
@@ -135,6 +157,19 @@ def test_late_payments_of_one_batch_share_what_is_left(shard: Shard) -> None:
         "CONFIRMED 1-10 1 confirmed",
     ]
     assert shard.counters() == (0, 0, 2, 0)
+
+
+def test_payments_of_orders_that_were_given_up_leave_the_units_to_the_others_of_their_batch(
+    shard: Shard,
+) -> None:
+    shard.sell(("A", 1), hold=SHORT_HOLD_MS)
+    shard.expire("0-late", "bob")
+    shard.reserve("0-back", "ann")
+    shard.resolve("cancel", "0-back")
+
+    answers = shard.resolve("confirm", "0-back", "0-late", "0-back")
+
+    assert answers == ["REFUND_DUE 1-8 0", "CONFIRMED 1-9 1", "REFUND_DUE 1-8 0 refund_due"]
 
 
 def test_late_payments_of_one_batch_share_the_limit(shard: Shard) -> None:

@@ -35,6 +35,19 @@ def test_a_second_time_changes_nothing(shard: Shard, then: tuple[str, ...], stat
     assert shard.counters() == (5, 0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("window", "state"),
+    [((1_000, 2_000), "closed"), ((1_000, 0), "open"), ((9_000_000_000_000, 0), "scheduled")],
+)
+def test_a_second_time_says_what_the_clock_made_of_it(
+    shard: Shard, window: tuple[int, int], state: str
+) -> None:
+    opens, closes = window
+    shard.load(("A", 5), opens=opens, closes=closes)
+
+    assert shard.load(("A", 99)).answer == f"ALREADY_LOADED 1-2 {state}"
+
+
 @pytest.mark.parametrize("fence", ["1-1", "0-1", "7-0"])
 def test_a_sale_that_somebody_has_seen_events_of_is_not_begun_again(shard: Shard, fence: str) -> None:
     assert shard.run("load", *TIMES, "A", 5, 0, fence=fence).answer == "LOG_REGRESSED 0-0"

@@ -57,6 +57,21 @@ def test_a_sale_whose_closing_time_has_passed_does_not_open(shard: Shard) -> Non
     assert shard.run("open", 1).answer == "WRONG_STATE 1-2 closed"
 
 
+def test_a_paused_sale_that_its_clock_closed_is_closed(shard: Shard) -> None:
+    shard.sell(("A", 5))
+    shard.run("pause")
+    shard.pass_closing_time()
+
+    assert shard.run("open", 1).answer == "WRONG_STATE 1-5 closed"
+
+
+def test_a_sale_that_was_opened_and_waits_for_its_time_is_not_called_open(shard: Shard) -> None:
+    shard.load(("A", 5), opens=shard.now_ms() + HOUR_MS)
+    shard.run("open", 0)
+
+    assert shard.run("open", 1).answer == "WRONG_STATE 1-3 scheduled"
+
+
 @pytest.mark.parametrize("at_once", ["", "2", "-1", "01", "true", "1 ", "1\n", "nan"])
 def test_a_malformed_flag_is_refused(shard: Shard, at_once: str) -> None:
     shard.load(("A", 5))

@@ -63,3 +63,13 @@ def test_a_state_that_nobody_knows_is_not_paused(shard: Shard) -> None:
     shard.damage("HSET", shard.keys.sale, "state", "ajar")
 
     assert shard.run("pause").answer == "WRONG_STATE 1-3 ajar"
+
+
+@pytest.mark.parametrize("then", [(), ("open 0",)])
+def test_a_sale_that_its_clock_closed_cannot_be_paused(shard: Shard, then: tuple[str, ...]) -> None:
+    shard.load(("A", 5), opens=1_000)
+    for command in then:
+        shard.run(*command.split(" "))
+    shard.pass_closing_time()
+
+    assert shard.run("pause").answer == f"WRONG_STATE {shard.head()} closed"

@@ -55,6 +55,26 @@ def test_the_state_stays(shard: Shard, then: tuple[str, ...]) -> None:
     assert shard.snapshot().state.status == status
 
 
+@pytest.mark.parametrize("closes", [0, LATE_MS])
+def test_a_later_closing_time_opens_a_sale_that_its_clock_closed(shard: Shard, closes: int) -> None:
+    shard.sell(("A", 5))
+    shard.pass_closing_time()
+    assert shard.reserve("0-first") == "CLOSED 1-4"
+
+    assert shard.run("reconfigure", "-", closes, "-").answer == "RECONFIGURED 1-5"
+    assert shard.reserve("0-first").startswith("RESERVED")
+
+
+def test_a_later_closing_time_does_not_end_a_pause(shard: Shard) -> None:
+    shard.sell(("A", 5))
+    shard.run("pause")
+    shard.pass_closing_time()
+    shard.run("reconfigure", "-", LATE_MS, "-")
+
+    assert shard.reserve("0-first") == "PAUSED 1-6"
+    assert shard.run("resume").words == ["RESUMED"]
+
+
 def test_a_new_hold_is_for_new_orders(shard: Shard) -> None:
     shard.sell(("A", 5), hold=HOUR_MS)
     old = shard.reserve("0-old")

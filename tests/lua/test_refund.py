@@ -53,6 +53,19 @@ def test_a_refund_that_is_due_moves_no_units(shard: Shard, units: str) -> None:
         assert shard.refund("0-first", way) == "REFUNDED 1-9 none refunded"
 
 
+@pytest.mark.parametrize("units", ["restock", "keep"])
+def test_a_refund_of_what_was_paid_after_it_was_given_up_moves_no_units(shard: Shard, units: str) -> None:
+    shard.sell(("A", 1))
+    shard.reserve("0-first")
+    shard.resolve("cancel", "0-first")
+    shard.resolve("confirm", "0-first")
+
+    assert shard.refund("0-first", units) == "REFUNDED 1-7 none"
+    assert shard.counters() == (1, 0, 0, 0)
+    for way in ("restock", "keep"):
+        assert shard.refund("0-first", way) == "REFUNDED 1-7 none refunded"
+
+
 def test_a_late_payment_can_be_refunded(shard: Shard) -> None:
     shard.sell(("A", 1), hold=SHORT_HOLD_MS)
     shard.expire("0-first")

@@ -78,6 +78,20 @@ def test_every_sale_that_is_not_closed_takes_it(shard: Shard, then: tuple[str, .
     assert shard.run("restock", "r-1", "add", "A", 1).answer == f"RESTOCKED {shard.head()} 6"
 
 
+@pytest.mark.parametrize("direction", ["add", "remove"])
+@pytest.mark.parametrize("then", [(), ("open 0",), ("open 0", "pause")])
+def test_a_sale_that_its_clock_closed_takes_none(shard: Shard, then: tuple[str, ...], direction: str) -> None:
+    shard.load(("A", 5))
+    for command in then:
+        shard.run(*command.split(" "))
+    shard.run("restock", "r-1", "add", "A", 1)
+    before = shard.head()
+    shard.pass_closing_time()
+
+    assert shard.run("restock", "r-2", direction, "A", 1).answer == f"WRONG_STATE {shard.head()} closed"
+    assert shard.run("restock", "r-1", "add", "A", 1).answer == f"RESTOCKED {before} 6 repeated"
+
+
 def test_a_sku_has_at_most_its_capacity(shard: Shard) -> None:
     shard.sell(("A", CAPACITY_MAX - 5))
     shard.pay("0-paid", "ann", "A", 2)

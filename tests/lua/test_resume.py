@@ -40,3 +40,27 @@ def test_a_second_time_is_refused(shard: Shard) -> None:
     shard.run("resume")
 
     assert shard.run("resume").answer == "WRONG_STATE 1-5 open"
+
+
+def test_a_sale_that_its_clock_closed_in_the_pause_does_not_resume(shard: Shard) -> None:
+    shard.sell(("A", 5))
+    shard.run("pause")
+    shard.pass_closing_time()
+
+    assert shard.run("resume").answer == "WRONG_STATE 1-5 closed"
+    assert shard.run("reserve", "0-first", "ann", "A", 1).answer == "CLOSED 1-5"
+
+
+def test_a_sale_that_would_open_by_its_clock_waits_for_it(shard: Shard) -> None:
+    shard.load(("A", 5), opens=shard.now_ms() + HOUR_MS)
+
+    assert shard.run("resume").answer == "WRONG_STATE 1-2 scheduled"
+    shard.run("pause")
+    shard.run("resume")
+    assert shard.run("resume").answer == "WRONG_STATE 1-4 scheduled"
+
+
+def test_a_sale_that_its_clock_opened_is_open(shard: Shard) -> None:
+    shard.load(("A", 5), opens=1_000)
+
+    assert shard.run("resume").answer == "WRONG_STATE 1-2 open"

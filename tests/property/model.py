@@ -57,6 +57,20 @@ class Model:
         """The newest position."""
         return f"1-{self.seq}" if self.seq else "0-0"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the closing time has passed."""
+        return 0 < self.closes_ms <= self.now_ms
+
+    @property
+    def state_now(self) -> str:
+        """What the sale does at this moment: its window counts as much as what people did."""
+        if self.is_over:
+            return "closed"
+        if self.state in {"", "paused", "closed"} or (self.state == "warm" and not self.opens_ms):
+            return self.state
+        return "scheduled" if self.now_ms < self.opens_ms else "open"
+
     def units(self, sku: str, *statuses: str, buyer: str = "") -> int:
         """Units of a SKU in orders of these statuses."""
         return sum(
@@ -106,13 +120,9 @@ class Model:
         return f"RESERVED {place} {until_ms}"
 
     def _why_closed(self) -> str:
-        if self.state in {"closed", "paused"}:
-            return self._refusal(self.state.upper())
-        if self.closes_ms and self.now_ms >= self.closes_ms:
-            return self._refusal("CLOSED")
-        if (self.state == "warm" and not self.opens_ms) or self.now_ms < self.opens_ms:
-            return self._refusal("NOT_OPEN", self.opens_ms)
-        return ""
+        if self.state_now in {"closed", "paused"}:
+            return self._refusal(self.state_now.upper())
+        return "" if self.state_now == "open" else self._refusal("NOT_OPEN", self.opens_ms)
 
     def _why_not(self, buyer: str, sku: str, quantity: int) -> str:
         if sku not in self.capacity:
@@ -138,7 +148,7 @@ class Model:
             return self._refusal("NOT_FOUND")
         if order.status == "held":
             return f"CONFIRMED {self._end(order, 'confirmed', '0')} 0"
-        if order.status == "expired":
+        if order.status in {"expired", "cancelled"}:
             return self._confirm_late(order)
         if order.status == "confirmed":
             return f"CONFIRMED {order.changed_at} {order.detail} confirmed"
@@ -148,7 +158,8 @@ class Model:
 
     def _confirm_late(self, order: Order) -> str:
         left = self.available(order.sku) >= order.quantity
-        if left and self.fits(order.buyer, order.sku, order.quantity):
+        wanted = order.status == "expired"
+        if wanted and left and self.fits(order.buyer, order.sku, order.quantity):
             return f"CONFIRMED {self._end(order, 'confirmed', '1')} 1"
         return f"REFUND_DUE {self._end(order, 'refund_due')} 0"
 

@@ -12,7 +12,7 @@ class OperatedModel(Model):
         """Answer a warm-up; (sku, quantity, limit) of each item follow the times."""
         window = self._window(int(opens), int(closes), int(hold))
         if self.state:
-            return self._refusal("ALREADY_LOADED", self.state)
+            return self._refusal("ALREADY_LOADED", self.state_now)
         items = list(zip(flat[::3], map(int, flat[1::3]), map(int, flat[2::3]), strict=True))
         if len({sku for sku, _, _ in items}) < len(items):
             raise Malformed
@@ -31,9 +31,8 @@ class OperatedModel(Model):
 
     def open(self, at_once: str) -> str:
         """Answer an opening."""
-        over = self.state == "warm" and 0 < self.closes_ms <= self.now_ms
-        if self.state != "warm" or over:
-            return self._refusal("WRONG_STATE", "closed" if over else self.state)
+        if self.state != "warm" or self.is_over:
+            return self._refusal("WRONG_STATE", self.state_now)
         if self.opens_ms == 0 or at_once == "1":
             self.opens_ms = min(self.opens_ms or self.now_ms, self.now_ms)
         self.state = "open"
@@ -41,12 +40,11 @@ class OperatedModel(Model):
 
     def pause(self) -> str:
         """Answer a pause."""
-        by_clock = self.state == "warm" and self.opens_ms > 0
-        return self._move("paused", "PAUSED", allowed=self.state == "open" or by_clock)
+        return self._move("paused", "PAUSED", allowed=self.state_now in {"scheduled", "open"})
 
     def resume(self) -> str:
         """Answer the end of a pause."""
-        return self._move("open", "RESUMED", allowed=self.state == "paused")
+        return self._move("open", "RESUMED", allowed=self.state_now == "paused")
 
     def close(self) -> str:
         """Answer the end of the sale."""
@@ -54,7 +52,7 @@ class OperatedModel(Model):
 
     def _move(self, state: str, word: str, *, allowed: bool) -> str:
         if not allowed:
-            return self._refusal("WRONG_STATE", self.state)
+            return self._refusal("WRONG_STATE", self.state_now)
         self.state = state
         return f"{word} {self._event()}"
 
@@ -88,7 +86,7 @@ class OperatedModel(Model):
         return answer
 
     def _why_no_restock(self, direction: str, sku: str, quantity: int) -> str:
-        if self.state == "closed":
+        if self.state_now == "closed":
             return self._refusal("WRONG_STATE", "closed")
         if sku not in self.capacity:
             return self._refusal("UNKNOWN_SKU")

@@ -14,6 +14,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from flashsale.cli.words import sale_state
+from flashsale.ids import START
+
 pytest.register_assert_rewrite("tests.lua.kit")
 
 from tests.lua.kit import HOUR_MS, Shard  # noqa: E402 - after the line above, or its asserts stay dumb
@@ -209,6 +212,14 @@ class Sale(RuleBasedStateMachine):
         if late:
             self.ask("confirm", [(name, "-") for name in late[-most:]], "head")
 
+    @rule(number=st.integers(0, 100), way=st.sampled_from(["restock", "keep"]), most=st.integers(1, 3))
+    def pay_what_was_given_up(self, number: int, way: str, most: int) -> None:
+        """A buyer gives an order up and pays all the same, and gets the money back."""
+        order = (self.named(number), "-")
+        self.ask("cancel", [order], "head")
+        self.ask("confirm", [order] * most, "head")
+        self.ask("refund", [(*order, way)], "head")
+
     # ------------------------------------------------------------------------------------------------- what must hold
 
     @invariant()
@@ -226,6 +237,13 @@ class Sale(RuleBasedStateMachine):
             assert sum(told) == stock.capacity == self.model.capacity[sku]
         for (buyer, sku), units in state.units.items():
             assert units == self.model.mine(buyer, sku)
+
+    @invariant()
+    def the_words_agree(self) -> None:
+        """`sale list` says of the sale what its scripts answer."""
+        snapshot = self.shard.snapshot()
+        self.model.now_ms = snapshot.now_ms
+        assert sale_state(snapshot, START) == (self.model.state_now or "defined")
 
 
 def test_random_histories_are_answered_as_promised_and_add_up(redis_url: str, clean_redis: object) -> None:

@@ -35,6 +35,10 @@ def removed(counters: Counters, quantity: int = 2, request: str = "r-1") -> t.St
     return t.StockRemoved(1, 150, "x", request, "A", quantity, *counters)
 
 
+def reconfigured(opens_ms: int, closes_ms: int) -> t.SaleReconfigured:
+    return t.SaleReconfigured(1, 1, "x", opens_ms, closes_ms, 60)
+
+
 def reserved(
     counters: Counters, quantity: int = 2, order: str = FIRST, *, at_ms: int = 150, sku: str = "A"
 ) -> t.OrderReserved:
@@ -79,6 +83,8 @@ CANCELLED: list[AnyEvent] = [*HELD, cancelled((5, 0, 0, 0))]
 EXPIRED: list[AnyEvent] = [*HELD, expired((5, 0, 0, 0))]
 LATE: list[AnyEvent] = [*EXPIRED, confirmed((3, 0, 2, 0), late=True)]
 DUE: list[AnyEvent] = [*EXPIRED, refund_due((5, 0, 0, 0))]
+DUE_AFTER_CANCEL: list[AnyEvent] = [*CANCELLED, refund_due((5, 0, 0, 0))]
 RESTOCKED: list[AnyEvent] = [*PAID, refunded((5, 0, 0, 0))]
 KEPT: list[AnyEvent] = [*PAID, refunded((3, 0, 0, 2), "keep")]
 SETTLED: list[AnyEvent] = [*DUE, refunded((5, 0, 0, 0), "none")]
+SETTLED_AFTER_CANCEL: list[AnyEvent] = [*DUE_AFTER_CANCEL, refunded((5, 0, 0, 0), "none")]

@@ -10,6 +10,7 @@ from tests.unit.history import (
     CLOSED,
     CLOSES,
     DUE,
+    DUE_AFTER_CANCEL,
     EXPIRED,
     FIRST,
     HELD,
@@ -23,6 +24,7 @@ from tests.unit.history import (
     RESUMED,
     SECOND,
     SETTLED,
+    SETTLED_AFTER_CANCEL,
     WARM,
     Counters,
     added,
@@ -30,6 +32,7 @@ from tests.unit.history import (
     cancelled,
     confirmed,
     loaded,
+    reconfigured,
     removed,
     reserved,
     stocked,
@@ -71,6 +74,23 @@ def test_the_life_of_a_sale(events: list[AnyEvent], status: str) -> None:
     assert fold(at(events)).status == status
 
 
+def test_after_its_closing_time_a_sale_may_be_reconfigured_or_closed() -> None:
+    over: list[AnyEvent] = [*OPEN, reconfigured(OPENS, 150)]
+
+    assert fold(at([*over, t.SaleClosed(1, 150, "x")])).status == "closed"
+    later = t.SaleReconfigured(1, 150, "x", OPENS, 151, 60)
+    assert fold(at([*over, later, added((7, 0, 0, 0))])).stock["A"].available == 7
+
+
+def test_a_sale_may_be_warmed_after_its_closing_time() -> None:
+    over: list[AnyEvent] = [
+        t.SaleLoaded(1, CLOSES, "x", OPENS, CLOSES, 60),
+        t.StockLoaded(1, CLOSES, "x", "A", 5, 0, 5, 0, 0, 0),
+    ]
+
+    assert fold(at(over)).status == "warm"
+
+
 def test_opening_says_from_when_on() -> None:
     assert fold(at(OPEN)).opens_ms == OPENS
 
@@ -106,9 +126,11 @@ def test_restocking_changes_available_and_capacity(event: AnyEvent, stock: Stock
         (EXPIRED, "expired", (5, 0, 0, 0), 0, ""),
         (LATE, "confirmed", (3, 0, 2, 0), 2, "late"),
         (DUE, "refund_due", (5, 0, 0, 0), 0, ""),
+        (DUE_AFTER_CANCEL, "refund_due", (5, 0, 0, 0), 0, ""),
         (RESTOCKED, "refunded", (5, 0, 0, 0), 0, "restock"),
         (KEPT, "refunded", (3, 0, 0, 2), 0, "keep"),
         (SETTLED, "refunded", (5, 0, 0, 0), 0, "none"),
+        (SETTLED_AFTER_CANCEL, "refunded", (5, 0, 0, 0), 0, "none"),
     ],
 )
 def test_the_life_of_an_order(

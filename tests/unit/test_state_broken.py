@@ -11,6 +11,7 @@ from tests.unit.history import (
     CLOSED,
     CLOSES,
     DUE,
+    DUE_AFTER_CANCEL,
     EXPIRED,
     FIRST,
     HELD,
@@ -30,6 +31,7 @@ from tests.unit.history import (
     confirmed,
     expired,
     loaded,
+    reconfigured,
     refund_due,
     refunded,
     removed,
@@ -50,6 +52,16 @@ GONE: list[tuple[list[AnyEvent], AnyEvent, str]] = [
     ([*OPEN, CLOSED], CLOSED, "sale.closed while closed"),
     ([*OPEN, CLOSED], t.SaleReconfigured(1, 1, "x", 1, 2, 3), "sale.reconfigured while closed"),
     (OPEN, t.SaleReconfigured(1, 1, "x", 1, 2, 3, (("B", 1),)), "SKU B was never loaded"),
+    # its closing time has passed
+    ([loaded(OPENS, CLOSES), stocked()], t.SaleOpened(1, CLOSES, "x", OPENS), "sale.opened at 200, after"),
+    ([loaded(OPENS, CLOSES), stocked()], t.SalePaused(1, CLOSES, "x"), "sale.paused at 200, after"),
+    ([loaded(OPENS, CLOSES), stocked(), PAUSED], t.SaleResumed(1, CLOSES, "x"), "sale.resumed at 200, after"),
+    (
+        [*WARM, reconfigured(OPENS, 150)],
+        added((7, 0, 0, 0)),
+        "stock.added at 150, after its closing time 150",
+    ),
+    ([*OPEN, reconfigured(OPENS, 140)], removed((3, 0, 0, 0)), "stock.removed at 150, after"),
     # stock
     (WARM, stocked(), "A was loaded before"),
     (WARM, added((2, 0, 0, 0), sku="B"), "SKU B was never loaded"),
@@ -94,6 +106,10 @@ GONE: list[tuple[list[AnyEvent], AnyEvent, str]] = [
     (PAID, expired((5, -2, 2, 0)), "which is confirmed"),
     (HELD, refund_due((3, 2, 0, 0)), "which is held"),
     (PAID, refund_due((3, 0, 2, 0)), "which is confirmed"),
+    (DUE_AFTER_CANCEL, refund_due((5, 0, 0, 0)), "which is refund_due"),
+    (RESTOCKED, refund_due((5, 0, 0, 0)), "which is refunded"),
+    (CANCELLED, confirmed((3, 0, 2, 0), late=True), "which is cancelled"),
+    (CANCELLED, refunded((5, 0, 0, 0), "none"), "which is cancelled"),
     (HELD, refunded((5, 2, -2, 0)), "which is held"),
     (RESTOCKED, refunded((7, 0, -2, 0)), "gives back more of A than they have"),
     (PAID, refunded((3, 0, 2, 0), "none"), "which is confirmed"),
@@ -128,10 +144,13 @@ def test_a_gap_a_repeat_or_another_epoch_stops_the_fold(place: Position) -> None
         evolve(fold(at(OPEN)), place, reserved((3, 2, 0, 0)))
 
 
-@pytest.mark.parametrize("place", [Position(1, 2), Position(2, 1), START])
-def test_a_log_begins_at_the_beginning(place: Position) -> None:
+@pytest.mark.parametrize(
+    ("place", "event"),
+    [(Position(1, 2), loaded()), (Position(2, 2), loaded()), (START, loaded()), (Position(2, 1), stocked())],
+)
+def test_a_log_begins_at_the_beginning(place: Position, event: AnyEvent) -> None:
     with pytest.raises(InvariantBroken, match="does not follow 0-0"):
-        evolve(ShardState(), place, loaded())
+        evolve(ShardState(), place, event)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,19 @@ from flashsale.events import RULES, AnyEvent, ShardState, evolve, type_name
 from flashsale.events import types as t
 from flashsale.ids import Position
 from flashsale.verify import verify
-from tests.unit.history import CANCELLED, DUE, EXPIRED, HELD, KEPT, LATE, PAID, RESTOCKED, SETTLED, WARM
+from tests.unit.history import (
+    CANCELLED,
+    DUE,
+    EXPIRED,
+    HELD,
+    KEPT,
+    LATE,
+    PAID,
+    RESTOCKED,
+    SETTLED,
+    SETTLED_AFTER_CANCEL,
+    WARM,
+)
 
 Record = dict[str, Any]
 
@@ -85,7 +97,8 @@ def busy_log(seed: int) -> list[Record]:
 
 
 @pytest.mark.parametrize(
-    "events", [WARM, HELD, PAID, CANCELLED, EXPIRED, LATE, DUE, RESTOCKED, KEPT, SETTLED]
+    "events",
+    [WARM, HELD, PAID, CANCELLED, EXPIRED, LATE, DUE, RESTOCKED, KEPT, SETTLED, SETTLED_AFTER_CANCEL],
 )
 def test_a_log_that_adds_up_has_no_violation(events: list[AnyEvent]) -> None:
     records = [record(Position(1, i), event) for i, event in enumerate(events, 1)]
