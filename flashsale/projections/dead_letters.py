@@ -87,7 +87,7 @@ def groups(connection: Connection, sale: str | None = None) -> list[ErrorGroup]:
         rows = connection.execute(
             query("dead_letters", "groups_of_errors"), {"sale_id": sale, "limit": LIST_MAX}
         )
-        return [ErrorGroup(*row[:-2], oldest=Position(*row[-2:])) for row in rows]
+        return [ErrorGroup(*[*row[:-2], Position(*row[-2:])]) for row in rows]
 
 
 def get(connection: Connection, shard: ShardId, position: Position) -> Letter:
@@ -100,10 +100,18 @@ def get(connection: Connection, shard: ShardId, position: Position) -> Letter:
             raise not_parked(shard, position)
         followers = connection.execute(query("dead_letters", "followers"), values).fetchall()
         acts = connection.execute(query("dead_letters", "audit"), values).fetchall()
+    kind, order_id, sku, error_class, error, attempts, first_ms, last_ms, body = row
     return Letter(
-        position,
-        *row[:-1],
-        body=bytes(row[-1]),
+        position=position,
+        kind=kind,
+        order_id=order_id,
+        sku=sku,
+        error_class=error_class,
+        error=error,
+        attempts=attempts,
+        first_ms=first_ms,
+        last_ms=last_ms,
+        body=bytes(body),
         followers=[Follower(Position(epoch, seq), kind, name) for epoch, seq, kind, name in followers],
         acts=[Act(*act) for act in acts],
     )

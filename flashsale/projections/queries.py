@@ -15,8 +15,7 @@ _SHARED = re.compile(r"^-- as in (?P<file>[a-z_]+)\.(?P<name>[a-z_]+) --$", re.M
 @cache
 def query(file: str, name: str) -> LiteralString:
     """The statement `name` of `sql/FILE.sql`, whole. Raises `KeyError` when there is none."""
-    whole = _SHARED.sub(lambda shared: query(shared["file"], shared["name"]), _load(file)[name])
-    return cast("LiteralString", whole)
+    return _SHARED.sub(lambda shared: query(shared["file"], shared["name"]), _load(file)[name])
 
 
 @cache

@@ -94,6 +94,7 @@ class _Retry:
     def __init__(self, connection: Connection, shard: ShardId, chosen: Chosen, actor: str) -> None:
         self._connection, self._chosen = connection, chosen
         self._values: dict[str, object] = {"sale_id": shard.sale, "shard": shard.shard, "by": actor}
+        self._takes_back = False
 
     def name(self) -> None:
         """Find out to which order or SKU events belong that could not be read when they were parked.
@@ -202,9 +203,10 @@ class _Retry:
         ).fetchall()
         kinds = {Position(epoch, seq): kind for epoch, seq, kind, _ in rows}
         # By its name an event is taken back from the discarded, and those that were discarded with it.
-        taken_back = self._chosen.position is not None and kinds.get(self._chosen.position) == "discarded"
+        if self._chosen.position is not None:
+            self._takes_back |= kinds.get(self._chosen.position) == "discarded"
         return [
-            _Parked(_read(epoch, seq, body), kind == "discarded" and not taken_back)
+            _Parked(_read(epoch, seq, body), kind == "discarded" and not self._takes_back)
             for epoch, seq, kind, body in rows
         ]
 
