@@ -58,7 +58,7 @@ def upgraded() -> Iterator[None]:
     """This release knows version 0 of every event."""
     with pytest.MonkeyPatch.context() as patch:
         for name in EVENT_TYPES:
-            patch.setitem(upcasters.UPCASTERS, (name, 0), lambda raw: [raw[0], 1, *raw[2:]])  # type: ignore[arg-type]  # it is a dict
+            patch.setitem(upcasters.UPCASTERS, (name, 0), lambda raw: [raw[0], 1, *raw[2:]])
         patch.setattr(codec, "_LIFTED_TYPES", {name for name, _ in upcasters.UPCASTERS})
         yield
 
@@ -120,7 +120,7 @@ def mend(desk: Desk, statements: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("batch_max", [1, 3, 10, 1_000])
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_retry_after_the_fix_ends_where_nothing_ever_failed(desk: Desk, seed: int, batch_max: int) -> None:
     run = Failing(desk, seed, batch_max)
     with upgraded():
