@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flashsale.cli import output, words
+from flashsale.cli.events import field_text
 
 if TYPE_CHECKING:
     from flashsale.ids import Position
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Followers that are shown one by one.
 FOLLOWERS_SHOWN = 10
+_SAID_ELSEWHERE = ("sale", "shard", "epoch", "seq", "body")
 
 
 def print_groups(groups: Sequence[ErrorGroup]) -> None:
@@ -47,13 +49,13 @@ def group_record(group: ErrorGroup) -> dict[str, Any]:
 def print_letter(shard: ShardId, letter: Letter, forecast: Retried | None) -> None:
     event = _event(shard, letter)
     known = {
-        name: value for name, value in event.items() if name not in ("sale", "shard", "epoch", "seq", "body")
+        name: value for name, value in event.items() if name not in _SAID_ELSEWHERE and value is not None
     }
     output.facts(
         [
             ("position", str(letter.position)),
             ("state", _state(letter.kind)),
-            *((name, _plain(value)) for name, value in known.items()),
+            *((name.removesuffix("_ms"), field_text(name, value)) for name, value in known.items()),
             ("as written", letter.body.decode(errors="backslashreplace")),
             ("error", f"{letter.error_class}: {letter.error}"),
             ("attempts", words.count(letter.attempts)),
@@ -160,9 +162,3 @@ def _whose(line: Retried) -> str:
     if line.order_id:
         return f"order {line.order_id}"
     return f"stock of {line.sku}" if line.sku else "event"
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
