@@ -36,3 +36,8 @@ def shard_keys(sale: str, shard: int) -> ShardKeys:
     return ShardKeys(
         f"{tag}:sale", f"{tag}:stock", f"{tag}:orders", f"{tag}:buyers", f"{tag}:holds", f"{tag}:events"
     )
+
+
+def dead_letters_key(sale: str, shard: int) -> str:
+    """The stream of dead letters. No script touches it: it is a copy, for others, of what Postgres holds."""
+    return f"fs:{{{sale}:{shard}}}:dead"

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from flashsale.errors import FlashsaleError, Halted, Unreachable
 from flashsale.ids import Position
-from flashsale.keys import GROUP, shard_keys
+from flashsale.keys import GROUP, dead_letters_key, shard_keys
 
 #: How long a read waits for news. A projector asked to stop leaves within this time.
 BLOCK_MS = 500
@@ -27,6 +27,9 @@ assert BLOCK_MS * 2 <= REPLY_TIMEOUT_MS
 
 #: Entries fetched by one read of a range.
 PAGE_MAX = 1_000
+
+#: About so many dead letters stay in their stream. It is a copy: Postgres has them all.
+DEAD_LETTERS_KEPT = 10_000
 
 #: Error replies by which Redis refuses for now: a replica that was a master, a full disk, too few replicas.
 _REFUSED_FOR_NOW = (
@@ -70,6 +73,15 @@ class Pending(NamedTuple):
     deliveries: int
 
 
+class DeadLetter(NamedTuple):
+    """An event that was parked, as other consumers read it."""
+
+    position: Position
+    body: bytes
+    error_class: str
+    error: str
+
+
 class ConsumerInfo(NamedTuple):
     name: str
     pending: int
@@ -109,15 +121,7 @@ class Log:
 
         Raises `Halted` when something else stands in its place.
         """
-        try:
-            info = self._call("XINFO", "STREAM", _key(shard))
-        except ResponseError as error:
-            if "no such key" in str(error):
-                return None
-            if "WRONGTYPE" in str(error):
-                raise Halted(f"the key of {shard}'s log has another type than flashsale gave it") from error
-            raise
-        return Position.parse(_flat(info)["last-generated-id"])
+        return self._last_id(_key(shard), f"{shard}'s log")
 
     def counted(self, shard: ShardId) -> Position | None:
         """The position of the newest event by the scripts' own count; None when there is no such record."""
@@ -210,6 +214,29 @@ class Log:
             ConsumerInfo(item["name"].decode(), int(item["pending"]), int(item["idle"])) for item in found
         ]
 
+    def last_dead_letter(self, shard: ShardId) -> Position | None:
+        """The position of the newest entry ever added to the stream of dead letters; None when there is no stream.
+
+        Raises `Halted` when something else stands in its place.
+        """
+        try:
+            return self._last_id(dead_letters_key(*shard), f"{shard}'s dead letters")
+        except ResponseError as error:
+            raise Halted(f"the stream of {shard}'s dead letters cannot be read: {error}") from error
+
+    def add_dead_letters(self, shard: ShardId, letters: Sequence[DeadLetter]) -> None:
+        """Add entries behind the newest one; one that another process added first is left out."""
+        key = dead_letters_key(*shard)
+        for letter in letters:
+            try:
+                self._call(
+                    "XADD", key, "MAXLEN", "~", DEAD_LETTERS_KEPT, str(letter.position),
+                    "e", letter.body, "error", letter.error, "class", letter.error_class,
+                )  # fmt: skip
+            except ResponseError as error:
+                if "equal or smaller" not in str(error):
+                    raise Halted(f"the stream of {shard}'s dead letters takes nothing: {error}") from error
+
     def server(self) -> Mapping[str, Any]:
         """INFO of the server, as redis-py reads it."""
         found: Mapping[str, Any] = self._guard(self._redis.info)
@@ -222,6 +249,17 @@ class Log:
         except ResponseError:
             return None
         return dict(values).get(name)
+
+    def _last_id(self, key: str, what: str) -> Position | None:
+        try:
+            info = self._call("XINFO", "STREAM", key)
+        except ResponseError as error:
+            if "no such key" in str(error):
+                return None
+            if "WRONGTYPE" in str(error):
+                raise Halted(f"the key of {what} has another type than flashsale gave it") from error
+            raise
+        return Position.parse(_flat(info)["last-generated-id"])
 
     def _group_call(self, *command: Any) -> Any:
         try:

@@ -85,7 +85,7 @@ def show(
     output.facts(
         [
             ("position", str(position)),
-            *((name.removesuffix("_ms"), _text(name, value)) for name, value in record.items()),
+            *((name.removesuffix("_ms"), field_text(name, value)) for name, value in record.items()),
             ("stored in", "Postgres" if event.archived else "the log only"),
             ("as written", event.body.decode(errors="backslashreplace")),
         ]
@@ -158,7 +158,7 @@ def _print(event: Shown, *, json: bool) -> None:
     else:
         fields = history.fields_of(event.event)
         rest = "  ".join(
-            f"{name.removesuffix('_ms')}={_text(name, value)}"
+            f"{name.removesuffix('_ms')}={field_text(name, value)}"
             for name, value in fields.items()
             if name not in _IN_FRONT
         )
@@ -169,7 +169,8 @@ def _print(event: Shown, *, json: bool) -> None:
 _IN_FRONT = ("v", "at_ms")
 
 
-def _text(name: str, value: object) -> str:
+def field_text(name: str, value: object) -> str:
+    """The value of an event's field, for people."""
     if name == "hold_ms" and isinstance(value, int):
         return words.span(value).replace(" ", "")
     if name.endswith("_ms") and isinstance(value, int):

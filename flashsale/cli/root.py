@@ -10,6 +10,7 @@ from flashsale import __version__
 from flashsale.cli import (
     config,
     db,
+    dead_letter,
     demo,
     dev,
     doctor,
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 for panel, groups in {
     SELL: {"sale": sale.app, "order": order.app, "events": events.app},
-    RUN: {"projector": projector.app, "sweeper": sweeper.app},
+    RUN: {"projector": projector.app, "sweeper": sweeper.app, "dead-letter": dead_letter.app},
     SET_UP: {"db": db.app, "dev": dev.app, "config": config.app},
 }.items():
     for name, group in groups.items():

@@ -85,8 +85,7 @@ def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attemp
             if len(part) > 1:
                 parts += _apart(part, len(part) // 2)
             else:
-                poison = Poison(type(error).__name__, _first_line(error), attempts)
-                total += park_row(connection, lease, part[0], poison)
+                total += park_row(connection, lease, part[0], refusal(error, attempts))
     return total
 
 
@@ -120,6 +119,7 @@ def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], pois
         "attempts": poison.attempts if poison else 1,
     }
     with connection.transaction():
+        connection.execute(query("apply", "lock_shard"), values)
         row = connection.execute(query("apply", "apply_batch"), values).fetchone()
         moved, archived, parked = row or (0, 0, 0)
         if not moved:
@@ -137,5 +137,7 @@ def _refuse_fork(connection: Connection, shard: ShardId, values: Mapping[str, ob
         raise Fork(f"FORK of {shard} at {Position(*found)}: Postgres holds another event there than Redis")
 
 
-def _first_line(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error).partition("\n")[0])[:500]
+def refusal(error: psycopg.Error, attempts: int) -> Poison:
+    """Why Postgres did not take an event."""
+    sentence = error.diag.message_primary or str(error).partition("\n")[0]
+    return Poison(type(error).__name__, sentence[:500], attempts)

@@ -8,12 +8,14 @@ from importlib.resources import files
 from typing import LiteralString, cast
 
 _NAME = re.compile(r"^-- (?P<name>[a-z_]+) --$", re.MULTILINE)
+#: What several statements must do alike stands once, as a block of its own.
+_SHARED = re.compile(r"^-- as in (?P<file>[a-z_]+)\.(?P<name>[a-z_]+) --$", re.MULTILINE)
 
 
 @cache
 def query(file: str, name: str) -> LiteralString:
-    """The statement `name` of `sql/FILE.sql`. Raises `KeyError` when there is none."""
-    return _load(file)[name]
+    """The statement `name` of `sql/FILE.sql`, whole. Raises `KeyError` when there is none."""
+    return _SHARED.sub(lambda shared: query(shared["file"], shared["name"]), _load(file)[name])
 
 
 @cache

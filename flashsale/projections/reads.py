@@ -25,7 +25,7 @@ class CheckpointRow(msgspec.Struct, frozen=True):
     holder: str | None
     #: time since the holder last said it lives; None when nobody ever led it
     heartbeat_age_ms: int | None
-    #: dead letters
+    #: dead letters that wait; not those that were discarded
     parked: int
 
     @property

@@ -18,6 +18,7 @@ from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows
 from flashsale.projections.batch import read_entry
 from flashsale.projections.catalog import founded_epoch
 from flashsale.projections.database import Connection
+from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
 from flashsale.projections.queries import query
 from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending
@@ -82,6 +83,8 @@ class ShardProjector:
         self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
         self._take_over(first_time=first_time)
         set_halted(self._connection, self.lease, None)
+        # What a predecessor parked, and died before it told others.
+        publish(self._connection, self._log, self.lease.shard)
         self.halted = None
         self.phase = Phase.BEHIND
 
@@ -260,7 +263,14 @@ class ShardProjector:
         return min(len(entries), self._batch_max)
 
     def _apply(self, batch: Sequence[Entry]) -> Applied:
-        """Apply one run; an entry that may be killing the process goes alone."""
+        """Apply one run, and tell others what of it was parked: after the commit, never before."""
+        done = self._write(batch)
+        if done.parked:
+            publish(self._connection, self._log, self.lease.shard)
+        return done
+
+    def _write(self, batch: Sequence[Entry]) -> Applied:
+        """Write one run; an entry that may be killing the process goes alone."""
         rows = [read_entry(entry) for entry in batch]
         if not any(row.position in self._suspects for row in rows):
             return apply_rows(self._connection, self.lease, rows)

@@ -20,6 +20,7 @@ SALE, SKU = "drop", "phone"
 #: Tables whose rows must stay as they are when a command is refused; of checkpoints, what a heartbeat does not change.
 STORED = (
     *("TABLE sales", "TABLE sale_items", "TABLE event_log", "TABLE orders", "TABLE stock", "TABLE parked"),
+    "TABLE dead_letter_audit",
     "SELECT sale_id, shard, epoch, seq, halted FROM checkpoint",
 )
 

@@ -16,7 +16,7 @@ from flashsale.projections.lease import acquire
 from flashsale.stream import Entry
 from tests.fixtures.read_side import ReadSide
 
-TABLES = ("event_log", "orders", "stock", "checkpoint", "parked")
+TABLES = ("event_log", "orders", "stock", "checkpoint", "parked", "dead_letter_audit")
 
 
 @dataclass

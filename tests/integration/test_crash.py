@@ -16,7 +16,9 @@ import pytest
 
 from flashsale.commands import Confirm
 from flashsale.ids import Position
+from flashsale.keys import dead_letters_key
 from flashsale.projections.database import connect
+from flashsale.projections.retry import Chosen, retry
 from tests.fixtures.meeting import Meeting
 from tests.fixtures.proxy import Mode, Proxy
 from tests.fixtures.read_side import ReadSide
@@ -123,6 +125,24 @@ def test_a_process_is_killed_between_commit_and_acknowledgement(
     wait_until(at_end(read_side), 20, "the second projector has settled it")
     read_side.assert_projected(shard)
     assert read_side.value("SELECT fence FROM checkpoint") == 2
+
+
+def test_a_process_is_killed_between_commit_and_the_stream_of_dead_letters(
+    read_side: ReadSide, start: Start, redis_proxy: Proxy
+) -> None:
+    shard = read_side.open_sale()
+    position = read_side.append(shard, "no event")
+    redis_proxy.behave(Mode.BLACK_HOLE, when=b"XADD")
+    first = start("p1", redis_proxy.url)
+    wait_until(lambda: redis_proxy.counts.swallowed, 20, "it tells of the dead letter")
+    kill(first)
+    assert read_side.rows("SELECT seq FROM parked") == [(position.seq,)]
+    assert read_side.redis.xlen(dead_letters_key(*shard)) == 0
+
+    start("p2")
+    wait_until(at_end(read_side), 20, "the second projector has settled it")
+    found = read_side.redis.execute_command("XRANGE", dead_letters_key(*shard), "-", "+")
+    assert [entry_id for entry_id, _ in found] == [str(position)]
 
 
 def test_holders_are_killed_one_after_the_other_under_load(read_side: ReadSide, start: Start) -> None:
@@ -237,3 +257,8 @@ def test_events_that_kill_the_process_are_tried_alone_and_parked_one_by_one(
     confirmed = read_side.rows("SELECT order_id FROM orders WHERE status = 'confirmed' ORDER BY 1")
     assert [order for (order,) in confirmed] == [order for order in orders if order not in guilty]
     assert len(read_side.archive(shard)) == 3 + 9 + 9
+
+    list(
+        retry(read_side.postgres, shard, Chosen(), actor="tests")
+    )  # the test is over: nothing kills any more
+    read_side.assert_projected(shard)

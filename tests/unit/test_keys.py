@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flashsale import ids
 from flashsale.errors import BadInput
-from flashsale.keys import ShardKeys, shard_keys
+from flashsale.keys import ShardKeys, dead_letters_key, shard_keys
 from flashsale.scripts import script, script_names
 
 sales = st.from_regex(ids.SALE_ID, fullmatch=True)
@@ -56,3 +56,9 @@ def test_two_shards_share_no_key(sale: str, other_sale: str, shard: int, other_s
 def test_every_script_names_them_in_this_order() -> None:
     for name in script_names():
         assert script(name).keys == ShardKeys._fields
+
+
+def test_dead_letters_stand_beside_the_log_and_no_script_knows_them() -> None:
+    key = dead_letters_key("black-friday", 3)
+    assert key == "fs:{black-friday:3}:dead"
+    assert key not in shard_keys("black-friday", 3)

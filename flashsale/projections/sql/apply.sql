@@ -2,18 +2,8 @@
 -- One batch of consecutive events of one shard: archive, orders, stock, dead letters and checkpoint, or nothing.
 -- The checkpoint row goes first: its lock and its fence let one writer through, and only from the place it believes in.
 -- Orders and stock are fed from the rows the archive did not have, one row a key, keys sorted: a repeat changes nothing.
-WITH batch AS MATERIALIZED (
-    SELECT *
-    FROM unnest(
-        %(epoch)b::int[], %(seq)b::bigint[], %(type)b::text[], %(version)b::int2[], %(at_ms)b::bigint[],
-        %(actor)b::text[], %(order_id)b::text[], %(buyer)b::text[], %(sku)b::text[], %(quantity)b::int[],
-        %(available)b::int[], %(held)b::int[], %(sold)b::int[], %(returned)b::int[], %(hold_until_ms)b::bigint[],
-        %(body)b::bytea[]
-    ) AS b (
-        epoch, seq, type, version, at_ms, actor, order_id, buyer, sku, quantity,
-        available, held, sold, returned, hold_until_ms, body
-    )
-),
+WITH
+-- as in apply.batch --
 moved AS (
     UPDATE checkpoint
     SET epoch = %(to_epoch)s, seq = %(to_seq)s, heartbeat_at = clock_timestamp()
@@ -65,6 +55,47 @@ parked_now AS (
 effective AS MATERIALIZED (
     SELECT * FROM archived WHERE (epoch, seq) NOT IN (SELECT epoch, seq FROM withheld)
 ),
+-- as in apply.effects --
+SELECT
+    (SELECT count(*) FROM moved) AS moved,
+    (SELECT count(*) FROM archived) AS archived,
+    (SELECT count(*) FROM parked_now) AS parked;
+
+-- forked --
+-- The first places where the archive holds another event than the batch does.
+SELECT b.epoch, b.seq
+FROM unnest(%(epoch)b::int[], %(seq)b::bigint[], %(body)b::bytea[]) AS b (epoch, seq, body)
+JOIN event_log e ON e.sale_id = %(sale_id)s AND e.shard = %(shard)s AND e.epoch = b.epoch AND e.seq = b.seq
+WHERE e.body <> b.body
+ORDER BY b.epoch, b.seq
+LIMIT 1;
+
+-- archived_body --
+-- The bytes of one archived event.
+SELECT body FROM event_log
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND epoch = %(epoch)s AND seq = %(seq)s;
+
+-- lock_shard --
+-- First, in a statement of its own: a writer that waited for another one must see what that one did.
+SELECT 1 FROM checkpoint WHERE sale_id = %(sale_id)s AND shard = %(shard)s FOR UPDATE;
+
+-- batch --
+-- Part of several statements: the rows given.
+batch AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        %(epoch)b::int[], %(seq)b::bigint[], %(type)b::text[], %(version)b::int2[], %(at_ms)b::bigint[],
+        %(actor)b::text[], %(order_id)b::text[], %(buyer)b::text[], %(sku)b::text[], %(quantity)b::int[],
+        %(available)b::int[], %(held)b::int[], %(sold)b::int[], %(returned)b::int[], %(hold_until_ms)b::bigint[],
+        %(body)b::bytea[]
+    ) AS b (
+        epoch, seq, type, version, at_ms, actor, order_id, buyer, sku, quantity,
+        available, held, sold, returned, hold_until_ms, body
+    )
+),
+
+-- effects --
+-- Part of several statements: what the rows `effective` do to stock and orders, and what `blocked_sku` keeps back.
 latest_stock AS (
     SELECT DISTINCT ON (sku) sku, epoch, seq, available, held, sold, returned
     FROM effective
@@ -85,6 +116,8 @@ stock_now AS (
     FROM latest_stock l
     LEFT JOIN resized r ON r.sku = l.sku
     LEFT JOIN stock before ON before.sale_id = %(sale_id)s AND before.sku = l.sku
+    -- Checks come before conflicts: an older event must not be measured against a newer capacity.
+    WHERE before.sku IS NULL OR (before.epoch, before.seq) < (l.epoch, l.seq)
     ORDER BY l.sku
     ON CONFLICT (sale_id, sku) DO UPDATE SET
         epoch = excluded.epoch, seq = excluded.seq, available = excluded.available, held = excluded.held,
@@ -117,21 +150,3 @@ orders_now AS (
         status = excluded.status, epoch = excluded.epoch, seq = excluded.seq, changed_ms = excluded.changed_ms
     WHERE (o.epoch, o.seq) < (excluded.epoch, excluded.seq)
 )
-SELECT
-    (SELECT count(*) FROM moved) AS moved,
-    (SELECT count(*) FROM archived) AS archived,
-    (SELECT count(*) FROM parked_now) AS parked;
-
--- forked --
--- The first places where the archive holds another event than the batch does.
-SELECT b.epoch, b.seq
-FROM unnest(%(epoch)b::int[], %(seq)b::bigint[], %(body)b::bytea[]) AS b (epoch, seq, body)
-JOIN event_log e ON e.sale_id = %(sale_id)s AND e.shard = %(shard)s AND e.epoch = b.epoch AND e.seq = b.seq
-WHERE e.body <> b.body
-ORDER BY b.epoch, b.seq
-LIMIT 1;
-
--- archived_body --
--- The bytes of one archived event.
-SELECT body FROM event_log
-WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND epoch = %(epoch)s AND seq = %(seq)s;

@@ -4,7 +4,10 @@ SELECT
     c.sale_id, c.shard, c.epoch, c.seq, c.founded_epoch, c.fence, c.halted,
     CASE WHEN a.pid IS NOT NULL THEN c.holder END AS holder,
     (extract(epoch FROM clock_timestamp() - c.heartbeat_at) * 1000)::bigint AS heartbeat_age_ms,
-    (SELECT count(*) FROM parked p WHERE p.sale_id = c.sale_id AND p.shard = c.shard) AS parked
+    (
+        SELECT count(*) FROM parked p
+        WHERE p.sale_id = c.sale_id AND p.shard = c.shard AND p.kind <> 'discarded'
+    ) AS parked
 FROM checkpoint c
 LEFT JOIN pg_stat_activity a ON a.pid = c.backend_pid AND a.backend_start = c.backend_start
 WHERE %(sale_id)s::text IS NULL OR c.sale_id = %(sale_id)s

@@ -1,0 +1,164 @@
+"""How dead letters are shown, to people and to programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flashsale.cli import output, words
+from flashsale.cli.events import field_text
+
+if TYPE_CHECKING:
+    from flashsale.ids import Position
+    from flashsale.projections.dead_letters import ErrorGroup, Letter
+    from flashsale.projections.retry import Retried
+    from flashsale.stream import ShardId
+
+#: Followers that are shown one by one.
+FOLLOWERS_SHOWN = 10
+_SAID_ELSEWHERE = ("sale", "shard", "epoch", "seq", "body")
+
+
+def print_groups(groups: Sequence[ErrorGroup]) -> None:
+    output.table(
+        ("sale", "#shard", "state", "oldest", "#events", "#followers", "#attempts", "first", "last", "error"),
+        (
+            (
+                group.sale,
+                str(group.shard),
+                _state(group.kind),
+                str(group.oldest),
+                words.count(group.events),
+                words.count(group.followers),
+                words.count(group.attempts),
+                words.when(group.first_ms),
+                words.when(group.last_ms),
+                f"{group.error_class}: {group.error}",
+            )
+            for group in groups
+        ),
+    )
+
+
+def group_record(group: ErrorGroup) -> dict[str, Any]:
+    return msgspec.structs.asdict(group) | {"state": _state(group.kind), "oldest": str(group.oldest)}
+
+
+def print_letter(shard: ShardId, letter: Letter, forecast: Retried | None) -> None:
+    event = _event(shard, letter)
+    known = {
+        name: value for name, value in event.items() if name not in _SAID_ELSEWHERE and value is not None
+    }
+    output.facts(
+        [
+            ("position", str(letter.position)),
+            ("state", _state(letter.kind)),
+            *((name.removesuffix("_ms"), field_text(name, value)) for name, value in known.items()),
+            ("as written", letter.body.decode(errors="backslashreplace")),
+            ("error", f"{letter.error_class}: {letter.error}"),
+            ("attempts", words.count(letter.attempts)),
+            ("first", words.when(letter.first_ms)),
+            ("last", words.when(letter.last_ms)),
+            ("followers", _followers(letter)),
+            *((act.action, _act(act)) for act in letter.acts),
+            ("a retry now", _forecast(forecast)),
+        ]
+    )
+
+
+def letter_record(shard: ShardId, letter: Letter, forecast: Retried | None) -> dict[str, Any]:
+    return msgspec.structs.asdict(letter) | {
+        "sale": shard.sale,
+        "shard": shard.shard,
+        "state": _state(letter.kind),
+        "position": str(letter.position),
+        "body": letter.body.decode(errors="replace"),
+        "event": _event(shard, letter),
+        "followers": [
+            {"position": str(follower.position), "kind": follower.kind, "type": follower.type}
+            for follower in letter.followers
+        ],
+        "retry": _retried_record(forecast) if forecast else None,
+    }
+
+
+def print_retried(line: Retried, *, dry_run: bool) -> None:
+    """One line of what became of a line of events."""
+    did = "would apply" if dry_run else "applied"
+    outcome = [f"{did} {_some(line.applied)}"] if line.applied else []
+    if line.refused:
+        again = f"{line.refused.error_class}: {line.refused.error}"
+        outcome.append(f"{line.refused.position} refused again, {again}")
+    if line.discarded:
+        outcome.append(f"{line.discarded} was discarded, what came later waits behind it")
+    output.line(f"{line.position!s:<8} {_whose(line):<28} {'; '.join(outcome)}")
+
+
+def retry_record(shard: ShardId, tried: Sequence[Retried], left: int, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "sale": shard.sale,
+        "shard": shard.shard,
+        "dry_run": dry_run,
+        "applied": sum(len(line.applied) for line in tried),
+        "left": left,
+        "tried": [_retried_record(line) for line in tried],
+    }
+
+
+def _retried_record(line: Retried) -> dict[str, Any]:
+    refused = line.refused
+    return {
+        "position": str(line.position),
+        "order_id": line.order_id,
+        "sku": line.sku,
+        "applied": [str(position) for position in line.applied],
+        "refused": refused and msgspec.structs.asdict(refused) | {"position": str(refused.position)},
+        "discarded": line.discarded and str(line.discarded),
+    }
+
+
+def _event(shard: ShardId, letter: Letter) -> dict[str, Any]:
+    """What the event says, as this version reads it."""
+    from flashsale import history
+    from flashsale.stream import Entry
+
+    return history.shown(shard, Entry(letter.position, letter.body), archived=True).record()
+
+
+def _state(kind: str) -> str:
+    return "discarded" if kind == "discarded" else "waiting"
+
+
+def _followers(letter: Letter) -> str:
+    found = [f"{follower.position} {follower.type or 'unreadable'}" for follower in letter.followers]
+    more = len(found) - FOLLOWERS_SHOWN
+    return ", ".join(found[:FOLLOWERS_SHOWN]) + (f" and {more:,} more" if more > 0 else "") or "none"
+
+
+def _act(act: Any) -> str:
+    why = f": {act.reason}" if act.reason else f", parked for {act.error_class}"
+    return f"{words.when(act.at_ms)} by {act.actor}{why}"
+
+
+def _forecast(line: Retried | None) -> str:
+    if line is None:
+        return "finds it no longer parked"
+    if line.refused:
+        refused = f"refuses {line.refused.position} again, {line.refused.error_class}: {line.refused.error}"
+        return f"applies {_some(line.applied)}, {refused}" if line.applied else refused
+    if line.discarded:
+        return f"stops at {line.discarded}, which was discarded"
+    return f"applies {_some(line.applied)}"
+
+
+def _some(positions: Sequence[Position]) -> str:
+    more = len(positions) - 1
+    return str(positions[0]) + (f" and {words.count(more, 'followers')}" if more else "")
+
+
+def _whose(line: Retried) -> str:
+    if line.order_id:
+        return f"order {line.order_id}"
+    return f"stock of {line.sku}" if line.sku else "event"
