@@ -91,17 +91,18 @@ def price_minor(definition: SaleDefinition, sku: str) -> int | None:
     return next((item.unit_price_minor for item in definition.items if item.sku == sku), None)
 
 
-def sale_state(snapshot: Snapshot, checkpoint: Position) -> str:
+def sale_state(snapshot: Snapshot, checkpoint: Position, *, archived: bool = False) -> str:
     """What the sale does now, the clock's decisions included.
 
-    defined (not warm), lost (Postgres has events that Redis lacks), warm, scheduled, open, paused or closed.
+    defined (not warm), lost (Postgres has events that Redis lacks), warm, scheduled, open, paused, closed or archived.
+    `archived`: Postgres says that nothing of it need be in Redis.
     """
     state, now_ms = snapshot.state, snapshot.now_ms
     if snapshot.state.position < checkpoint:
-        return "lost"
+        return "archived" if archived else "lost"
     if not snapshot.is_loaded:
         return "defined"
-    if state.status in ("paused", "closed"):
+    if state.status in ("paused", "closed", "archived"):
         return state.status
     if 0 < state.closes_ms <= now_ms:
         return "closed"

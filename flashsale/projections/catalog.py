@@ -70,6 +70,19 @@ def shards(connection: Connection) -> dict[ShardId, Position]:
         return {ShardId(sale, shard): Position(epoch, seq) for sale, shard, epoch, seq in rows}
 
 
+def running_shards(connection: Connection) -> dict[ShardId, Position]:
+    """The same without the sales that are archived: what daemons look after."""
+    with errors_told():
+        rows = connection.execute(query("catalog", "running_shards"))
+        return {ShardId(sale, shard): Position(epoch, seq) for sale, shard, epoch, seq in rows}
+
+
+def mark_archived(connection: Connection, sale: str, *, archived: bool) -> None:
+    """Have projectors and sweepers leave a sale alone, or look after it again. A repeat changes nothing."""
+    with errors_told():
+        connection.execute(query("catalog", "mark_archived"), {"sale_id": sale, "archived": archived})
+
+
 def reconfigure(
     connection: Connection, sale: str, *, opens_ms: int | None, closes_ms: int | None, hold_ms: int | None
 ) -> None:

@@ -25,6 +25,8 @@ class CheckpointRow(msgspec.Struct, frozen=True):
     heartbeat_age_ms: int | None
     #: dead letters
     parked: int
+    #: the sale is over: Redis has nothing of it any more, or soon will not
+    archived: bool = False
 
 
 class StockRow(msgspec.Struct, frozen=True):
@@ -66,9 +68,9 @@ def checkpoints(connection: Connection, sale: str | None = None) -> list[Checkpo
         rows = connection.execute(query("read", "checkpoints"), {"sale_id": sale})
         return [
             CheckpointRow(
-                ShardId(sale_id, shard), Position(epoch, seq), fence, halted, holder, age_ms, parked
+                ShardId(sale_id, shard), Position(epoch, seq), fence, halted, holder, age_ms, parked, archived
             )
-            for sale_id, shard, epoch, seq, fence, halted, holder, age_ms, parked in rows
+            for sale_id, shard, epoch, seq, fence, halted, holder, age_ms, parked, archived in rows
         ]
 
 
@@ -88,6 +90,13 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
         archived_events=counted[0] if counted else 0,
         parked=row.parked,
     )
+
+
+def stock(connection: Connection, shard: ShardId) -> list[StockRow]:
+    """The counters of every SKU as Postgres knows them, sorted by SKU."""
+    with errors_told():
+        values = {"sale_id": shard.sale, "shard": shard.shard}
+        return [StockRow(*row) for row in connection.execute(query("read", "stock"), values)]
 
 
 def order(connection: Connection, sale: str, order_id: str) -> OrderRow | None:
@@ -123,6 +132,19 @@ def events(connection: Connection, shard: ShardId, after: Position, limit: int) 
     }
     with errors_told():
         return _entries(connection.execute(query("read", "events"), values).fetchall())
+
+
+def events_before(connection: Connection, shard: ShardId, before: Position, limit: int) -> list[Entry]:
+    """The newest archived events before a position, oldest first."""
+    values = {
+        "sale_id": shard.sale,
+        "shard": shard.shard,
+        "epoch": before.epoch,
+        "seq": before.seq,
+        "limit": limit,
+    }
+    with errors_told():
+        return _entries(connection.execute(query("read", "events_before"), values).fetchall())[::-1]
 
 
 def _order(row: TupleRow) -> OrderRow:

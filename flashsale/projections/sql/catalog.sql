@@ -30,6 +30,19 @@ SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales
 -- Every shard with the position up to which it is applied: the fence a new client begins with.
 SELECT sale_id, shard, epoch, seq FROM checkpoint ORDER BY sale_id, shard;
 
+-- running_shards --
+-- The shards that a sweeper looks after.
+SELECT c.sale_id, c.shard, c.epoch, c.seq
+FROM checkpoint c
+JOIN sales s ON s.sale_id = c.sale_id
+WHERE s.archived_at IS NULL
+ORDER BY c.sale_id, c.shard;
+
+-- mark_archived --
+-- The first time stays: a repeat after a lost reply is the same archiving.
+UPDATE sales SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END
+WHERE sale_id = %(sale_id)s;
+
 -- update_sale --
 -- Keep the definition in step with a reconfigured sale.
 UPDATE sales
