@@ -45,7 +45,7 @@ def test_a_repeat_gets_the_same_answer(shard: Shard, over: str) -> None:
     assert shard.run("archive", "0-0").answers == first.answers
 
 
-@pytest.mark.parametrize("name", [name for name in LATER_WRITERS if name != "trim"])
+@pytest.mark.parametrize("name", LATER_WRITERS)
 def test_every_late_command_is_told(shard: Shard, over: str, name: str) -> None:
     shard.run("archive", over)
     count = 2 if name in BATCHES else 1
