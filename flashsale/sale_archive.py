@@ -53,7 +53,7 @@ def archive(
     if found.drifts:
         first = found.drifts[0]
         raise DriftFound(
-            f"sale {shard.sale}: log, Redis and Postgres disagree in {len(found.drifts):,} places, first about "
+            f"sale {shard.sale}: log, Redis and Postgres disagree in {len(found.drifts):,} place(s), first about "
             f"{first.kind} {first.key}: log {first.log}, Redis {first.redis}, Postgres {first.postgres}"
         )
     left = trim(client, log, connection, shard, keep=0)

@@ -192,7 +192,11 @@ class Projector:
 
     def _drop(self, shard: ShardId) -> None:
         del self._led[shard]
-        log.warning("another projector leads this shard now, or its sale is archived", action="lease_lost", shard=str(shard))
+        log.warning(
+            "another projector leads this shard now, or its sale is archived",
+            action="lease_lost",
+            shard=str(shard),
+        )
 
     def _start(self, projector: ShardProjector) -> Applied:
         shard = projector.lease.shard

@@ -157,7 +157,7 @@ def test_drift_is_refused_and_named(read_side: ReadSide, closed: ShardId) -> Non
     read_side.postgres.execute("UPDATE orders SET status = 'cancelled' WHERE order_id LIKE '%1'")
 
     with pytest.raises(
-        DriftFound, match="disagree in 1 places, first about order 0-order-00000001: log confirmed"
+        DriftFound, match="disagree in 1 place.s., first about order 0-order-00000001: log confirmed"
     ):
         end(read_side, closed)
     assert len(read_side.entries(closed)) == 14
