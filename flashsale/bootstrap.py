@@ -101,8 +101,11 @@ class Parts:
 
         return Log(self.urls().redis_url)
 
-    def projector(self, name: str, daemon: Daemon) -> Projector:
+    def projector(self, name: str, daemon: Daemon, keep: int | None = None) -> Projector:
+        """A projector; with `keep`, it trims the logs of its shards down to that many events."""
+        from flashsale.client import Client
         from flashsale.projections.projector import Projector
+        from flashsale.trim import Trimmer
 
         redis_url, postgres_url = self.urls()
         return Projector(
@@ -112,6 +115,7 @@ class Parts:
             batch_max=self.settings.batch_max,
             max_rate=self.settings.max_rate or None,
             wait=daemon.wait,
+            trim=None if keep is None else Trimmer(Client(redis_url, by=name), keep),
         )
 
     def sweeper(self, name: str, daemon: Daemon) -> Sweeper:
@@ -125,7 +129,7 @@ class Parts:
 
         def shards() -> dict[ShardId, Position]:
             with self.postgres() as connection:
-                return catalog.fences(connection)
+                return catalog.fences(connection, running=True)
 
         return Sweeper(Client(redis_url, by=name), shards, daemon.wait)
 

@@ -58,19 +58,19 @@ def entries(
 ) -> Iterator[Entry]:
     """Entries after a position, up to another one: from the stream what it holds, from the archive what it does not."""
     reached = after
-    first = log.entries(shard, after, up_to=up_to, count=1)
-    # Before what was trimmed from the stream, then the stream, then whatever it lost and the archive still has.
-    if not first or not reached.precedes(first[0].position):
-        before = first[0].position if first else None
-        for entry in _archived(connection, shard, reached, up_to):
-            if before is not None and entry.position >= before:
-                break
-            yield entry
-            reached = entry.position
-    while page := log.entries(shard, reached, up_to=up_to):
+    while True:
+        page = log.entries(shard, reached, up_to=up_to)
+        # What lies before the page was trimmed, perhaps while the page before it was read; or the stream lost it. After
+        # the last page comes whatever the stream lost and the archive still has.
+        if not page or not reached.precedes(page[0].position):
+            for entry in _archived(connection, shard, reached, up_to):
+                if page and entry.position >= page[0].position:
+                    break
+                yield entry
+        if not page:
+            return
         yield from page
         reached = page[-1].position
-    yield from _archived(connection, shard, reached, up_to)
 
 
 def whole(
@@ -85,6 +85,14 @@ def whole(
         yield shown(shard, entry, archived=entry.position <= at)
 
 
+def follow(log: Log, connection: Connection, shard: ShardId, after: Position) -> list[Entry]:
+    """Wait a while for entries after a position; also those that were trimmed before this reader came to them."""
+    page = log.wait(shard, after)
+    if not page or after.precedes(page[0].position):
+        return page
+    return list(entries(log, connection, shard, after, page[-1].position))
+
+
 def newest(log: Log, connection: Connection, shard: ShardId, number: int) -> list[Shown]:
     """The newest events, oldest first."""
     entries = log.newest(shard, number)
@@ -92,10 +100,9 @@ def newest(log: Log, connection: Connection, shard: ShardId, number: int) -> lis
     found = [shown(shard, entry, archived=entry.position <= at) for entry in entries]
     missing = number - len(found)
     first = entries[0].position if entries else Position(at.epoch, at.seq + 1)
-    if missing and first.seq > 1:  # trimmed from the stream, or lost with it
-        after = Position(first.epoch, max(0, first.seq - 1 - missing))
-        archived = reads.events(connection, shard, after, missing)
-        found = [shown(shard, entry, archived=True) for entry in archived if entry.position < first] + found
+    if missing:  # trimmed from the stream, or lost with it
+        before = reads.events_before(connection, shard, first, missing)
+        found = [shown(shard, entry, archived=True) for entry in before] + found
     return found
 
 

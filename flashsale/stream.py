@@ -88,6 +88,12 @@ class ConsumerInfo(NamedTuple):
     idle_ms: int
 
 
+class GroupInfo(NamedTuple):
+    name: str
+    #: everything up to here it has got and acknowledged
+    acknowledged: Position
+
+
 class NoGroup(FlashsaleError):
     """The stream or its consumer group is gone: a flush, a failover, a deletion, a key of another type."""
 
@@ -139,6 +145,10 @@ class Log:
     def newest(self, shard: ShardId, count: int) -> list[Entry]:
         """The newest `count` entries, oldest first."""
         return _entries(self._call("XREVRANGE", _key(shard), "+", "-", "COUNT", count))[::-1]
+
+    def length(self, shard: ShardId) -> int:
+        """How many entries the stream holds now; what was trimmed does not count."""
+        return int(self._group_call("XLEN", _key(shard)))
 
     def wait(
         self, shard: ShardId, after: Position, block_ms: int = BLOCK_MS, count: int = PAGE_MAX
@@ -236,6 +246,18 @@ class Log:
             except ResponseError as error:
                 if "equal or smaller" not in str(error):
                     raise Halted(f"the stream of {shard}'s dead letters takes nothing: {error}") from error
+
+    def groups(self, shard: ShardId) -> list[GroupInfo]:
+        """Every consumer group of the stream, also those of others. Raises `NoGroup` when there is no stream."""
+        found = []
+        for raw in self._group_call("XINFO", "GROUPS", _key(shard)):
+            group = _flat(raw)
+            reached = Position.parse(group["last-delivered-id"])
+            for oldest, *_ in self._group_call("XPENDING", _key(shard), group["name"], "-", "+", 1):
+                pending = Position.parse(oldest)
+                reached = min(reached, pending._replace(seq=pending.seq - 1))
+            found.append(GroupInfo(group["name"].decode(errors="backslashreplace"), reached))
+        return found
 
     def server(self) -> Mapping[str, Any]:
         """INFO of the server, as redis-py reads it."""

@@ -23,6 +23,8 @@ if closes_ms > 0 and closes_ms <= opens_ms then invalid('closes_ms') end
 local now = now_ms()
 local sale, refused = read_sale(keys.sale, fence)
 -- LOG_REGRESSED also when nothing is there but somebody has seen events: a second beginning would sell it all again.
+-- An archived sale is over: to whoever warms it, it was loaded before.
+if refused == 'ARCHIVED' then refused = nil end
 if refused ~= 'NOT_LOADED' then
   local state = refused and '' or ' ' .. state_now(sale, now)
   return {position(sale), now, (refused or 'ALREADY_LOADED') .. ' ' .. position(sale) .. state}

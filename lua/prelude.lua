@@ -50,8 +50,9 @@ local function whole(text, what)
   return tonumber(text)
 end
 
--- The head of the sale, and the word that refuses everything: NOT_LOADED (missing is closed, never empty stock) or
--- LOG_REGRESSED (a caller has seen a later event than this log holds: a flush, a failover or a restore lost it).
+-- The head of the sale, and the word that refuses everything: NOT_LOADED (missing is closed, never empty stock),
+-- LOG_REGRESSED (a caller has seen a later event than this log holds: a flush, a failover or a restore lost it) or
+-- ARCHIVED (the sale is over, and only Postgres has it).
 local function read_sale(key, fence)
   local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
   if not fence_epoch then invalid('fence') end
@@ -59,6 +60,8 @@ local function read_sale(key, fence)
   if not (field[1] or field[2] or field[5] or field[6]) then
     return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'
   end
+  -- Of an archived sale only state, epoch and seq are left.
+  if field[1] == 'archived' then field[2], field[3], field[4] = '0', '0', '0' end
   local sale = {
     state = field[1] or corrupt('sale state'),
     opens_ms = whole(field[2], 'sale opens_ms'),
@@ -68,7 +71,9 @@ local function read_sale(key, fence)
     seq = whole(field[6], 'sale seq'),
   }
   fence_epoch, fence_seq = tonumber(fence_epoch), tonumber(fence_seq)
-  if not field[7] and (sale.epoch < fence_epoch or (sale.epoch == fence_epoch and sale.seq < fence_seq)) then
+  local is_behind = sale.epoch < fence_epoch or (sale.epoch == fence_epoch and sale.seq < fence_seq)
+  if sale.state == 'archived' then return sale, is_behind and 'LOG_REGRESSED' or 'ARCHIVED' end
+  if is_behind and not field[7] then
     -- The first caller who can prove the loss halts the sale for all: those who have seen less would sell again what
     -- the lost events had sold. Only `found` ends it.
     field[7] = fence
@@ -158,6 +163,37 @@ local function log_is_whole(events_key, sale)
     end
   end
   return false
+end
+
+-- Whether position `a` comes after position `b`; both as epoch-seq.
+local function is_after(a, b)
+  local a_epoch, a_seq = string.match(a, '^(%d+)%-(%d+)$')
+  local b_epoch, b_seq = string.match(b, '^(%d+)%-(%d+)$')
+  a_epoch, a_seq, b_epoch, b_seq = tonumber(a_epoch), tonumber(a_seq), tonumber(b_epoch), tonumber(b_seq)
+  return a_epoch > b_epoch or (a_epoch == b_epoch and a_seq > b_seq)
+end
+
+-- A consumer group that has not acknowledged all of `entries`, the oldest of the log, and how many it has not: those
+-- that it never got, and those that a consumer, dead or slow, still has in hand. '-' when there is no group at all:
+-- then nobody has acknowledged anything. nil when every group has.
+local function who_lacks(events_key, entries, up_to)
+  local groups = redis.call('XINFO', 'GROUPS', events_key)
+  if #groups == 0 and #entries > 0 then return '-', #entries end
+  for i = 1, #groups do
+    local group = {}
+    for j = 1, #groups[i], 2 do group[groups[i][j]] = groups[i][j + 1] end
+    local lacking, n = {}, 0
+    for _, pending in ipairs(redis.call('XPENDING', events_key, group.name, '-', up_to, 1000)) do
+      lacking[pending[1]], n = true, n + 1
+    end
+    for j = 1, #entries do
+      local id = entries[j][1]
+      if not lacking[id] and is_after(id, group['last-delivered-id']) then n = n + 1 end
+    end
+    -- A name may hold anything, an answer may not.
+    if n > 0 then return (string.gsub(group.name, '[^%w_.:-]', '?')), n end
+  end
+  return nil
 end
 
 -- What a batch is about to write, collected while it decides.

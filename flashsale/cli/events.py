@@ -50,7 +50,7 @@ def tail(
         output.flush()
         reached = events[-1].position if events else shop.log.head(shard) or START
         while True:
-            for entry in shop.log.wait(shard, reached):
+            for entry in history.follow(shop.log, shop.connection, shard, reached):
                 _print(history.shown(shard, entry, archived=False), json=json)
                 reached = entry.position
             output.flush()

@@ -108,13 +108,11 @@ def read(shop: Shop, sale: str, order_id: str) -> OrderView:
 
 def _only_in_stream(shop: Shop, shard: ShardId, order_id: str, after: Position) -> list[Shown]:
     found = []
-    while page := shop.log.entries(shard, after):
-        for entry in page:
-            if order_id.encode() in (entry.body or b""):  # few of many: the others need not be decoded
-                event = history.shown(shard, entry, archived=False)
-                if event.event is None or getattr(event.event, "order_id", "") == order_id:
-                    found.append(event)
-        after = page[-1].position
+    for entry in history.entries(shop.log, shop.connection, shard, after):
+        if order_id.encode() in (entry.body or b""):  # few of many: the others need not be decoded
+            event = history.shown(shard, entry, archived=False)
+            if event.event is None or getattr(event.event, "order_id", "") == order_id:
+                found.append(event)
     return found
 
 

@@ -33,6 +33,12 @@ def run(
     batch_max: Annotated[
         str | None, typer.Option(metavar="N", help="Events in one transaction at most.")
     ] = None,
+    trim: Annotated[
+        bool, typer.Option("--trim", help="Take off the log what Postgres has and every group acknowledged.")
+    ] = False,
+    keep: Annotated[
+        str | None, typer.Option(metavar="N", help="With --trim: events that stay in each log (1000).")
+    ] = None,
 ) -> int:
     """Run a projector until it is told to stop.
 
@@ -41,6 +47,8 @@ def run(
     """
     from flashsale.daemon import Daemon
 
+    if keep is not None and not trim:
+        raise values.Usage("--keep says what --trim leaves: give both, or neither")
     if len(ids.actor(name, "name")) > NAME_LENGTH_MAX:
         raise BadInput("name", name, f"use at most {NAME_LENGTH_MAX} characters")
     session = session.with_flags(
@@ -49,7 +57,7 @@ def run(
     )
     session.configure_log()
     daemon = Daemon(name)
-    projector = session.parts.projector(name, daemon)
+    projector = session.parts.projector(name, daemon, values.keep(keep) if trim else None)
     return daemon.run(projector.step, projector.close)
 
 
@@ -62,7 +70,8 @@ class ShardStatus(msgspec.Struct, frozen=True):
 
     sale: str
     shard: int
-    #: ok, behind, idle (nobody applies it, nothing to apply), waiting (nobody applies it, and should), halted or lost
+    #: ok, behind, idle (nobody applies it, nothing to apply), waiting (nobody applies it, and should), halted, lost or
+    #: archived
     state: str
     log_head: str
     checkpoint: str
@@ -119,7 +128,8 @@ def status(session: Session, json: Json = False) -> int:
 def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
     from flashsale import history
 
-    head = shop.log.head(row.shard) or START
+    # The log of an archived sale ended where Postgres has it, and is gone.
+    head = row.checkpoint if row.archived else shop.log.head(row.shard) or START
     lag_events = (
         history.count_after(shop.log, row.shard, row.checkpoint, head) if head > row.checkpoint else 0
     )
@@ -139,6 +149,8 @@ def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
 
 
 def _state(row: CheckpointRow, head: Position, lag_events: int) -> str:
+    if row.archived:
+        return "archived"
     if head < row.reached:
         return "lost"
     if row.halted:

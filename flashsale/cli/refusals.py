@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from flashsale.cli import output, words
 from flashsale.commands import Answer, Code
 from flashsale.errors import FlashsaleError, Halted, NotFound, RefusedByState, UnknownOutcome
@@ -29,6 +31,7 @@ _DETAILS = {
     Code.NOT_ENOUGH: "available",
     Code.OVER_CAPACITY: "available",
     Code.CONFLICT: "units",
+    Code.HOLDS_OPEN: "holds",
 }
 
 #: What can be done with an order of this status.
@@ -50,6 +53,7 @@ _SALE_NEEDS = {
     "closed": ("a sale that is not closed", "closed"),
     "restocked": ("a sale that is not closed", ""),
     "reconfigured": ("a sale that is not closed for good", ""),
+    "archived": ("a closed sale", "archived"),
 }
 
 #: How the window is moved that made a sale what it is.
@@ -85,6 +89,8 @@ def record(answer: Answer, asked: Asked) -> dict[str, Any]:
 def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleError:
     """The exception that a refusal becomes on the command line."""
     sale = asked.sale
+    if answer.code in (Code.NOT_LOADED, Code.LOG_REGRESSED) and _is_archived(sale, connection):
+        answer = msgspec.structs.replace(answer, code=Code.ARCHIVED)  # Redis lost the tombstone, too
     if answer.code is Code.NOT_LOADED:
         return _not_warm(sale, connection)
     if answer.code is Code.LOG_REGRESSED:
@@ -95,6 +101,12 @@ def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleE
         what = asked.sku or "one of these SKUs"
         return NotFound(f"sale {sale} does not sell {what}; `flashsale sale show {sale}` lists what it sells")
     return RefusedByState(_SENTENCES[answer.code](answer, asked))
+
+
+def _is_archived(sale: str, connection: Connection) -> bool:
+    from flashsale.projections import reads
+
+    return any(row.archived for row in reads.checkpoints(connection, sale))
 
 
 def _lost(sale: str) -> FlashsaleError:
@@ -179,6 +191,17 @@ _SENTENCES: dict[Code, Callable[[Answer, Asked], str]] = {
     Code.CLOSED: lambda _, asked: f"sale {asked.sale} is closed",
     Code.ALREADY_LOADED: lambda answer, asked: (
         f"sale {asked.sale} was warmed before; it is {answer.detail} now"
+    ),
+    Code.ARCHIVED: lambda _, asked: (
+        f"sale {asked.sale} is archived: it is over, Postgres has its books, and nothing of it can be changed any more"
+    ),
+    Code.HOLDS_OPEN: lambda answer, asked: (
+        f"{words.count(int(answer.detail), 'orders')} of sale {asked.sale} {'is' if answer.detail == '1' else 'are'} "
+        "still held: let them be paid, cancelled or expire (`flashsale sweeper run`)"
+    ),
+    Code.NOT_PROVEN: lambda _, asked: f"something happened to sale {asked.sale} meanwhile: repeat it",
+    Code.NOT_ACKNOWLEDGED: lambda answer, asked: (
+        f"group {answer.detail} has not acknowledged {words.count(int(answer.status), 'events')} of sale {asked.sale}"
     ),
     Code.OVER_CAPACITY: lambda _, asked: f"{asked.sku} would have more than 1,000,000,000 units",
 }

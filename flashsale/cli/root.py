@@ -20,6 +20,7 @@ from flashsale.cli import (
     projector,
     sale,
     sweeper,
+    trim,
     verify,
 )
 
@@ -46,6 +47,7 @@ for panel, groups in {
         app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
 app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
+app.command("trim", rich_help_panel=RUN)(trim.trim)
 app.command("verify", rich_help_panel=RUN)(verify.verify)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from flashsale import ids
-from flashsale.cli import output, refusals, sale_views, sale_watch, values, words
+from flashsale.cli import output, refusals, sale_archive, sale_views, sale_watch, values, words
 from flashsale.cli.refusals import Asked
 from flashsale.cli.session import Json, SaleId, Session, Shop, shared
 from flashsale.commands import Answer, Close, Code, Open, Pause, Reconfigure, Restock, Resume, SaleRequest
@@ -265,6 +265,7 @@ def _decided(
         return answer
 
 
+app.command("archive")(sale_archive.archive)
 app.command("list")(sale_views.list_sales)
 app.command("show")(sale_views.show)
 app.command("watch")(sale_watch.watch)

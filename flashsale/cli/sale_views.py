@@ -10,12 +10,13 @@ import msgspec
 from flashsale import ids
 from flashsale.cli import output, words
 from flashsale.cli.session import Json, SaleId, Session, Shop, shared
-from flashsale.events import Stock
+from flashsale.events import ShardState, Stock
 
 if TYPE_CHECKING:
     from flashsale.commands import Snapshot
     from flashsale.definition import SaleDefinition
     from flashsale.ids import Position
+    from flashsale.stream import ShardId
 
 BUCKETS = ("available", "held", "sold", "returned")
 COLUMNS = ("#available", "#held", "#sold", "#returned")
@@ -38,10 +39,15 @@ class View(msgspec.Struct):
         stock = self.snapshot.state.stock
         return {item.sku: stock[item.sku] for item in self.definition.items if item.sku in stock}
 
+    @property
+    def settings(self) -> ShardState | SaleDefinition:
+        """What has window and hold: what runs, or the definition, which is kept in step with it."""
+        runs = self.snapshot.is_loaded and self.state != "archived"
+        return self.snapshot.state if runs else self.definition
+
     def record(self) -> dict[str, Any]:
         """For programs."""
-        running = self.snapshot.state
-        source = running if self.snapshot.is_loaded else self.definition
+        source = self.settings
         return {
             "sale": self.definition.sale,
             "title": self.definition.title,
@@ -50,7 +56,7 @@ class View(msgspec.Struct):
             "opens_at": words.iso(source.opens_ms) if source.opens_ms else None,
             "closes_at": words.iso(source.closes_ms) if source.closes_ms else None,
             "hold_ms": source.hold_ms,
-            "position": str(running.position),
+            "position": str(self.snapshot.state.position),
             "checkpoint": str(self.checkpoint),
             "lag_events": self.lag_events,
             "items": [self._item(number) for number in range(len(self.definition.items))],
@@ -110,17 +116,32 @@ def view_of(shop: Shop, definition: SaleDefinition) -> View:
 
     shard = ShardId(definition.sale, 0)
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
-    row = next(row for row in reads.checkpoints(shop.connection, shard.sale) if row.shard == shard)
+    row = next(row for row in reads.checkpoints(shop.connection, definition.sale) if row.shard == shard)
     checkpoint = row.checkpoint
     snapshot = shop.snapshot(definition.sale)
+    state = words.sale_state(snapshot, row.reached, archived=row.archived)
+    if state == "archived":
+        snapshot.state.position = checkpoint
+        snapshot.state.stock = _stock_in_postgres(shop, shard, definition)
     head = snapshot.state.position
     return View(
         definition,
         snapshot,
         checkpoint,
-        words.sale_state(snapshot, row.reached),
+        state,
         history.count_after(shop.log, shard, checkpoint, head) if head > checkpoint else 0,
     )
+
+
+def _stock_in_postgres(shop: Shop, shard: ShardId, definition: SaleDefinition) -> dict[str, Stock]:
+    """The counters of an archived sale."""
+    from flashsale.projections import reads
+
+    limits = {item.sku: item.limit for item in definition.items}
+    return {
+        row.sku: Stock(row.available, row.held, row.sold, row.returned, limits.get(row.sku, 0), row.capacity)
+        for row in reads.stock(shop.connection, shard)
+    }
 
 
 def sums(view: View) -> dict[str, int]:
@@ -128,12 +149,12 @@ def sums(view: View) -> dict[str, int]:
 
 
 def _list_row(view: View) -> tuple[str, ...]:
-    cells = map(words.count, sums(view).values()) if view.snapshot.is_loaded else UNKNOWN
+    cells = map(words.count, sums(view).values()) if view.stock else UNKNOWN
     return (view.definition.sale, view.state, *cells, view.definition.title)
 
 
 def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str]]:
-    source = view.snapshot.state if view.snapshot.is_loaded else view.definition
+    source = view.settings
     yield "sale", f"{view.definition.sale}: {view.definition.title}"
     yield "state", _STATES.get(view.state, view.state)
     yield "opens", words.when(source.opens_ms) if source.opens_ms else "when a person opens it"
@@ -151,6 +172,7 @@ _STATES = {
     "scheduled": "warm; opens by itself",
     "lost": "LOST: Redis lacks events that somebody has seen; nothing is sold",
     "damaged": "DAMAGED: the log has entries that no script wrote; nothing is sold",
+    "archived": "archived: over, and only in Postgres",
 }
 
 

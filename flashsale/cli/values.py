@@ -30,6 +30,13 @@ def whole(text: str, field: str, smallest: int, largest: int) -> int:
     return int(text)
 
 
+def keep(text: str | None) -> int:
+    """How many events a trim leaves in a log."""
+    from flashsale.trim import KEEP
+
+    return KEEP if text is None else whole(text, "keep", 0, 1_000_000_000)
+
+
 def change(text: str, field: str) -> int:
     """`+50` or `-3`; never 0."""
     match = _CHANGE.fullmatch(text)

@@ -91,13 +91,15 @@ def price_minor(definition: SaleDefinition, sku: str) -> int | None:
     return next((item.unit_price_minor for item in definition.items if item.sku == sku), None)
 
 
-def sale_state(snapshot: Snapshot, reached: Position) -> str:
+def sale_state(snapshot: Snapshot, reached: Position, *, archived: bool = False) -> str:
     """What the sale does now, the clock's decisions included; `reached`: how far its log is known to have come.
 
     defined (not warm), lost (somebody has events that Redis lacks), damaged (its log has entries that no script wrote),
-    warm, scheduled, open, paused or closed.
+    warm, scheduled, open, paused, closed or archived. `archived`: Postgres says that nothing of it need be in Redis.
     """
     state, now_ms = snapshot.state, snapshot.now_ms
+    if state.status == "archived" or (archived and state.position < reached):
+        return "archived"
     if broken := _broken(snapshot, reached):
         return broken
     if not snapshot.is_loaded:

@@ -4,6 +4,7 @@ from flashsale.commands.answer import Answer, Code, Reply, parse_answer, parse_r
 from flashsale.commands.call import BATCH_MAX, Call, order_call, plan, sale_call, snapshot_call
 from flashsale.commands.order import ANY_BUYER, Cancel, Confirm, OrderRequest, Refund, Reserve
 from flashsale.commands.sale import (
+    Archive,
     Close,
     Expire,
     Item,
@@ -14,6 +15,7 @@ from flashsale.commands.sale import (
     Restock,
     Resume,
     SaleRequest,
+    Trim,
 )
 from flashsale.commands.snapshot import Snapshot, parse_order, parse_snapshot
 
@@ -21,6 +23,7 @@ __all__ = [
     "ANY_BUYER",
     "BATCH_MAX",
     "Answer",
+    "Archive",
     "Call",
     "Cancel",
     "Close",
@@ -40,6 +43,7 @@ __all__ = [
     "Resume",
     "SaleRequest",
     "Snapshot",
+    "Trim",
     "order_call",
     "parse_answer",
     "parse_order",

@@ -29,6 +29,10 @@ class Code(StrEnum):
     CLOSED = "CLOSED"
     RECONFIGURED = "RECONFIGURED"
     RESTOCKED = "RESTOCKED"
+    #: detail: events taken off the log
+    TRIMMED = "TRIMMED"
+    #: the sale is over and only Postgres has it: the answer to `archive`, and to everything that comes after it
+    ARCHIVED = "ARCHIVED"
 
     #: detail: units still available, fewer than asked for
     SOLD_OUT = "SOLD_OUT"
@@ -45,6 +49,12 @@ class Code(StrEnum):
     ALREADY_LOADED = "ALREADY_LOADED"
     NOT_ENOUGH = "NOT_ENOUGH"
     OVER_CAPACITY = "OVER_CAPACITY"
+    #: detail: orders that are held and not paid
+    HOLDS_OPEN = "HOLDS_OPEN"
+    #: what the caller has of the log is not what Redis has; detail, of `archive`: events still in the log
+    NOT_PROVEN = "NOT_PROVEN"
+    #: detail: a consumer group, or - for none at all; status: events that it has not acknowledged
+    NOT_ACKNOWLEDGED = "NOT_ACKNOWLEDGED"
     #: the sale is not in Redis: closed, never empty
     NOT_LOADED = "NOT_LOADED"
     #: the log is behind what this caller has seen: it lost its tail, nothing is sold

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import msgspec
 
 from flashsale import ids
 from flashsale.errors import BadInput
+from flashsale.ids import Position
 
 #: SKUs of one shard: a warm-up is one script call, and Redis must not block for long.
 SKUS_MAX = 1000
 #: Holds ended by one call of `expire`.
 EXPIRE_MAX = 1000
+#: Events taken off the log by one call of `trim`: it reads and hashes them all, about 2 ms.
+TRIM_MAX = 1000
 #: A hold lasts at least a second and at most 30 days.
 HOLD_MS_MIN = 1_000
 HOLD_MS_MAX = 30 * 24 * 3600 * 1_000
@@ -148,6 +153,49 @@ class Expire(SaleRequest, frozen=True):
 
     def arguments(self) -> tuple[str | int, ...]:
         return (self.limit,)
+
+
+class Trim(SaleRequest, frozen=True):
+    """Take the log's oldest events off it. Which ones: `trim_of` makes the proof that the caller has them."""
+
+    SCRIPT = "trim"
+
+    #: the last of them
+    up_to: Position
+    count: int
+    #: SHA-1 over the id, the length and the bytes of each
+    digest: str
+
+    def __post_init__(self) -> None:
+        ids.quantity(self.count, "count", TRIM_MAX)
+
+    def arguments(self) -> tuple[str | int, ...]:
+        return (str(self.up_to), self.count, self.digest)
+
+
+def trim_of(events: Sequence[tuple[Position, bytes]]) -> Trim:
+    """The request to take these events off, with its proof: at least one, at most `TRIM_MAX`, the log's oldest.
+
+    SHA-1 is the only hash that a script has. It proves that two copies of ours are equal, not who made them.
+    """
+    digest = hashlib.sha1(usedforsecurity=False)
+    for position, body in events:
+        digest.update(b"%b %d %b" % (str(position).encode(), len(body), body))
+    return Trim(events[-1][0], len(events), digest.hexdigest())
+
+
+class Archive(SaleRequest, frozen=True):
+    """Remove a sale that is over from Redis, if its log ends at `up_to` and everything up to there was trimmed.
+
+    With `START` it is always refused, and the answer says what else stands in the way: NOT_PROVEN, if nothing does.
+    """
+
+    SCRIPT = "archive"
+
+    up_to: Position
+
+    def arguments(self) -> tuple[str | int, ...]:
+        return (str(self.up_to),)
 
 
 def check_limit(value: object, field: str = "limit") -> int:

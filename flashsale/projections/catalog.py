@@ -63,13 +63,14 @@ def every(connection: Connection) -> list[SaleDefinition]:
         return [_definition(connection, row) for row in rows]
 
 
-def fences(connection: Connection) -> dict[ShardId, Position]:
+def fences(connection: Connection, *, running: bool = False) -> dict[ShardId, Position]:
     """Every shard of every sale, with the highest position its log is known to have reached.
 
-    A client begins with it: a Redis that is behind has lost something. `START` before a sale was warmed.
+    A client begins with it: a Redis that is behind has lost something. `START` before a sale was warmed. `running`:
+    without the sales that are archived, which daemons leave alone.
     """
     with errors_told():
-        rows = connection.execute(query("catalog", "fences"))
+        rows = connection.execute(query("catalog", "fences"), {"all": not running})
         return {ShardId(sale, shard): Position(epoch, seq) for sale, shard, epoch, seq in rows}
 
 
@@ -91,6 +92,12 @@ def found(connection: Connection, shard: ShardId, epoch: int, *, before: int) ->
     with errors_told():
         values = {"sale_id": shard.sale, "shard": shard.shard, "epoch": epoch, "before": before}
         return connection.execute(query("catalog", "found"), values).fetchone() is not None
+
+
+def mark_archived(connection: Connection, sale: str, *, archived: bool) -> None:
+    """Have projectors and sweepers leave a sale alone, or look after it again. A repeat changes nothing."""
+    with errors_told():
+        connection.execute(query("catalog", "mark_archived"), {"sale_id": sale, "archived": archived})
 
 
 def reconfigure(

@@ -6,9 +6,8 @@ ever, but stops renewing its row. A process that died is seen at once, because i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from psycopg.rows import TupleRow
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from flashsale.ids import Position
 from flashsale.projections.apply import Lease
@@ -33,8 +32,9 @@ def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:
 
 
 def heartbeat(connection: Connection, holder: str) -> list[Lease]:
-    """Renew; returns what this session still leads."""
-    return _leases(connection.execute(query("lease", "heartbeat"), {"holder": holder}))
+    """Renew; returns what this session still leads. Shards of archived sales are given back."""
+    rows = connection.execute(query("lease", "heartbeat"), {"holder": holder})
+    return _leases(lease for *lease, leads in rows if leads)
 
 
 def release(connection: Connection, holder: str) -> None:
@@ -50,7 +50,7 @@ def set_halted(connection: Connection, lease: Lease, reason: str | None) -> None
     )
 
 
-def _leases(rows: Iterable[TupleRow]) -> list[Lease]:
+def _leases(rows: Iterable[Sequence[Any]]) -> list[Lease]:
     return [
         Lease(ShardId(sale, shard), fence, Position(epoch, seq)) for sale, shard, fence, epoch, seq in rows
     ]

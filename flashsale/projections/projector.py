@@ -33,6 +33,11 @@ ACQUIRE_EVERY_MS = 200
 ACQUIRE_MAX = 1
 #: How often a halted or not yet warm shard is looked at again.
 RECHECK_EVERY_MS = 1_000
+#: How often the logs of the shards that are up to date are trimmed, if they are.
+TRIM_EVERY_MS = 2_000
+
+#: Takes off a log what need not be kept there. It raises nothing: projecting goes on whatever it meets.
+Trimming = Callable[[Connection, Log, ShardId], None]
 
 
 class Totals(msgspec.Struct):
@@ -56,8 +61,10 @@ class Projector:
         batch_max: int = BATCH_MAX,
         max_rate: int | None = None,
         wait: Callable[[float], object] = time.sleep,
+        trim: Trimming | None = None,
     ) -> None:
         self.name = name
+        self._trim = trim
         self.totals = Totals()
         self._redis_url, self._postgres_url = redis_url, postgres_url
         # A pause is at most a second: a longer silence would look like death.
@@ -67,7 +74,7 @@ class Projector:
         self._log: Log | None = None
         self._led: dict[ShardId, ShardProjector] = {}
         self._led_before: set[ShardId] = set()
-        self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
+        self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
 
     def step(self) -> int:
         """One round: leases, then one batch of each shard that has news. Returns the number of events applied.
@@ -122,7 +129,12 @@ class Projector:
                 applied += self._run(projector, self._start)
         for projector in self._in(Phase.BEHIND).values():
             applied += self._run(projector, ShardProjector.catch_up)
-        return applied + self._read_live(reader, recheck=recheck)
+        applied += self._read_live(reader, recheck=recheck)
+        if self._trim is not None and now >= self._next_trim:
+            self._next_trim = now + TRIM_EVERY_MS / 1000
+            for shard in self._in(Phase.LIVE):
+                self._trim(connection, reader, shard)
+        return applied
 
     def _acquire(self, connection: Connection, reader: Log, now: float) -> None:
         for lease in acquire(connection, self.name, ACQUIRE_MAX):
@@ -180,7 +192,11 @@ class Projector:
 
     def _drop(self, shard: ShardId) -> None:
         del self._led[shard]
-        log.warning("another projector leads this shard now", action="lease_lost", shard=str(shard))
+        log.warning(
+            "another projector leads this shard now, or its sale is archived",
+            action="lease_lost",
+            shard=str(shard),
+        )
 
     def _start(self, projector: ShardProjector) -> Applied:
         shard = projector.lease.shard

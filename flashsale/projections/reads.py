@@ -27,6 +27,8 @@ class CheckpointRow(msgspec.Struct, frozen=True):
     heartbeat_age_ms: int | None
     #: dead letters that wait; not those that were discarded
     parked: int
+    #: the sale is over: Redis has nothing of it any more, or soon will not
+    archived: bool = False
 
     @property
     def reached(self) -> Position:
@@ -95,6 +97,13 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
     )
 
 
+def stock(connection: Connection, shard: ShardId) -> list[StockRow]:
+    """The counters of every SKU as Postgres knows them, sorted by SKU."""
+    with errors_told():
+        values = {"sale_id": shard.sale, "shard": shard.shard}
+        return [StockRow(*row) for row in connection.execute(query("read", "stock"), values)]
+
+
 def order(connection: Connection, sale: str, order_id: str) -> OrderRow | None:
     """One order as Postgres knows it; None before it is projected."""
     with errors_told():
@@ -128,6 +137,19 @@ def events(connection: Connection, shard: ShardId, after: Position, limit: int) 
     }
     with errors_told():
         return _entries(connection.execute(query("read", "events"), values).fetchall())
+
+
+def events_before(connection: Connection, shard: ShardId, before: Position, limit: int) -> list[Entry]:
+    """The newest archived events before a position, oldest first."""
+    values = {
+        "sale_id": shard.sale,
+        "shard": shard.shard,
+        "epoch": before.epoch,
+        "seq": before.seq,
+        "limit": limit,
+    }
+    with errors_told():
+        return _entries(connection.execute(query("read", "events_before"), values).fetchall())[::-1]
 
 
 def _order(row: TupleRow) -> OrderRow:

@@ -14,5 +14,5 @@ def shard(redis_url: str, clean_redis: object) -> Iterator[Shard]:
     """A shard of an empty server. After the test its log must add up, unless the test damaged it."""
     with Shard(redis_url) as shard:
         yield shard
-        if not shard.is_damaged:
+        if not shard.is_damaged and not shard.is_shortened:
             shard.check()

@@ -28,8 +28,13 @@ SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales
 
 -- fences --
 -- Every shard with the highest position that its log is known to have reached: applied, or founded and not applied yet.
-SELECT sale_id, shard, greatest(epoch, founded_epoch), CASE WHEN epoch < founded_epoch THEN 1 ELSE seq END
-FROM checkpoint ORDER BY sale_id, shard;
+-- `all`: also those of archived sales, which daemons leave alone.
+SELECT
+    c.sale_id, c.shard, greatest(c.epoch, c.founded_epoch), CASE WHEN c.epoch < c.founded_epoch THEN 1 ELSE c.seq END
+FROM checkpoint c
+JOIN sales s ON s.sale_id = c.sale_id
+WHERE %(all)s OR s.archived_at IS NULL
+ORDER BY c.sale_id, c.shard;
 
 -- found --
 -- Say that a shard's log is about to be founded in this epoch; no row when another epoch was founded meanwhile.
@@ -39,6 +44,11 @@ RETURNING 1;
 
 -- founded --
 SELECT founded_epoch FROM checkpoint WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
+
+-- mark_archived --
+-- The first time stays: a repeat after a lost reply is the same archiving.
+UPDATE sales SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END
+WHERE sale_id = %(sale_id)s;
 
 -- update_sale --
 -- Keep the definition in step with a reconfigured sale.

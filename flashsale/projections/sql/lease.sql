@@ -8,11 +8,14 @@ SET holder = %(holder)s, fence = c.fence + 1, heartbeat_at = clock_timestamp(),
 FROM (
     SELECT f.sale_id, f.shard
     FROM checkpoint f
-    WHERE f.holder IS NULL
-       OR f.heartbeat_at < clock_timestamp() - %(silent_ms)s * interval '1 millisecond'
-       OR NOT EXISTS (
-           SELECT 1 FROM pg_stat_activity a WHERE a.pid = f.backend_pid AND a.backend_start = f.backend_start
-       )
+    WHERE (
+        f.holder IS NULL
+        OR f.heartbeat_at < clock_timestamp() - %(silent_ms)s * interval '1 millisecond'
+        OR NOT EXISTS (
+            SELECT 1 FROM pg_stat_activity a WHERE a.pid = f.backend_pid AND a.backend_start = f.backend_start
+        )
+    )
+      AND NOT EXISTS (SELECT 1 FROM sales s WHERE s.sale_id = f.sale_id AND s.archived_at IS NOT NULL)
     ORDER BY f.sale_id, f.shard
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -21,11 +24,13 @@ WHERE c.sale_id = free.sale_id AND c.shard = free.shard
 RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq;
 
 -- heartbeat --
--- Say that this session still leads its shards; returns those it does lead, and where each of them stands.
-UPDATE checkpoint
-SET heartbeat_at = clock_timestamp()
-WHERE backend_pid = pg_backend_pid() AND holder = %(holder)s
-RETURNING sale_id, shard, fence, epoch, seq;
+-- Say that this session still leads its shards; returns those it does lead, and where each of them stands. A shard of a
+-- sale that is being archived is given back: its log is about to go.
+UPDATE checkpoint c
+SET heartbeat_at = clock_timestamp(), holder = CASE WHEN s.archived_at IS NULL THEN c.holder END
+FROM sales s
+WHERE c.backend_pid = pg_backend_pid() AND c.holder = %(holder)s AND s.sale_id = c.sale_id
+RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq, c.holder;
 
 -- release --
 -- Give all leases of this session back.

@@ -7,8 +7,10 @@ SELECT
     (
         SELECT count(*) FROM parked p
         WHERE p.sale_id = c.sale_id AND p.shard = c.shard AND p.kind <> 'discarded'
-    ) AS parked
+    ) AS parked,
+    s.archived_at IS NOT NULL AS archived
 FROM checkpoint c
+JOIN sales s ON s.sale_id = c.sale_id
 LEFT JOIN pg_stat_activity a ON a.pid = c.backend_pid AND a.backend_start = c.backend_start
 WHERE %(sale_id)s::text IS NULL OR c.sale_id = %(sale_id)s
 ORDER BY c.sale_id, c.shard;
@@ -39,6 +41,13 @@ ORDER BY epoch, seq;
 SELECT epoch, seq, body FROM event_log
 WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND (epoch, seq) > (%(epoch)s, %(seq)s)
 ORDER BY epoch, seq
+LIMIT %(limit)s;
+
+-- events_before --
+-- The newest archived events before a position, newest first.
+SELECT epoch, seq, body FROM event_log
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND (epoch, seq) < (%(epoch)s, %(seq)s)
+ORDER BY epoch DESC, seq DESC
 LIMIT %(limit)s;
 
 -- archived_count --
