@@ -139,3 +139,13 @@ def test_a_sale_that_is_not_warm_has_an_empty_log(shop: Shop) -> None:
     shop.define()
     assert shop.finished("events", "export", SALE).stdout == ""
     assert shop.finished("events", "tail", SALE).stdout == ""
+
+
+def test_verify_of_nothing_is_not_a_log_that_adds_up(told: Shop) -> None:
+    whole = told.finished("events", "export", SALE).stdout
+
+    assert "adds up" in told.cli.ok("verify", "-", stdin=whole).stdout
+    for file, stdin in (("-", ""), ("-", "\n\n"), ("/dev/null", "")):
+        done = told.cli.run("verify", file, stdin=stdin)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "nothing was checked" in done.stderr
