@@ -109,7 +109,7 @@ def status(session: Session, json: Json = False) -> int:
         output.say("No sale is defined, so there is nothing to project.")
     for row in rows:
         if row.state in ("halted", "lost"):
-            output.fail(f"{row.sale}:{row.shard} {row.halted or 'the log ends before the checkpoint'}")
+            output.fail(_problem(row))
     if any(row.state == "waiting" for row in rows):
         output.say("Nobody applies what waits.")
         output.suggest("projector run")
@@ -146,6 +146,12 @@ def _state(row: CheckpointRow, head: Position, lag_events: int) -> str:
     if row.holder is None:
         return "waiting" if lag_events else "idle"
     return "behind" if lag_events else "ok"
+
+
+def _problem(row: ShardStatus) -> str:
+    """Why nothing of it is applied, with the shard named once: most reasons name it themselves."""
+    shard, reason = f"{row.sale}:{row.shard}", row.halted or "the log ends before the checkpoint"
+    return reason if shard in reason else f"{shard}: {reason}"
 
 
 def _oldest_age_s(shop: Shop, row: CheckpointRow) -> float:

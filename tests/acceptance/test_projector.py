@@ -140,7 +140,8 @@ def test_a_halted_sale_is_told_with_exit_code_7(busy: Shop) -> None:
 
     assert done.exit_code == 7
     assert "halted" in done.stdout
-    assert "error: drop:0 FORK" in done.stderr
+    assert done.stderr.startswith("error: FORK of drop:0 at 1-503: ")
+    assert done.stderr.count("drop:0") == 1
 
 
 def test_status_without_any_sale(shop: Shop) -> None:
