@@ -17,9 +17,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from flashsale.errors import BadInput
+from flashsale.files import Unreadable, read_file
 
 ENV_PREFIX = "FLASHSALE_"
 SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
+#: A settings file, or one with a secret, is a few lines.
+FILE_BYTES_MAX = 1024 * 1024
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _TYPE_REMEDIES: dict[Any, str] = {int: "use a whole number", str | None: "use text"}
@@ -125,9 +128,9 @@ def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | N
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_file(path, FILE_BYTES_MAX).decode())
     except (
-        OSError,
+        Unreadable,
         ValueError,
         RecursionError,
     ) as error:  # ValueError: no UTF-8, no TOML, a number of 5,000 digits
@@ -150,8 +153,8 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Value]:
 
 def _read_secret(field: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_file(path, FILE_BYTES_MAX).decode().strip()
+    except (Unreadable, UnicodeDecodeError) as error:
         raise BadInput(field, str(path), f"the file cannot be read: {error}") from error
 
 

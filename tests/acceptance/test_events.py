@@ -149,3 +149,11 @@ def test_verify_of_nothing_is_not_a_log_that_adds_up(told: Shop) -> None:
         done = told.cli.run("verify", file, stdin=stdin)
         assert (done.exit_code, done.stdout) == (2, "")
         assert "nothing was checked" in done.stderr
+
+
+def test_verify_of_what_never_ends_ends(shop: Shop) -> None:
+    done = shop.cli.run("verify", "/dev/zero", timeout_s=20)
+
+    assert done.exit_code == 2
+    assert "/dev/zero, line 1: " in done.stderr
+    assert len(done.stderr) < 400

@@ -160,6 +160,10 @@ def test_files_that_are_refused(home: Path, tmp_path: Path, text: str, message: 
     assert message.format(file) in refusal({"FLASHSALE_CONFIG": str(file)}, home)
 
 
+def test_a_secret_that_never_ends_is_refused(home: Path) -> None:
+    assert "it is a device or a pipe" in refusal({"FLASHSALE_REDIS_URL_FILE": "/dev/zero"}, home)
+
+
 def test_a_file_that_is_not_utf_8(home: Path, tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_bytes(b'data_dir = "\xff"')
     assert "it cannot be read as TOML" in refusal({"FLASHSALE_CONFIG": str(tmp_path / "f.toml")}, home)
