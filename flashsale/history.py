@@ -116,6 +116,23 @@ def count_after(log: Log, shard: ShardId, after: Position, head: Position) -> in
     return counted
 
 
+class Distance(msgspec.Struct, frozen=True):
+    """How far apart log and checkpoint are, in events."""
+
+    #: the log has and Postgres lacks; None when the log ends before the checkpoint: it then cannot be told
+    lag: int | None
+    #: Postgres has and the log lacks: 0 while all is well; None when they are of different epochs
+    lost: int | None
+
+
+def distance(log: Log, shard: ShardId, checkpoint: Position, head: Position) -> Distance:
+    """From a checkpoint to a head of the log that was read after it."""
+    if head >= checkpoint:
+        return Distance(count_after(log, shard, checkpoint, head), 0)
+    same_epoch = checkpoint.epoch == max(head.epoch, 1)
+    return Distance(None, checkpoint.seq - head.seq if same_epoch else None)
+
+
 def _archived(
     connection: Connection, shard: ShardId, after: Position, up_to: Position | None
 ) -> Iterator[Entry]:

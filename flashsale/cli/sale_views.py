@@ -30,13 +30,23 @@ class View(msgspec.Struct):
     snapshot: Snapshot
     checkpoint: Position
     state: str
-    lag_events: int
+    #: events that Postgres lacks; None when the log is the shorter one
+    lag_events: int | None
+    #: events that the log lacks, 0 while all is well; None when it lost an unknown number
+    lost_events: int | None
+    #: why nothing is applied to Postgres any more; None while all is well
+    halted: str | None
 
     @property
     def stock(self) -> dict[str, Stock]:
         """The counters of every SKU, in the order of the definition; empty before the sale is warm."""
         stock = self.snapshot.state.stock
         return {item.sku: stock[item.sku] for item in self.definition.items if item.sku in stock}
+
+    @property
+    def told_state(self) -> str:
+        """Its state, and whether its projection is halted, for people."""
+        return f"{self.state}, halted" if self.halted else self.state
 
     def record(self) -> dict[str, Any]:
         """For programs."""
@@ -53,6 +63,8 @@ class View(msgspec.Struct):
             "position": str(running.position),
             "checkpoint": str(self.checkpoint),
             "lag_events": self.lag_events,
+            "lost_events": self.lost_events,
+            "halted": self.halted,
             "items": [self._item(number) for number in range(len(self.definition.items))],
         }
 
@@ -105,20 +117,16 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
 
 def view_of(shop: Shop, definition: SaleDefinition) -> View:
     from flashsale import history
+    from flashsale.projections import reads
     from flashsale.stream import ShardId
 
     shard = ShardId(definition.sale, 0)
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
-    checkpoint = history.checkpoint(shop.connection, shard)
+    (row,) = (row for row in reads.checkpoints(shop.connection, shard.sale) if row.shard == shard)
     snapshot = shop.snapshot(definition.sale)
-    head = snapshot.state.position
-    return View(
-        definition,
-        snapshot,
-        checkpoint,
-        words.sale_state(snapshot, checkpoint),
-        history.count_after(shop.log, shard, checkpoint, head) if head > checkpoint else 0,
-    )
+    apart = history.distance(shop.log, shard, row.checkpoint, snapshot.state.position)
+    state = words.sale_state(snapshot, row.checkpoint)
+    return View(definition, snapshot, row.checkpoint, state, apart.lag, apart.lost, row.halted)
 
 
 def sums(view: View) -> dict[str, int]:
@@ -127,7 +135,7 @@ def sums(view: View) -> dict[str, int]:
 
 def _list_row(view: View) -> tuple[str, ...]:
     cells = map(words.count, sums(view).values()) if view.snapshot.is_loaded else UNKNOWN
-    return (view.definition.sale, view.state, *cells, view.definition.title)
+    return (view.definition.sale, view.told_state, *cells, view.definition.title)
 
 
 def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str]]:
@@ -139,8 +147,10 @@ def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str
     yield "hold", words.span(source.hold_ms)
     told = [f"{words.count(number)} {status}" for status, (number, _) in orders.items()]
     yield "orders", f"{', '.join(told) or 'none'} (in Postgres)"
-    lag = f"{words.count(view.lag_events, 'events')} behind"
+    lag = words.lag(view.lag_events, view.lost_events)
     yield "log", f"ends at {view.snapshot.state.position}; Postgres has {view.checkpoint}, {lag}"
+    if view.halted:
+        yield "halted", f"{view.halted}; nothing is applied to Postgres"
 
 
 _STATES = {

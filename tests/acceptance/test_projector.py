@@ -142,6 +142,25 @@ def test_a_halted_sale_is_told_with_exit_code_7(busy: Shop) -> None:
     assert "halted" in done.stdout
     assert done.stderr.startswith("error: FORK of drop:0 at 1-503: ")
     assert done.stderr.count("drop:0") == 1
+    shown = busy.finished("sale", "show", SALE)
+    assert "halted  FORK of drop:0 at 1-503" in shown.stdout
+    assert busy.finished("sale", "show", SALE, "--json").json()["halted"].startswith("FORK of drop:0")
+    assert "open, halted" in busy.finished("sale", "list").stdout
+    assert "open, halted" in busy.finished("sale", "watch", SALE, "--count", "1").stdout
+
+
+def test_a_log_that_lost_its_tail_has_no_lag_but_lost_events(busy: Shop) -> None:
+    run_until_applied(busy).stop()
+    busy.redis.delete(EVENTS)
+    busy.redis.xadd(EVENTS, {"e": '["sale.paused",1,0,"x"]'}, id="1-500")
+
+    done = busy.cli.run("projector", "status")
+    (shard,) = busy.cli.run("projector", "status", "--json").json()["shards"]
+
+    assert done.exit_code == 7
+    assert done.stdout.splitlines()[1].split()[2:7] == ["lost", "1-500", "1-503", "-", "-"]
+    assert "error: drop:0: the log ends before the checkpoint (3 events lost)" in done.stderr
+    assert (shard["lag_events"], shard["lost_events"], shard["lag_s"]) == (None, 3, None)
 
 
 def test_status_without_any_sale(shop: Shop) -> None:
