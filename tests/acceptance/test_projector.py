@@ -97,6 +97,31 @@ def test_stop_is_heard_while_there_is_nothing_to_do(shop: Shop) -> None:
     assert projector.stop().exit_code == 0
 
 
+def test_a_second_projector_of_one_name_is_warned_of(shop: Shop) -> None:
+    first = shop.cli.start("projector", "run", "--name", "p1")
+    first.wait_for_output("daemon_started")
+    wait_until(lambda: sessions(shop, "p1") == 1, 10, "the first one is connected")
+
+    other = shop.cli.start("projector", "run", "--name", "p2")
+    second = shop.cli.start("projector", "run", "--name", "p1")
+    second.wait_for_output("name_taken")
+    wait_until(lambda: sessions(shop, "p2") == 1, 10, "the other one is connected")
+
+    assert "warning" in second.stderr
+    for projector in (second, first, other):
+        assert projector.stop().exit_code == 0
+    assert "name_taken" not in first.stderr + other.stderr
+    assert second.stderr.count("name_taken") == 1
+
+
+def sessions(shop: Shop, name: str) -> int:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+    )
+    ((count,),) = shop.connection.execute(query, [f"flashsale projector {name}"]).fetchall()
+    return int(count)
+
+
 def test_max_rate_and_batch_max_are_kept_to(busy: Shop) -> None:
     args = ("--batch-max", "10", "--max-rate", "50", "--log-level", "debug", "--log-format", "json")
     projector = busy.cli.start("projector", "run", *args)
