@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+#: Longer, and nobody watches; the clock of the system has an end, too.
+INTERVAL_MS_MAX = 86_400_000
 #: The shortest time between two attempts to reach a server that is away.
 AWAY_INTERVAL_MS = 500
 
@@ -50,8 +52,8 @@ def watch(
     """
     ids.sale_id(sale)
     pause_ms = parse_duration(interval, "interval")
-    if pause_ms < 1:
-        raise BadInput("interval", interval, "use 1ms or more")
+    if not 1 <= pause_ms <= INTERVAL_MS_MAX:
+        raise BadInput("interval", interval, "use 1ms to 1d")
     count = None if number is None else values.whole(number, "count", 1, 1_000_000_000)
     looks = _look_again_and_again(session, sale, count, pause_ms)
     if json or not output.is_terminal():
