@@ -19,6 +19,8 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv from requirements.lock; again only when that or pyproject.toml changed
+	@$(is_this_checkout) 2>/dev/null || { \
+		echo "The flashsale in .venv is not this checkout (pip install .?): installing it anew." >&2; $(install_checkout); }
 
 demo: setup ## sell 1,000 units to two million buyers, on private servers, and check the books
 	@$(BIN)/flashsale demo $(ARGS)
@@ -60,6 +62,12 @@ clean: ## remove everything that make made
 	rm -rf .venv .uv dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find flashsale tests -name __pycache__ -prune -exec rm -rf {} +
 
+pip = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+install_checkout = $(pip) --no-deps --no-build-isolation --editable .
+# -I: what is installed, not what lies in this directory.
+is_this_checkout = $(BIN)/python -I -c 'import flashsale, os, sys; \
+	sys.exit(not os.path.samefile(os.path.dirname(flashsale.__file__), "flashsale"))'
+
 # Hashes for everything, wheels only: nothing is built here, so nothing that the lock does not name can run.
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
@@ -67,9 +75,8 @@ $(READY): requirements.lock pyproject.toml
 		$(find_python); "$$python" -m venv --clear .venv; \
 	fi; \
 	echo "Setting up .venv with $$($(BIN)/python --version); the first time this takes a minute." >&2; \
-	pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; \
-	$$pip --require-hashes --only-binary=:all: --requirement requirements.lock; \
-	$$pip --no-deps --no-build-isolation --editable .; \
+	$(pip) --require-hashes --only-binary=:all: --requirement requirements.lock; \
+	$(install_checkout); \
 	touch $@
 
 # A fixed version, so that everyone's lock looks alike.

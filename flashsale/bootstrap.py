@@ -142,3 +142,14 @@ class Parts:
             missing = schema_status(connection).missing
         if missing:
             migrate(postgres_url)
+
+
+def connect(by: str) -> AsyncClient:
+    """A client for a shop: on the servers that `FLASHSALE_*` or the settings file names, fenced by Postgres.
+
+    `by` names the shop in the log. Blocks until Postgres has told the fences, so call it once, at the start. Use it as
+    `async with connect(by="shop-1") as shop`. Raises `Unreachable`, and `BadInput` for a faulty setting.
+    """
+    from flashsale.config import load
+
+    return Parts(load({}, os.environ).settings).async_client(by)

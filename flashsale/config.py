@@ -16,19 +16,18 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from flashsale import redis_url
 from flashsale.errors import BadInput
+from flashsale.files import Unreadable, read_file
 
 ENV_PREFIX = "FLASHSALE_"
 SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
+#: A settings file, or one with a secret, is a few lines.
+FILE_BYTES_MAX = 1024 * 1024
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _TYPE_REMEDIES: dict[Any, str] = {int: "use a whole number", str | None: "use text"}
 _SECRET = ("redis_url", "postgres_url")
-_URL_SCHEMES = {"redis_url": ("redis", "rediss", "unix"), "postgres_url": ("postgresql", "postgres")}
-_URL_LOOKS = {
-    "redis_url": "redis://HOST:6379/0, rediss://… or unix:///PATH",
-    "postgres_url": "postgresql://USER@HOST:5432/DATABASE",
-}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,9 +124,9 @@ def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | N
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_file(path, FILE_BYTES_MAX).decode())
     except (
-        OSError,
+        Unreadable,
         ValueError,
         RecursionError,
     ) as error:  # ValueError: no UTF-8, no TOML, a number of 5,000 digits
@@ -150,8 +149,8 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Value]:
 
 def _read_secret(field: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_file(path, FILE_BYTES_MAX).decode().strip()
+    except (Unreadable, UnicodeDecodeError) as error:
         raise BadInput(field, str(path), f"the file cannot be read: {error}") from error
 
 
@@ -182,21 +181,22 @@ def _convert(name: str, item: Value) -> Any:
     limits = {"batch_max": (1, 10_000), "max_rate": (0, 10_000_000), "reply_timeout_ms": (10, 600_000)}
     if name in limits and not limits[name][0] <= value <= limits[name][1]:
         raise BadInput(name, value, f"use {limits[name][0]} to {limits[name][1]} ({item.origin})")
-    if name in _SECRET and not _is_url(name, value):
-        raise BadInput(name, mask(value), f"write it like {_URL_LOOKS[name]} ({item.origin})")
+    if name in _SECRET and (
+        problem := redis_url.problem(value) if name == "redis_url" else _postgres_url_problem(value)
+    ):
+        raise BadInput(name, mask(value), f"{problem} ({item.origin})")
     return value
 
 
-def _is_url(name: str, value: str) -> bool:
-    """Whether it looks like one; only the server can tell more. libpq also takes `host=… dbname=…`."""
+def _postgres_url_problem(url: str) -> str | None:
+    """Why it does not look like one; only libpq can tell more. It also takes `host=… dbname=…`."""
     try:
-        parts = urlsplit(value)
+        parts = urlsplit(url)
         _ = parts.port  # raises for a port that is no number
+        looks_right = parts.scheme in ("postgresql", "postgres") if "://" in url else "=" in url
     except ValueError:
-        return False
-    if name == "postgres_url" and "://" not in value:
-        return "=" in value
-    return parts.scheme in _URL_SCHEMES[name]
+        looks_right = False
+    return None if looks_right else "write it like postgresql://USER@HOST:5432/DATABASE"
 
 
 def _refuse_password(name: str, url: str) -> None:

@@ -33,6 +33,7 @@ from typing import Any
 from flashsale.commands.sale import TIME_MS_MAX, check_hold
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import BadInput, FlashsaleError
+from flashsale.files import Unreadable, is_redirected, read_file
 
 #: A thousand items are a few hundred kilobytes.
 FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -66,7 +67,8 @@ _Placed = tuple[str, Mapping[str, Any]]
 
 def read_definition(path: Path) -> SaleDefinition:
     """Read a definition; `items_file` is looked for beside it. Raises `BadInput` with the place of the first fault."""
-    return parse_definition(_read(path), path.name, lambda name: _read(path.parent / name))
+    read = None if is_redirected(path) else lambda name: _read(_beside(path, name))
+    return parse_definition(_read(path), path.name, read)
 
 
 def parse_definition(content: bytes, name: str, read: Callable[[str], bytes] | None = None) -> SaleDefinition:
@@ -124,13 +126,21 @@ def _time_ms(table: Mapping[str, Any], field: str) -> int:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise BadFile(str(path), f"it cannot be read: {error.strerror}") from error
-    if len(content) > FILE_BYTES_MAX:
-        raise BadFile(str(path), f"it is longer than {FILE_BYTES_MAX // 1024**2} MB: is it the right file?")
-    return content
+        return read_file(path, FILE_BYTES_MAX)
+    except Unreadable as error:
+        raise BadFile(str(path), str(error)) from error
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Where the items' file is. A definition may come from somebody else: it opens nothing but its own directory."""
+    file = path.parent / name
+    try:
+        inside = file.resolve().is_relative_to(path.parent.resolve())
+    except (OSError, RuntimeError):  # links that lead in a circle
+        inside = False
+    if not inside:
+        raise BadInput(f"{path.name}, items_file", name, "name a file in the directory of the definition")
+    return file
 
 
 def _text(content: bytes, name: str) -> str:
@@ -208,8 +218,11 @@ def _csv_items(text: str, name: str) -> Iterator[_Placed]:
 
 
 def _check_columns(columns: list[str], name: str) -> None:
-    if len(columns) == 1 and re.search(r"[;\t]", columns[0]):
-        raise BadFile(name, "separate the columns by commas")
+    if set(columns).isdisjoint(_ITEM_KEYS):
+        if not set(re.split(r"[;\t]", columns[0])).isdisjoint(_ITEM_KEYS):
+            raise BadFile(name, "separate the columns by commas")
+        # Some other file: what stands in it is not shown.
+        raise BadFile(f"{name}, row 1", f"it does not name the columns: {','.join(_ITEM_KEYS)}")
     for column in columns:
         if columns.count(column) > 1:
             raise BadFile(f"{name}, row 1", f"column {column!r} stands there twice")

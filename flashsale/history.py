@@ -123,6 +123,24 @@ def count_after(log: Log, shard: ShardId, after: Position, head: Position) -> in
     return counted
 
 
+class Distance(msgspec.Struct, frozen=True):
+    """How far apart log and checkpoint are, in events."""
+
+    #: the log has and Postgres lacks; None when the log ends before the checkpoint: it then cannot be told
+    lag: int | None
+    #: Postgres has and the log lacks: 0 while all is well; None when they are of different epochs
+    lost: int | None
+
+
+def distance(log: Log, row: reads.CheckpointRow, head: Position) -> Distance:
+    """From a checkpoint to a head of the log that was read after it."""
+    checkpoint = row.checkpoint
+    if head >= row.reached:
+        return Distance(count_after(log, row.shard, checkpoint, head), 0)
+    is_known = checkpoint.epoch == max(head.epoch, 1) and checkpoint > head
+    return Distance(None, checkpoint.seq - head.seq if is_known else None)
+
+
 def _archived(
     connection: Connection, shard: ShardId, after: Position, up_to: Position | None
 ) -> Iterator[Entry]:

@@ -68,7 +68,10 @@ _head_decoder = msgspec.json.Decoder(msgspec.defstruct("Head", [*_HEAD, ("proble
 
 
 def verify(lines: Iterable[bytes], name: str = "the file") -> Report:
-    """Fold every shard in an export. Raises `BadInput` naming the line that is no line of an export."""
+    """Fold every shard in an export. Raises `BadInput` naming the line that is no line of an export.
+
+    So does an export without any event: nothing that was checked must not look like a log that adds up.
+    """
     report = Report(0, {})
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -82,6 +85,8 @@ def verify(lines: Iterable[bytes], name: str = "the file") -> Report:
         shard.events += 1
         if shard.violation is None:
             shard.violation = _step(shard, key, record, problem)
+    if not report.events:
+        raise BadInput(name, "no event", "nothing was checked; `flashsale events export SALE` prints a log")
     for key, shard in report.shards.items():
         if shard.violation is None:
             shard.violation = _owners(shard, key)

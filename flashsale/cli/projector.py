@@ -11,7 +11,7 @@ from flashsale import ids
 from flashsale.cli import output, values, words
 from flashsale.cli.session import Json, Session, Shop, shared
 from flashsale.errors import BadInput, Halted
-from flashsale.ids import START, Position
+from flashsale.ids import START
 
 if TYPE_CHECKING:
     from flashsale.projections.reads import CheckpointRow
@@ -75,9 +75,12 @@ class ShardStatus(msgspec.Struct, frozen=True):
     state: str
     log_head: str
     checkpoint: str
-    lag_events: int
-    #: age of the oldest event that is not applied; 0 when there is none
-    lag_s: float
+    #: None when the log ends before the checkpoint
+    lag_events: int | None
+    #: events that Postgres has and the log lacks, 0 while all is well; None when it lost an unknown number
+    lost_events: int | None
+    #: age of the oldest event that is not applied; 0 when there is none, None when that cannot be told
+    lag_s: float | None
     holder: str | None
     heartbeat_age_s: float | None
     halted: str | None
@@ -118,7 +121,7 @@ def status(session: Session, json: Json = False) -> int:
         output.say("No sale is defined, so there is nothing to project.")
     for row in rows:
         if row.state in ("halted", "lost"):
-            output.fail(f"{row.sale}:{row.shard} {row.halted or 'the log ends before the checkpoint'}")
+            output.fail(_problem(row))
     if any(row.state == "waiting" for row in rows):
         output.say("Nobody applies what waits.")
         output.suggest("projector run")
@@ -130,17 +133,16 @@ def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
 
     # The log of an archived sale ended where Postgres has it, and is gone.
     head = row.checkpoint if row.archived else shop.log.head(row.shard) or START
-    lag_events = (
-        history.count_after(shop.log, row.shard, row.checkpoint, head) if head > row.checkpoint else 0
-    )
+    apart = history.distance(shop.log, row, head)
     return ShardStatus(
         sale=row.shard.sale,
         shard=row.shard.shard,
-        state=_state(row, head, lag_events),
+        state=_state(row, apart.lag),
         log_head=str(head),
         checkpoint=str(row.checkpoint),
-        lag_events=lag_events,
-        lag_s=_oldest_age_s(shop, row) if lag_events else 0.0,
+        lag_events=apart.lag,
+        lost_events=apart.lost,
+        lag_s=None if apart.lag is None else _oldest_age_s(shop, row) if apart.lag else 0.0,
         holder=row.holder,
         heartbeat_age_s=None if row.heartbeat_age_ms is None else round(row.heartbeat_age_ms / 1000, 1),
         halted=row.halted,
@@ -148,16 +150,24 @@ def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
     )
 
 
-def _state(row: CheckpointRow, head: Position, lag_events: int) -> str:
+def _state(row: CheckpointRow, lag_events: int | None) -> str:
     if row.archived:
         return "archived"
-    if head < row.reached:
+    if lag_events is None:
         return "lost"
     if row.halted:
         return "halted"
     if row.holder is None:
         return "waiting" if lag_events else "idle"
     return "behind" if lag_events else "ok"
+
+
+def _problem(row: ShardStatus) -> str:
+    """Why nothing of it is applied, with the shard named once: most reasons name it themselves."""
+    shard, reason = f"{row.sale}:{row.shard}", row.halted or "the log ends before the checkpoint"
+    if row.lag_events is None:
+        reason = f"{reason} ({words.lag(None, row.lost_events)})"
+    return reason if shard in reason else f"{shard}: {reason}"
 
 
 def _oldest_age_s(shop: Shop, row: CheckpointRow) -> float:
@@ -184,8 +194,8 @@ def _cells(row: ShardStatus) -> tuple[Any, ...]:
         row.state,
         row.log_head,
         row.checkpoint,
-        words.count(row.lag_events),
-        f"{row.lag_s:,.1f}",
+        "-" if row.lag_events is None else words.count(row.lag_events),
+        "-" if row.lag_s is None else f"{row.lag_s:,.1f}",
         row.holder or "-",
         heartbeat,
         words.count(row.parked),

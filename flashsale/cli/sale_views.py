@@ -31,7 +31,12 @@ class View(msgspec.Struct):
     snapshot: Snapshot
     checkpoint: Position
     state: str
-    lag_events: int
+    #: events that Postgres lacks; None when the log is the shorter one
+    lag_events: int | None
+    #: events that the log lacks, 0 while all is well; None when it lost an unknown number
+    lost_events: int | None
+    #: why nothing is applied to Postgres any more; None while all is well
+    halted: str | None
 
     @property
     def stock(self) -> dict[str, Stock]:
@@ -44,6 +49,11 @@ class View(msgspec.Struct):
         """What has window and hold: what runs, or the definition, which is kept in step with it."""
         runs = self.snapshot.is_loaded and self.state != "archived"
         return self.snapshot.state if runs else self.definition
+
+    @property
+    def told_state(self) -> str:
+        """Its state, and whether its projection is halted, for people."""
+        return f"{self.state}, halted" if self.halted else self.state
 
     def record(self) -> dict[str, Any]:
         """For programs."""
@@ -59,6 +69,8 @@ class View(msgspec.Struct):
             "position": str(self.snapshot.state.position),
             "checkpoint": str(self.checkpoint),
             "lag_events": self.lag_events,
+            "lost_events": self.lost_events,
+            "halted": self.halted,
             "items": [self._item(number) for number in range(len(self.definition.items))],
         }
 
@@ -117,20 +129,13 @@ def view_of(shop: Shop, definition: SaleDefinition) -> View:
     shard = ShardId(definition.sale, 0)
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
     row = next(row for row in reads.checkpoints(shop.connection, definition.sale) if row.shard == shard)
-    checkpoint = row.checkpoint
     snapshot = shop.snapshot(definition.sale)
     state = words.sale_state(snapshot, row.reached, archived=row.archived)
     if state == "archived":
-        snapshot.state.position = checkpoint
+        snapshot.state.position = row.checkpoint
         snapshot.state.stock = _stock_in_postgres(shop, shard, definition)
-    head = snapshot.state.position
-    return View(
-        definition,
-        snapshot,
-        checkpoint,
-        state,
-        history.count_after(shop.log, shard, checkpoint, head) if head > checkpoint else 0,
-    )
+    apart = history.distance(shop.log, row, snapshot.state.position)
+    return View(definition, snapshot, row.checkpoint, state, apart.lag, apart.lost, row.halted)
 
 
 def _stock_in_postgres(shop: Shop, shard: ShardId, definition: SaleDefinition) -> dict[str, Stock]:
@@ -150,7 +155,7 @@ def sums(view: View) -> dict[str, int]:
 
 def _list_row(view: View) -> tuple[str, ...]:
     cells = map(words.count, sums(view).values()) if view.stock else UNKNOWN
-    return (view.definition.sale, view.state, *cells, view.definition.title)
+    return (view.definition.sale, view.told_state, *cells, view.definition.title)
 
 
 def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str]]:
@@ -162,8 +167,10 @@ def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str
     yield "hold", words.span(source.hold_ms)
     told = [f"{words.count(number)} {status}" for status, (number, _) in orders.items()]
     yield "orders", f"{', '.join(told) or 'none'} (in Postgres)"
-    lag = f"{words.count(view.lag_events, 'events')} behind"
+    lag = words.lag(view.lag_events, view.lost_events)
     yield "log", f"ends at {view.snapshot.state.position}; Postgres has {view.checkpoint}, {lag}"
+    if view.halted:
+        yield "halted", f"{view.halted}; nothing is applied to Postgres"
 
 
 _STATES = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A log that does not add up is drift between what was done and what is written.
 BROKEN = 6
+#: An event with the limits of a thousand SKUs is a hundred kilobytes.
+LINE_BYTES_MAX = 1024 * 1024
 
 
 @shared
@@ -37,11 +40,11 @@ def verify(
     from flashsale.verify import verify as verify_lines
 
     if file == "-":
-        report = verify_lines(sys.stdin.buffer, "standard input")
+        report = verify_lines(_lines(sys.stdin.buffer), "standard input")
     else:
         try:
             with Path(file).open("rb") as lines:
-                report = verify_lines(lines, file)
+                report = verify_lines(_lines(lines), file)
         except OSError as error:
             raise BadInput("FILE", file, f"it cannot be read: {error.strerror}") from error
     if json:
@@ -49,6 +52,11 @@ def verify(
     else:
         _print(report)
     return BROKEN if report.violations else 0
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Its lines; a longer one comes in pieces, which are no lines of an export, and not as all of a disk."""
+    return iter(lambda: stream.readline(LINE_BYTES_MAX), b"")
 
 
 def _record(report: Report) -> dict[str, Any]:

@@ -91,6 +91,13 @@ def price_minor(definition: SaleDefinition, sku: str) -> int | None:
     return next((item.unit_price_minor for item in definition.items if item.sku == sku), None)
 
 
+def lag(lag_events: int | None, lost_events: int | None) -> str:
+    """`3 events behind`, or that the log is shorter than what Postgres has."""
+    if lag_events is not None:
+        return f"{count(lag_events, 'events')} behind"
+    return "events lost" if lost_events is None else f"{count(lost_events, 'events')} lost"
+
+
 def sale_state(snapshot: Snapshot, reached: Position, *, archived: bool = False) -> str:
     """What the sale does now, the clock's decisions included; `reached`: how far its log is known to have come.
 

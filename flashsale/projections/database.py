@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import TupleRow
 
-from flashsale.errors import FlashsaleError, Unreachable
+from flashsale.config import mask
+from flashsale.errors import BadInput, FlashsaleError, Unreachable
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -34,7 +35,10 @@ _TRANSIENT_CODES = ("55P03", "55006", "25006", "XX000")
 
 
 def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
-    """A connection in autocommit mode, with timeouts and durable commits pinned. Raises `Unreachable`."""
+    """A connection in autocommit mode, with timeouts and durable commits pinned.
+
+    Raises `Unreachable`, or `BadInput` for what libpq cannot read as a URL.
+    """
     options = (
         f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS} "
         "-c idle_in_transaction_session_timeout=15000 -c synchronous_commit=on"
@@ -50,6 +54,8 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
             prepare_threshold=1,
             **_VANISHED,
         )
+    except (psycopg.ProgrammingError, UnicodeError) as error:
+        raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {_one_line(error)}") from error
     except psycopg.Error as error:
         raise Unreachable(f"Postgres cannot be reached: {_one_line(error)}") from error
 

@@ -31,6 +31,12 @@ def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:
     )
 
 
+def rivals(connection: Connection, application_name: str) -> int:
+    """How many other sessions have the name under which this one connected."""
+    row = connection.execute(query("lease", "rivals"), {"application_name": application_name}).fetchone()
+    return int(row[0]) if row else 0
+
+
 def heartbeat(connection: Connection, holder: str) -> list[Lease]:
     """Renew; returns what this session still leads. Shards of archived sales are given back."""
     rows = connection.execute(query("lease", "heartbeat"), {"holder": holder})

@@ -17,7 +17,7 @@ import structlog
 from flashsale.errors import Halted, Unreachable
 from flashsale.projections.apply import Applied, Lease, LeaseLost
 from flashsale.projections.database import Connection, connect, is_transient
-from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release
+from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release, rivals
 from flashsale.projections.migrate import check_schema
 from flashsale.projections.pace import Pace
 from flashsale.projections.shard import Phase, ShardProjector
@@ -75,6 +75,7 @@ class Projector:
         self._led: dict[ShardId, ShardProjector] = {}
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
+        self._looked_for_rivals = False
 
     def step(self) -> int:
         """One round: leases, then one batch of each shard that has news. Returns the number of events applied.
@@ -170,15 +171,31 @@ class Projector:
 
     def _connect(self) -> tuple[Connection, Log]:
         if self._connection is None or self._log is None:
-            connection = connect(self._postgres_url, name=f"flashsale projector {self.name}")
+            session_name = f"flashsale projector {self.name}"
+            connection = connect(self._postgres_url, name=session_name)
             try:
                 check_schema(connection)
+                self._look_for_rivals(connection, session_name)
             except BaseException:
                 connection.close()
                 raise
             self._connection, self._log = connection, Log(self._redis_url)
             self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
         return self._connection, self._log
+
+    def _look_for_rivals(self, connection: Connection, session_name: str) -> None:
+        """Warn of another projector of this name, once: after a reconnect it could be this one's own last session.
+
+        Two of one name are one consumer of the group: each takes what the other has pending for its own.
+        """
+        if self._looked_for_rivals:
+            return
+        self._looked_for_rivals = True
+        if rivals(connection, session_name):
+            log.warning(
+                "another projector of this name is connected: give each a name of its own",
+                action="name_taken", projector=self.name,
+            )  # fmt: skip
 
     def _follow(self, leases: list[Lease], connection: Connection, reader: Log) -> None:
         """Hold what Postgres says this session leads, from the checkpoint it names: an operator may have moved it."""

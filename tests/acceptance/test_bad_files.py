@@ -5,6 +5,8 @@ tests/unit/test_definition_file.py has the whole list of faults; here is what of
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.acceptance.conftest import SALE, Shop
@@ -73,3 +75,38 @@ def test_a_table_made_by_a_spreadsheet_is_fine(shop: Shop) -> None:
 def test_the_file_may_come_through_a_pipe(shop: Shop) -> None:
     done = shop.cli.run("sale", "define", "/dev/stdin", stdin=(TOML + ITEM).decode())
     assert done.exit_code == 0, done.stderr
+
+
+def test_a_pipe_has_no_table_beside_it(shop: Shop) -> None:
+    before = shop.everything()
+    done = shop.cli.run("sale", "define", "/dev/stdin", stdin=(TOML + TABLE).decode())
+
+    assert done.exit_code == 2
+    assert "stdin: its items must stand in it" in done.stderr
+    assert shop.everything() == before
+
+
+def test_what_is_no_regular_file_is_refused_at_once(shop: Shop) -> None:
+    os.mkfifo(shop.cli.home / "pipe")
+    for name, sentence in (
+        ("pipe", "pipe: it is a device or a pipe: name a regular file"),
+        ("/dev/zero", "/dev/zero: it is a device or a pipe: name a regular file"),
+        ("/dev/stdin", "stdin: sale is missing"),
+        (".", "it cannot be read: Is a directory"),
+    ):
+        done = shop.cli.run("sale", "define", name, timeout_s=20)
+        assert done.exit_code == 2, done.stderr
+        assert sentence in done.stderr
+
+
+def test_another_file_is_not_opened_and_not_shown(shop: Shop) -> None:
+    (shop.cli.home.parent / "secret").write_text("root:x:0:0\n", encoding="utf-8")
+    write(shop, TOML + b'items_file = "../secret"\n')
+
+    done = shop.refused(2, "sale", "define", "drop.toml")
+
+    assert (
+        "items_file: '../secret' is not accepted; name a file in the directory of the definition"
+        in done.stderr
+    )
+    assert "root" not in done.stderr

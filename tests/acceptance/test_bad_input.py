@@ -78,7 +78,7 @@ CASES: list[Case] = [
     *((("sale", "reconfigure", SALE, "--opens", bad), "opens: ") for bad in BAD_TIMES),
     *((("sale", "reconfigure", SALE, "--hold", bad), "hold: ") for bad in BAD_DURATIONS),
     *((("sale", "reconfigure", SALE, "--limit", bad), "limit") for bad in BAD_LIMITS),
-    *((("sale", "watch", SALE, "--interval", bad), "interval: ") for bad in ("1", "0s", "-1s", "")),
+    *((("sale", "watch", SALE, "--interval", bad), "interval: ") for bad in ("1", "0s", "-1s", "2d", "999999999d", "")),
     *((("sale", "watch", SALE, "--count", bad), "count: ") for bad in ("0", "-1", "x")),
     *((("events", "show", SALE, bad), "seq: ") for bad in ("0", "x", "1-0", "0-1", "1-2-3", "1e3", "")),
     *((("events", "tail", SALE, "-n", bad), "number: ") for bad in ("-1", "x", "1000000")),

@@ -41,6 +41,7 @@ def test_every_value_has_its_origin_and_no_password(cli: Cli) -> None:
         ),
         (("--redis-url", "localhost"), "redis_url: 'localhost' is not accepted; write it like redis://"),
         (("--postgres-url", "mysql://h"), "write it like postgresql://"),
+        (("--redis-url", "unix:///run/redis.sock?db=abc"), "its db is none: use a number, 0 or more (flag)"),
         (("--redis-url", "redis://:hidden@h"), "a password on the command line is seen by every user"),
     ],
 )
@@ -50,6 +51,14 @@ def test_settings_that_are_refused(cli: Cli, args: tuple[str, ...], sentence: st
         assert done.exit_code == 2
         assert sentence in done.stderr
         assert "hidden" not in done.stderr
+
+
+def test_a_postgres_url_that_libpq_cannot_read_is_bad_input(shop: Shop) -> None:
+    shop.cli.env["FLASHSALE_POSTGRES_URL"] = "postgresql:///drop?host=/nowhere&secret=hidden"
+    for command in (("sale", "list"), ("projector", "run"), ("sweeper", "run")):
+        done = shop.cli.run(*command)
+        assert done.exit_code == 2
+        assert 'libpq cannot read it: invalid URI query parameter: "secret"' in done.stderr
 
 
 def test_logs_of_a_daemon_take_the_level_and_the_form_that_is_asked_for(shop: Shop) -> None:

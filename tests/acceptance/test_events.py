@@ -139,3 +139,21 @@ def test_a_sale_that_is_not_warm_has_an_empty_log(shop: Shop) -> None:
     shop.define()
     assert shop.finished("events", "export", SALE).stdout == ""
     assert shop.finished("events", "tail", SALE).stdout == ""
+
+
+def test_verify_of_nothing_is_not_a_log_that_adds_up(told: Shop) -> None:
+    whole = told.finished("events", "export", SALE).stdout
+
+    assert "adds up" in told.cli.ok("verify", "-", stdin=whole).stdout
+    for file, stdin in (("-", ""), ("-", "\n\n"), ("/dev/null", "")):
+        done = told.cli.run("verify", file, stdin=stdin)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "nothing was checked" in done.stderr
+
+
+def test_verify_of_what_never_ends_ends(shop: Shop) -> None:
+    done = shop.cli.run("verify", "/dev/zero", timeout_s=20)
+
+    assert done.exit_code == 2
+    assert "/dev/zero, line 1: " in done.stderr
+    assert len(done.stderr) < 400

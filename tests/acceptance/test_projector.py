@@ -97,6 +97,31 @@ def test_stop_is_heard_while_there_is_nothing_to_do(shop: Shop) -> None:
     assert projector.stop().exit_code == 0
 
 
+def test_a_second_projector_of_one_name_is_warned_of(shop: Shop) -> None:
+    first = shop.cli.start("projector", "run", "--name", "p1")
+    first.wait_for_output("daemon_started")
+    wait_until(lambda: sessions(shop, "p1") == 1, 10, "the first one is connected")
+
+    other = shop.cli.start("projector", "run", "--name", "p2")
+    second = shop.cli.start("projector", "run", "--name", "p1")
+    second.wait_for_output("name_taken")
+    wait_until(lambda: sessions(shop, "p2") == 1, 10, "the other one is connected")
+
+    assert "warning" in second.stderr
+    for projector in (second, first, other):
+        assert projector.stop().exit_code == 0
+    assert "name_taken" not in first.stderr + other.stderr
+    assert second.stderr.count("name_taken") == 1
+
+
+def sessions(shop: Shop, name: str) -> int:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+    )
+    ((count,),) = shop.connection.execute(query, [f"flashsale projector {name}"]).fetchall()
+    return int(count)
+
+
 def test_max_rate_and_batch_max_are_kept_to(busy: Shop) -> None:
     args = ("--batch-max", "10", "--max-rate", "50", "--log-level", "debug", "--log-format", "json")
     projector = busy.cli.start("projector", "run", *args)
@@ -140,7 +165,27 @@ def test_a_halted_sale_is_told_with_exit_code_7(busy: Shop) -> None:
 
     assert done.exit_code == 7
     assert "halted" in done.stdout
-    assert "error: drop:0 FORK" in done.stderr
+    assert done.stderr.startswith("error: FORK of drop:0 at 1-503: ")
+    assert done.stderr.count("drop:0") == 1
+    shown = busy.finished("sale", "show", SALE)
+    assert "halted  FORK of drop:0 at 1-503" in shown.stdout
+    assert busy.finished("sale", "show", SALE, "--json").json()["halted"].startswith("FORK of drop:0")
+    assert "open, halted" in busy.finished("sale", "list").stdout
+    assert "open, halted" in busy.finished("sale", "watch", SALE, "--count", "1").stdout
+
+
+def test_a_log_that_lost_its_tail_has_no_lag_but_lost_events(busy: Shop) -> None:
+    run_until_applied(busy).stop()
+    busy.redis.delete(EVENTS)
+    busy.redis.xadd(EVENTS, {"e": '["sale.paused",1,0,"x"]'}, id="1-500")
+
+    done = busy.cli.run("projector", "status")
+    (shard,) = busy.cli.run("projector", "status", "--json").json()["shards"]
+
+    assert done.exit_code == 7
+    assert done.stdout.splitlines()[1].split()[2:7] == ["lost", "1-500", "1-503", "-", "-"]
+    assert "error: drop:0: the log ends before the checkpoint (3 events lost)" in done.stderr
+    assert (shard["lag_events"], shard["lost_events"], shard["lag_s"]) == (None, 3, None)
 
 
 def test_status_without_any_sale(shop: Shop) -> None:

@@ -225,6 +225,8 @@ def test_warm_refuses_a_sale_whose_history_redis_has_lost(shop: Shop) -> None:
 
     assert "until somebody decides" in done.stderr
     assert [sale["state"] for sale in listed] == ["lost"]
+    assert [(sale["lag_events"], sale["lost_events"]) for sale in listed] == [(None, 4)]
+    assert "Postgres has 1-4, 4 events lost" in shop.finished("sale", "show", SALE).stdout
     for args in (["sale", "open", SALE], ["order", "reserve", SALE, SKU, "--buyer", "ada"]):
         assert "has lost the log" in shop.refused(7, *args).stderr
     assert shop.cli.run("projector", "status").exit_code == 7
@@ -260,7 +262,7 @@ def test_watch_prints_a_line_or_an_object_for_each_look(shop: Shop) -> None:
     objects = shop.finished("sale", "watch", SALE, "--count", "2", "--interval", "1ms", "--json").json_lines()
 
     assert len(plain) == 2
-    assert "open  available 10  held 0  sold 0  returned 0  log 1-4 (+0/s)  lag 4 events" in plain[0]
+    assert "open  available 10  held 0  sold 0  returned 0  log 1-4 (+0/s)  4 events behind" in plain[0]
     assert [look["available"] for look in objects] == [10, 10]
 
 

@@ -17,6 +17,7 @@ from flashsale.scripts import script, script_names
 from tests.acceptance.conftest import SALE, SKU, Shop, assert_one_sentence
 from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Mode, Proxy
+from tests.helpers import wait_until
 
 ORDER = "0-aaaaaaaa"
 NO_REDIS = "unix:///nowhere/redis.sock"
@@ -111,20 +112,58 @@ def test_a_new_order_whose_reply_was_lost_can_be_asked_for_again(shop: Shop, red
     assert shop.log_length() == 4, "one reservation"
 
 
-def test_redis_that_dies_under_a_reader_ends_it_with_a_sentence(shop: Shop, redis_proxy: Proxy) -> None:
+def test_redis_that_dies_under_a_follower_ends_it_with_a_sentence(shop: Shop, redis_proxy: Proxy) -> None:
     shop.open()
     shop.cli.env["FLASHSALE_REDIS_URL"] = redis_proxy.url
-    watching = shop.cli.start("sale", "watch", SALE, "--interval", "10ms")
     following = shop.cli.start("events", "tail", SALE, "--follow")
-    watching.wait_for_output("available 10")
     following.wait_for_output("sale.opened")
 
     redis_proxy.behave(Mode.RESET)
 
-    for running in (watching, following):
-        done = running.wait()
-        assert done.exit_code == 5
-        assert_one_sentence(done)
+    done = following.wait()
+    assert done.exit_code == 5
+    assert_one_sentence(done)
+
+
+@pytest.mark.parametrize("server", ["Redis", "Postgres"])
+def test_watch_waits_out_a_server_that_is_away(shop: Shop, proxies: dict[str, Proxy], server: str) -> None:
+    shop.open()
+    watching = shop.cli.start("sale", "watch", SALE, "--interval", "10ms")
+    watching.wait_for_output("available 10")
+
+    proxies[server].behave(Mode.RESET)
+    watching.wait_for_output(f"{server} is away; waiting for it. ({server}")
+    shop.execute(Reserve(ORDER, "ada", SKU))
+    proxies[server].behave(Mode.PASS)
+
+    watching.wait_for_output("available 9")
+    watching.wait_for_output(f"{server} is back.")
+    proxies[server].behave(Mode.RESET)
+    wait_until(lambda: watching.stderr.count("is away") == 2, 10, "the second absence is told")
+    watching.send(signal.SIGINT)
+    done = watching.wait()
+    assert done.exit_code == 130
+    assert len(done.stderr.splitlines()) == 3, done.stderr
+
+
+def test_watch_with_a_count_ends_while_a_server_is_away(shop: Shop, proxies: dict[str, Proxy]) -> None:
+    shop.open()
+    watching = shop.cli.start("sale", "watch", SALE, "--interval", "1s", "--count", "3")
+    watching.wait_for_output("available 10")
+
+    proxies["Redis"].behave(Mode.RESET)
+
+    done = watching.wait()
+    assert done.exit_code == 5
+    assert "Redis is away" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: Redis")
+
+
+@pytest.fixture
+def proxies(shop: Shop, redis_proxy: Proxy, postgres_proxy: Proxy) -> dict[str, Proxy]:
+    """The shop's servers behind a network that can be cut."""
+    shop.cli.env |= {"FLASHSALE_REDIS_URL": redis_proxy.url, "FLASHSALE_POSTGRES_URL": postgres_proxy.url}
+    return {"Redis": redis_proxy, "Postgres": postgres_proxy}
 
 
 @pytest.mark.parametrize(

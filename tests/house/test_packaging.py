@@ -1,10 +1,13 @@
 """What a user installs has everything that the code reads, whichever way it was built."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import tomllib
+import venv
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -70,6 +73,49 @@ def test_the_sdist_has_real_files_behind_the_links(sdist: Path) -> None:
 def test_an_editable_install_reads_the_live_files() -> None:
     assert (Path(str(files("flashsale"))) / "lua").resolve() == ROOT / "lua"
     assert (Path(str(files("flashsale"))) / "examples").resolve() == ROOT / "ops" / "examples"
+
+
+#: What `pip install --editable .` runs in the checkout's own environment.
+BUILD_TOOLS = ("pip", "hatchling", "editables", "packaging", "pathspec", "pluggy", "trove_classifiers")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the checkout whose .venv is set up, but for flashsale itself."""
+    root = tmp_path / "flash sale"
+    root.mkdir()
+    for name in ("Makefile", "README.md", "LICENSE", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, root)
+    for name in ("flashsale", "lua", "ops"):
+        shutil.copytree(ROOT / name, root / name, symlinks=True)
+    venv.create(root / ".venv", symlinks=True)
+    packages = next((root / ".venv" / "lib").glob("python*/site-packages"))
+    for name in BUILD_TOOLS:
+        (packages / name).symlink_to(Path(str(files(name))))
+    (root / ".venv" / ".ready").touch()
+    return root
+
+
+def run_in(checkout: Path, *command: str) -> str:
+    done = subprocess.run(
+        command, cwd=checkout, check=False, capture_output=True, encoding="utf-8",
+        env={"PATH": os.environ["PATH"], "PIP_NO_INDEX": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_make_replaces_a_copy_that_somebody_installed(checkout: Path) -> None:
+    python = str(checkout / ".venv" / "bin" / "python")
+    run_in(checkout, python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", ".")
+    where = (python, "-I", "-c", "import flashsale; print(flashsale.__file__)")
+    assert "site-packages" in run_in(checkout, *where)
+
+    first, second = run_in(checkout, "make", "setup"), run_in(checkout, "make", "setup")
+
+    assert "is not this checkout" in first
+    assert run_in(checkout, *where).strip() == str(checkout / "flashsale" / "__init__.py")
+    assert second == ""
 
 
 def test_the_lock_names_every_dependency_and_no_place() -> None:

@@ -160,6 +160,10 @@ def test_files_that_are_refused(home: Path, tmp_path: Path, text: str, message: 
     assert message.format(file) in refusal({"FLASHSALE_CONFIG": str(file)}, home)
 
 
+def test_a_secret_that_never_ends_is_refused(home: Path) -> None:
+    assert "it is a device or a pipe" in refusal({"FLASHSALE_REDIS_URL_FILE": "/dev/zero"}, home)
+
+
 def test_a_file_that_is_not_utf_8(home: Path, tmp_path: Path) -> None:
     (tmp_path / "f.toml").write_bytes(b'data_dir = "\xff"')
     assert "it cannot be read as TOML" in refusal({"FLASHSALE_CONFIG": str(tmp_path / "f.toml")}, home)
@@ -180,8 +184,57 @@ def test_a_password_on_the_command_line_is_refused_and_not_repeated(home: Path, 
 
 
 @pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("unix:///run/redis.sock?db=abc", "its db is none: use a number, 0 or more"),
+        ("unix:///run/redis.sock?db=-1", "its db is none"),
+        ("unix:///run/redis.sock?db=", "its db is none"),
+        ("unix:///run/redis.sock?db=1&db=2", "say db once"),
+        ("redis://h/1?db=2", "say db once"),
+        ("redis://h/abc", "after its host comes the number of a database, or nothing"),
+        ("redis://h/1/2", "after its host comes the number of a database"),
+        ("redis://h/1e3", "after its host comes the number of a database"),
+        ("redis://h?timeout=x", "it has an option that is not known; known are db, username, password, client_name"),
+        ("redis://h?retry_on_timeout=true", "it has an option that is not known"),
+        ("redis://h?protocol=3", "it has an option that is not known"),
+        ("redis://h?ssl_cert_reqs=none", "it has an option that is not known"),
+        ("rediss://h?ssl_cert_reqs=maybe", "its ssl_cert_reqs is not understood"),
+        ("redis://h?client_name=a%20b", "its client_name is not understood"),
+        ("redis://h:99999", "write it like redis://HOST:6379/0"),
+        ("redis://h:0", "use a port from 1 to 65535"),
+        ("redis://", "name its host"),
+        ("redis:///0", "name its host"),
+        ("redis://:pw@/0", "name its host"),
+        ("redis://:6379", "name its host"),
+        (f"redis://{'a' * 64}", "its host is no name that a host can have"),
+        ("redis://a..b", "its host is no name"),
+        ("redis://h/0#1", "write # as %23"),
+        ("unix://", "after three slashes"),
+        ("unix://run/redis.sock", "after three slashes"),
+        ("unix:run/redis.sock", "after three slashes"),
+        ("unix:///run/%00", "a character that no path can hold"),
+        ("http://h", "write it like redis://HOST:6379/0"),
+        ("redis://[::1", "write it like redis://HOST:6379/0"),
+    ],
+)  # fmt: skip
+def test_redis_urls_that_are_refused(home: Path, url: str, remedy: str) -> None:
+    message = refusal({"FLASHSALE_REDIS_URL": url}, home)
+    assert message.startswith("redis_url: ")
+    assert remedy in message
+    assert message.endswith("(environment FLASHSALE_REDIS_URL)")
+
+
+@pytest.mark.parametrize(
     "url",
-    ["redis://localhost:6379/0", "rediss://:pw@host", "unix:///run/redis.sock?db=1"],
+    [
+        "redis://localhost:6379/0",
+        "redis://user:p%23w@h/?db=2",
+        "redis://[::1]:6379",
+        "rediss://:pw@host",
+        "rediss://h/1?ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=true",
+        "unix:///run/redis.sock?db=1",
+        "unix://user:pw@/run/my%20dir/redis.sock?client_name=shop-1",
+    ],
 )
 def test_redis_urls(home: Path, url: str) -> None:
     assert load({}, {"FLASHSALE_REDIS_URL": url}, home=home).settings.redis_url == url

@@ -18,6 +18,7 @@ from flashsale.definition_file import (
 )
 from flashsale.errors import BadInput
 
+ROOT = Path(__file__).parents[2]
 HEAD = 'sale = "drop"\ntitle = "Drop"\ncurrency = "EUR"\nhold = "15m"\n'
 ITEM = '[[items]]\nsku = "phone"\ntitle = "Phone 15"\nquantity = 10\nunit_price_minor = 79900\n'
 CSV_HEAD = "sku,title,quantity,unit_price_minor,limit\n"
@@ -204,3 +205,13 @@ def test_content_without_a_place_has_no_table_beside_it() -> None:
 
 def test_a_comment_may_say_anything() -> None:
     assert parse("# quantity = 0x10\n" + HEAD + ITEM).items[0].quantity == 10
+
+
+def test_the_definition_in_the_documentation_is_accepted_with_every_duration_it_names() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"(?s)```toml\n(.*?)```", text)
+    (durations,) = re.findall(r"keeps its units: (.*)", example)
+
+    assert parse(example).sale == "spring-drop"
+    for duration in re.findall(r"\d[0-9a-z]+", durations):
+        assert parse_hold(duration) > 0

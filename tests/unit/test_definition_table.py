@@ -45,12 +45,55 @@ def test_the_table_is_looked_for_beside_the_file(tmp_path: Path) -> None:
     assert read_definition(tmp_path / "drop.toml").items[0].sku == "phone"
 
 
+def place(tmp_path: Path, name: str) -> Path:
+    """A definition in a directory of its own, whose items' file has this name."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "drop.toml").write_text(f'{HEAD}items_file = "{name}"', encoding="utf-8")
+    (tmp_path / "items.csv").write_text(CSV_HEAD + "phone,Phone,1,1,0\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name", ["../items.csv", "{}/items.csv", "link.csv", "circle.csv", "tables/../../items.csv"]
+)
+def test_a_table_outside_the_directory_of_the_definition_is_not_opened(tmp_path: Path, name: str) -> None:
+    folder = place(tmp_path, name.format(tmp_path))
+    (folder / "link.csv").symlink_to(tmp_path / "items.csv")
+    (folder / "circle.csv").symlink_to("circle.csv")
+
+    with pytest.raises(
+        BadInput, match=r"drop.toml, items_file: .* name a file in the directory of the definition"
+    ):
+        read_definition(folder / "drop.toml")
+
+
+def test_a_link_that_stays_in_the_directory_is_followed(tmp_path: Path) -> None:
+    folder = place(tmp_path, "today.csv")
+    (folder / "monday.csv").write_bytes((tmp_path / "items.csv").read_bytes())
+    (folder / "today.csv").symlink_to("monday.csv")
+
+    assert read_definition(folder / "drop.toml").items[0].sku == "phone"
+
+
+def test_a_file_that_is_no_table_of_items_is_not_shown(tmp_path: Path) -> None:
+    folder = place(tmp_path, "passwd")
+    (folder / "passwd").write_text("root:x:0:0:secret:/root:/bin/bash\n", encoding="utf-8")
+
+    with pytest.raises(BadInput) as caught:
+        read_definition(folder / "drop.toml")
+
+    assert str(caught.value) == f"passwd, row 1: it does not name the columns: {CSV_HEAD.strip()}"
+
+
 @pytest.mark.parametrize(
     ("csv", "message"),
     [
         ("", "items.csv: it is empty; its first row names the columns: sku,title,"),
         ("\n\n", "items.csv: it is empty"),
         ("sku;title;quantity\n", "items.csv: separate the columns by commas"),
+        ("sku\ttitle\n", "items.csv: separate the columns by commas"),
+        ("a,b\n", "row 1: it does not name the columns: sku,title,quantity,unit_price_minor,limit"),
         ("sku,titel,quantity,unit_price_minor\n", "items.csv, row 1: there is no 'titel'; did you mean title?"),
         ("sku,title,quantity\n", "items.csv, row 1: unit_price_minor is missing"),
         ("sku,sku,title,quantity,unit_price_minor\n", "items.csv, row 1: column 'sku' stands there twice"),

@@ -128,9 +128,10 @@ def test_sales_that_are_mixed_in_one_file_are_judged_apart() -> None:
     assert (violation.sale, violation.rule, violation.position) == ("other", "U4", Position(1, 42))
 
 
-def test_an_empty_file_has_nothing_to_judge() -> None:
-    assert verify([]).shards == {}
-    assert verify([b"\n", b"  \n"]).events == 0
+@pytest.mark.parametrize("content", [[], [b"\n", b"  \n"]])
+def test_an_empty_file_is_no_log_that_adds_up(content: list[bytes]) -> None:
+    with pytest.raises(BadInput, match="the file: 'no event' is not accepted; nothing was checked"):
+        verify(content)
 
 
 # ------------------------------------------------------------------------------------------------------------ damage

@@ -23,6 +23,11 @@ FROM (
 WHERE c.sale_id = free.sale_id AND c.shard = free.shard
 RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq;
 
+-- rivals --
+-- Other live sessions of a projector of this name, whether it leads a shard yet or not.
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = %(application_name)s AND datname = current_database() AND pid <> pg_backend_pid();
+
 -- heartbeat --
 -- Say that this session still leads its shards; returns those it does lead, and where each of them stands. A shard of a
 -- sale that is being archived is given back: its log is about to go.
