@@ -12,7 +12,7 @@ from flashsale.events import AnyEvent, UndecodableEvent, decode, type_name
 from flashsale.ids import START, Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
-from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
+from flashsale.stream import PAGE_MAX, Entry, Log, ShardId, follows
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -79,7 +79,7 @@ def whole(
     """Events after a position, up to another one, in order. Raises `Halted` where the log has a gap."""
     reached, at = after, checkpoint(connection, shard)
     for entry in entries(log, connection, shard, after, up_to):
-        if reached != START and not reached.precedes(entry.position):
+        if reached != START and not follows(reached, entry):
             raise Halted(f"{shard}: events between {reached} and {entry.position} are missing")
         reached = entry.position
         yield shown(shard, entry, archived=entry.position <= at)

@@ -41,14 +41,13 @@ class Position(NamedTuple):
         return f"{self.epoch}-{self.seq}"
 
     def precedes(self, after: Position) -> bool:
-        """Whether `after` may be the very next position.
+        """Whether `after` is the very next position: nothing can lie between the two.
 
-        Within an epoch nothing can lie between the two. A later epoch begins with 1, and its first event says what it
-        follows: see `flashsale.events.continues`.
+        Where a later epoch begins, only its first event can tell: see `flashsale.events.continues`.
         """
         if after.epoch == self.epoch:
             return after.seq == self.seq + 1
-        return after.epoch > self.epoch and after.seq == 1
+        return self == START and after == FIRST
 
     @classmethod
     def parse(cls, text: str | bytes) -> Position:
@@ -61,6 +60,8 @@ class Position(NamedTuple):
 
 #: Before the first event of a shard.
 START = Position(0, 0)
+#: Where a log begins, unless an earlier epoch was lost before anybody had stored an event of it.
+FIRST = Position(1, 1)
 
 
 def sale_id(value: object, field: str = "sale") -> str:

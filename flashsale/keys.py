@@ -32,7 +32,15 @@ class ShardKeys(NamedTuple):
 
 def shard_keys(sale: str, shard: int) -> ShardKeys:
     """The keys of shard `shard` of `sale`; both must have been checked by `flashsale.ids`."""
-    tag = f"fs:{{{sale}:{shard}}}"
+    return _keys(f"fs:{{{sale}:{shard}}}")
+
+
+def staged_keys(sale: str, shard: int) -> ShardKeys:
+    """Where `recover` builds the keys that shall take the place of the shard's own. Only it reads or writes them."""
+    return _keys(f"fs:{{{sale}:{shard}}}:new")
+
+
+def _keys(tag: str) -> ShardKeys:
     return ShardKeys(
         f"{tag}:sale", f"{tag}:stock", f"{tag}:orders", f"{tag}:buyers", f"{tag}:holds", f"{tag}:events"
     )

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from flashsale.errors import FlashsaleError, Halted, Unreachable
+from flashsale.events import UndecodableEvent, continues, decode
 from flashsale.ids import Position
 from flashsale.keys import GROUP, dead_letters_key, shard_keys
 
@@ -61,6 +62,16 @@ class Entry(NamedTuple):
 
     position: Position
     body: bytes | None
+
+
+def follows(before: Position, entry: Entry) -> bool:
+    """Whether an entry is the very next one. The first of an epoch says itself what it follows."""
+    if before.precedes(entry.position) or before.epoch == entry.position.epoch:
+        return before.precedes(entry.position)
+    try:
+        return continues(before, entry.position, decode(entry.body or b""))
+    except UndecodableEvent:
+        return False
 
 
 class Pending(NamedTuple):

@@ -18,6 +18,7 @@ from flashsale.cli import (
     order,
     output,
     projector,
+    recover,
     sale,
     sweeper,
     trim,
@@ -49,6 +50,7 @@ app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
 app.command("trim", rich_help_panel=RUN)(trim.trim)
 app.command("verify", rich_help_panel=RUN)(verify.verify)
+app.command("recover", rich_help_panel=RUN)(recover.recover)
 
 
 def _print_version(wanted: bool) -> None:

@@ -41,8 +41,10 @@ from flashsale.commands import (
     sale_call,
     snapshot_call,
 )
+from flashsale.commands.founding import found_call, staging
 from flashsale.errors import Halted, UnknownOutcome, Unreachable
-from flashsale.events import Order
+from flashsale.events import AnyEvent, Order, ShardState
+from flashsale.ids import Position
 from flashsale.keys import shard_keys
 
 
@@ -147,16 +149,46 @@ class Client:
     def order(self, sale: str, order_id: str) -> Order | None:
         """Read one order as Redis holds it, without changing anything; None when it holds none."""
         keys = shard_keys(ids.sale_id(sale), ids.shard_of_order(ids.order_id(order_id)))
-        self._connect()
-        record = self._exchange([("HGET", keys.orders, order_id)])[0]
-        if isinstance(record, ERROR_REPLIES):
-            raise error_from(record) from record
+        (record,) = self._plain([("HGET", keys.orders, order_id)])
         try:
             return None if record is None else parse_order(record.decode())
         except ValueError as error:
             raise Halted(
                 f"Redis holds a record of order {order_id} that flashsale did not write: {error}"
             ) from error
+
+    def found(
+        self,
+        sale: str,
+        state: ShardState,
+        log: Sequence[tuple[Position, AnyEvent]],
+        *,
+        counted: Position,
+        head: Position,
+        shard: int = 0,
+    ) -> Answer:
+        """Put a state, and the log that leads to it, in the place of a shard's own; for `recover` only.
+
+        Answered MOVED, with nothing done, unless the shard still counts to `counted` and its log ends at `head`.
+        """
+        for commands in staging(ids.sale_id(sale), shard, state, log):
+            self._plain(commands)
+        raw = self._run([found_call(sale, shard, counted, head)])[0]
+        return self._parse(sale, shard, raw).answers[0]
+
+    def now_ms(self) -> int:
+        """Redis's clock."""
+        ((seconds, microseconds),) = self._plain([("TIME",)])
+        return int(seconds) * 1_000 + int(microseconds) // 1_000
+
+    def _plain(self, commands: Sequence[Command]) -> list[Any]:
+        """Commands that run no script, in one round trip; an error reply is raised."""
+        self._connect()
+        replies = self._exchange(commands)
+        for reply in replies:
+            if isinstance(reply, ERROR_REPLIES):
+                raise error_from(reply) from reply
+        return replies
 
     def _decide(self, sale: str, request: OrderRequest) -> Answer:
         return self.execute(sale, [request], ids.shard_of_order(request.order_id))[0]

@@ -34,6 +34,9 @@ class Code(StrEnum):
     #: the sale is over and only Postgres has it: the answer to `archive`, and to everything that comes after it
     ARCHIVED = "ARCHIVED"
 
+    #: the log goes on in a later epoch
+    FOUNDED = "FOUNDED"
+
     #: detail: units still available, fewer than asked for
     SOLD_OUT = "SOLD_OUT"
     #: detail: units the buyer holds or owns already
@@ -55,6 +58,8 @@ class Code(StrEnum):
     NOT_PROVEN = "NOT_PROVEN"
     #: detail: a consumer group, or - for none at all; status: events that it has not acknowledged
     NOT_ACKNOWLEDGED = "NOT_ACKNOWLEDGED"
+    #: something was written since the caller looked
+    MOVED = "MOVED"
     #: the sale is not in Redis: closed, never empty
     NOT_LOADED = "NOT_LOADED"
     #: the log is behind what this caller has seen: it lost its tail, nothing is sold

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from flashsale.commands.order import OrderRequest
 from flashsale.commands.sale import SaleRequest
 from flashsale.ids import Position
-from flashsale.keys import ShardKeys, shard_keys
+from flashsale.keys import shard_keys
 from flashsale.scripts import Script, script
 
 #: Requests in one script call. More amortise nothing further, and Redis serves nobody else meanwhile: measured about
@@ -23,7 +23,7 @@ class Call(NamedTuple):
     """One EVALSHA, ready to send."""
 
     script: Script
-    keys: ShardKeys
+    keys: tuple[str, ...]
     arguments: tuple[str | int, ...]
 
     def command(self) -> tuple[str | int, ...]:

@@ -48,13 +48,13 @@ def continues(before: Position, position: Position, event: t.AnyEvent) -> bool:
 
     A log begins in epoch 1, or later when an earlier one was lost before anybody had stored an event of it.
     """
-    if not before.precedes(position):
-        return False
-    if before.epoch == position.epoch:
+    if before.precedes(position):
         return not isinstance(event, t.EpochStarted)
+    if position.epoch <= before.epoch or position.seq != 1:
+        return False
     if isinstance(event, t.EpochStarted):
         return before == Position(event.previous_epoch, event.previous_seq) != START
-    return before == START and (position.epoch == 1 or isinstance(event, t.SaleLoaded))
+    return before == START and isinstance(event, t.SaleLoaded)
 
 
 _FROM = {

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from flashsale.errors import RefusedByState
 from flashsale.ids import Position
 from flashsale.projections.apply import Lease
-from flashsale.projections.database import STATEMENT_TIMEOUT_MS, Connection
+from flashsale.projections.database import STATEMENT_TIMEOUT_MS, Connection, errors_told
 from flashsale.projections.queries import query
 from flashsale.stream import ShardId
 
@@ -29,6 +30,20 @@ def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:
             query("lease", "acquire"), {"holder": holder, "limit": limit, "silent_ms": SILENT_MS}
         )
     )
+
+
+def seize(connection: Connection, holder: str, shard: ShardId) -> Lease:
+    """Take the lease of one shard, whoever has it: a recovery must be the only writer. Raises `RefusedByState`.
+
+    A second recovery of the same shard is refused while the first one's session lives.
+    """
+    with errors_told():
+        locked = connection.execute(query("lease", "lock_recovery"), {"shard": str(shard)}).fetchone()
+        if not locked or not locked[0]:
+            raise RefusedByState(f"{shard} is being recovered by another session: wait for it")
+        values = {"holder": holder, "sale_id": shard.sale, "shard": shard.shard}
+        (lease,) = _leases(connection.execute(query("lease", "seize"), values))
+        return lease
 
 
 def rivals(connection: Connection, application_name: str) -> int:

@@ -12,7 +12,6 @@ from enum import Enum
 import msgspec
 
 from flashsale.errors import Halted, Unreachable
-from flashsale.events import UndecodableEvent, continues, decode
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row
 from flashsale.projections.batch import read_entry
@@ -21,16 +20,12 @@ from flashsale.projections.database import Connection
 from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
 from flashsale.projections.queries import query
-from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending
+from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending, follows
 
 #: An entry that was delivered this often is processed alone: one of its batch may be killing the process.
 ALONE_AFTER_DELIVERIES = 5
 #: Delivered once more after that, it did kill the process: it is parked without another try.
 PARK_AFTER_DELIVERIES = 6
-
-
-#: Where every log begins that was never founded anew.
-FIRST = Position(1, 1)
 
 
 class Phase(Enum):
@@ -149,7 +144,7 @@ class ShardProjector:
             )
         if head > checkpoint:
             following = self._log.entries(self.lease.shard, checkpoint, count=1)
-            if not following or not _follows(checkpoint, following[0]):
+            if not following or not follows(checkpoint, following[0]):
                 raise self._gap(following[0].position if following else head)
         if checkpoint == START:
             return
@@ -238,7 +233,7 @@ class ShardProjector:
     def _fill_hole(self, before: Entry) -> Applied:
         """Apply, page by page, what lies between the checkpoint and `before`. Raises `Gap` when the log has lost it."""
         total = Applied()
-        while not _follows(self.lease.checkpoint, before):
+        while not follows(self.lease.checkpoint, before):
             page = self._log.entries(
                 self.lease.shard, self.lease.checkpoint, up_to=before.position, count=self._batch_max
             )
@@ -257,7 +252,7 @@ class ShardProjector:
         """How many of the first entries follow the checkpoint and each other; at most a batch."""
         reached = self.lease.checkpoint
         for i, entry in enumerate(entries[: self._batch_max]):
-            if not _follows(reached, entry):
+            if not follows(reached, entry):
                 return i
             reached = entry.position
         return min(len(entries), self._batch_max)
@@ -285,13 +280,3 @@ class ShardProjector:
             else:
                 total += apply_rows(self._connection, self.lease, [row], deliveries)
         return total
-
-
-def _follows(before: Position, entry: Entry) -> bool:
-    """Whether an entry is the next one. The first of an epoch says itself what it follows."""
-    if before.epoch == entry.position.epoch or entry.position == FIRST:
-        return before.precedes(entry.position)
-    try:
-        return continues(before, entry.position, decode(entry.body or b""))
-    except UndecodableEvent:
-        return False

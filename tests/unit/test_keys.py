@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flashsale import ids
 from flashsale.errors import BadInput
-from flashsale.keys import ShardKeys, dead_letters_key, shard_keys
+from flashsale.keys import ShardKeys, dead_letters_key, shard_keys, staged_keys
 from flashsale.scripts import script, script_names
 
 sales = st.from_regex(ids.SALE_ID, fullmatch=True)
@@ -55,7 +55,13 @@ def test_two_shards_share_no_key(sale: str, other_sale: str, shard: int, other_s
 
 def test_every_script_names_them_in_this_order() -> None:
     for name in script_names():
-        assert script(name).keys == ShardKeys._fields
+        staged = tuple(f"new_{field}" for field in ShardKeys._fields) if name == "found" else ()
+        assert script(name).keys == (*ShardKeys._fields, *staged)
+
+
+def test_what_is_staged_stands_beside_and_in_the_same_slot() -> None:
+    assert staged_keys("black-friday", 3).sale == "fs:{black-friday:3}:new:sale"
+    assert set(staged_keys("black-friday", 3)).isdisjoint(shard_keys("black-friday", 3))
 
 
 def test_dead_letters_stand_beside_the_log_and_no_script_knows_them() -> None:

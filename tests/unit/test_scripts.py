@@ -91,7 +91,7 @@ def test_a_script_is_engine_line_prelude_and_file(name: str) -> None:
     [
         (
             "#!lua flags=allow-oom",
-            {"archive", "cancel", "close", "confirm", "expire", "pause", "refund", "trim"},
+            {"archive", "cancel", "close", "confirm", "expire", "found", "pause", "refund", "trim"},
         ),
         ("#!lua flags=no-writes", {"snapshot"}),
         ("#!lua", {"load", "open", "reconfigure", "reserve", "restock", "resume"}),
@@ -102,7 +102,12 @@ def test_flags_say_what_redis_may_refuse(flags: str, names: set[str]) -> None:
 
 
 def test_all_others_write_events() -> None:
-    assert [name for name in script_names() if not script(name).emits] == ["archive", "snapshot", "trim"]
+    assert [name for name in script_names() if not script(name).emits] == [
+        "archive",
+        "found",
+        "snapshot",
+        "trim",
+    ]
     assert script("load").emits == ("sale.loaded", "stock.loaded")
 
 

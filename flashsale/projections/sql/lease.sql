@@ -23,6 +23,19 @@ FROM (
 WHERE c.sale_id = free.sale_id AND c.shard = free.shard
 RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq;
 
+-- seize --
+-- Take the lease of one shard, whoever has it: its fence is over, and whatever it still sends writes nothing.
+UPDATE checkpoint
+SET holder = %(holder)s, fence = fence + 1, heartbeat_at = clock_timestamp(),
+    backend_pid = pg_backend_pid(),
+    backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s
+RETURNING sale_id, shard, fence, epoch, seq;
+
+-- lock_recovery --
+-- One recovery of a shard at a time; the lock ends with the session.
+SELECT pg_try_advisory_lock(hashtextextended(%(shard)s, 7306090421));
+
 -- rivals --
 -- Other live sessions of a projector of this name, whether it leads a shard yet or not.
 SELECT count(*) FROM pg_stat_activity

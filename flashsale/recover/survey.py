@@ -1,0 +1,188 @@
+"""See what a loss has left: what Postgres has, what Redis has, and up to where the two agree. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from flashsale.client import Client
+from flashsale.commands import Snapshot
+from flashsale.errors import Halted
+from flashsale.events import (
+    AnyEvent,
+    InvariantBroken,
+    OrderEvent,
+    ShardState,
+    UndecodableEvent,
+    continues,
+    decode,
+    evolve,
+)
+from flashsale.ids import START, Position
+from flashsale.projections import reads
+from flashsale.projections.database import Connection
+from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
+
+
+class Survey(msgspec.Struct):
+    """What the two stores hold of one shard."""
+
+    shard: ShardId
+    checkpoint: Position
+    founded_epoch: int
+    #: the log in Redis ends here; 0-0: there is none
+    head: Position
+    #: the scripts have counted up to here; 0-0: the sale's record is gone
+    counted: Position
+    #: up to here both hold the same events
+    common: Position
+    #: the fold of the archive and of `tail`
+    state: ShardState
+    #: archived events that Redis has lost, or holds other events in the place of
+    only_postgres: list[tuple[Position, AnyEvent]] = msgspec.field(default_factory=list)
+    #: entries that follow the archive, to be projected as they are
+    tail: list[Entry] = msgspec.field(default_factory=list)
+    #: events of another history than the archive's
+    branch: list[tuple[Position, AnyEvent]] = msgspec.field(default_factory=list)
+    #: entries that no script wrote, or that cannot be read: they are dropped
+    foreign: list[Position] = msgspec.field(default_factory=list)
+    #: what else is wrong, as sentences
+    damage: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is lost, forked or damaged: there is nothing to recover."""
+        return not (self.only_postgres or self.branch or self.foreign or self.damage)
+
+    @property
+    def orders_lost(self) -> list[str]:
+        """Ids of the orders whose newest events Redis has lost, in the order of those events."""
+        return list(
+            dict.fromkeys(event.order_id for _, event in self.only_postgres if isinstance(event, OrderEvent))
+        )
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch in which the log would go on: later than any that anybody may have seen."""
+        positions = (self.checkpoint, self.head, self.counted)
+        return max(self.founded_epoch, *(position.epoch for position in positions)) + 1
+
+
+def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> Survey:
+    """Look at one shard in both stores. A sale that is well may go on selling meanwhile.
+
+    Raises `Halted` when the archive itself does not add up: then nothing is left to found a log on.
+    """
+    # Postgres first: Redis can then not be behind it, unless it lost something.
+    row = next(row for row in reads.checkpoints(connection, shard.sale) if row.shard == shard)
+    snapshot, problem = _hot(client, shard)
+    counted = snapshot.state.position if snapshot else log.counted(shard) or START
+    head = snapshot.log_position if snapshot else _head(log, shard)
+    found = Survey(shard, row.checkpoint, row.founded_epoch, head, counted, START, ShardState())
+    if problem:
+        found.damage.append(problem)
+    entries = list(_entries(log, shard, head))
+    _join(found, connection, entries)
+    _judge(found, row, snapshot)
+    return found
+
+
+def _hot(client: Client, shard: ShardId) -> tuple[Snapshot | None, str]:
+    try:
+        return client.snapshot(shard.sale, shard.shard, everything=True), ""
+    except Halted as error:
+        return None, str(error)
+
+
+def _head(log: Log, shard: ShardId) -> Position:
+    try:
+        return log.head(shard) or START
+    except Halted:  # something else stands in its place
+        return START
+
+
+def _entries(log: Log, shard: ShardId, head: Position) -> Iterator[Entry]:
+    after = START
+    while head > START and (page := log.entries(shard, after, up_to=head, count=PAGE_MAX)):
+        yield from page
+        after = page[-1].position
+
+
+def _join(found: Survey, connection: Connection, entries: list[Entry]) -> None:
+    """Fold the archive, hold the stream against it, and sort what lies behind the place where they part."""
+    in_redis = {entry.position: entry for entry in entries}
+    first = entries[0].position if entries else None
+    parted = False
+    for entry in _archive(connection, found):
+        event = _decoded(found.shard, entry)
+        found.state = evolve(found.state, entry.position, event)
+        position = entry.position
+        # What was trimmed was proven before: only the place after which Redis holds entries can be compared.
+        trimmed = position <= found.head and (first is None or position < first)
+        same = trimmed or (position in in_redis and in_redis[position].body == entry.body)
+        parted = parted or not same
+        if parted:
+            found.only_postgres.append((position, event))
+        else:
+            found.common = position
+    later = [entry for entry in entries if entry.position > found.common]
+    for entry in later:
+        _sort(found, entry, parted=parted)
+
+
+def _archive(connection: Connection, found: Survey) -> Iterator[Entry]:
+    after = START
+    while page := reads.events(connection, found.shard, after, PAGE_MAX):
+        for entry in page:
+            if entry.position > found.checkpoint:
+                return
+            yield entry
+        after = page[-1].position
+    if after != found.checkpoint:
+        raise Halted(f"{found.shard}: the archive ends at {after}, before its checkpoint {found.checkpoint}")
+
+
+def _decoded(shard: ShardId, entry: Entry) -> AnyEvent:
+    try:
+        return decode(entry.body or b"")
+    except UndecodableEvent as error:
+        raise Halted(
+            f"{shard}: the archived event {entry.position} cannot be read ({error.reason}): "
+            "a newer flashsale may know it"
+        ) from error
+
+
+def _sort(found: Survey, entry: Entry, *, parted: bool) -> None:
+    """One entry that only Redis has: the archive's continuation, another branch, or nobody's."""
+    try:
+        event = decode(entry.body or b"")
+    except UndecodableEvent:
+        found.foreign.append(entry.position)
+        return
+    if found.counted != START and entry.position > found.counted:
+        found.foreign.append(entry.position)
+    elif not (parted or found.branch) and continues(found.state.position, entry.position, event):
+        try:
+            found.state = evolve(found.state, entry.position, event)
+        except InvariantBroken:
+            found.branch.append((entry.position, event))
+        else:
+            found.tail.append(entry)
+            found.common = entry.position
+    else:
+        found.branch.append((entry.position, event))
+
+
+def _judge(found: Survey, row: reads.CheckpointRow, snapshot: Snapshot | None) -> None:
+    """What is wrong beside the log itself."""
+    if found.head < row.reached and not found.only_postgres:
+        found.damage.append("it was warmed, and Redis has nothing of it")
+    if snapshot is None:
+        return
+    if snapshot.lost:
+        found.damage.append(f"it has halted: somebody has seen {snapshot.lost}")
+    if found.counted == found.state.position and snapshot.state != found.state:
+        found.damage.append("what Redis keeps hot is not what the log adds up to (see `flashsale reconcile`)")
+    elif found.counted != found.head:
+        found.damage.append(f"the scripts have counted to {found.counted}, the log ends at {found.head}")

@@ -1,0 +1,39 @@
+-- found: staged keys take the place of a shard's own; its log goes on in a later epoch.
+--
+-- `recover` halts the sale, reads what is left, stages the new state beside it, and calls this. Until then nothing of
+-- the old state is touched, and whatever interrupts it leaves a sale that is halted, not one that is half.
+--
+-- KEYS  sale stock orders buyers holds events new_sale new_stock new_orders new_buyers new_holds new_events
+-- ARGV  counted  position  the sale's own count, as the caller has read it; 0-0: none
+--       head     position  the log's newest entry, as the caller has read it; 0-0: none
+-- Returns  {position, now_ms, answer}: FOUNDED position | MOVED position    something was written meanwhile
+-- Flags    allow-oom: frees or settles, so it must work when memory is full
+-- Emits    nothing
+if #KEYS ~= 12 then invalid('KEYS') end
+if #ARGV ~= 2 then invalid('ARGV: ' .. #ARGV .. ' values') end
+for i = 1, 2 do
+  if not string.find(ARGV[i], '^%d+%-%d+$') then invalid('ARGV: position') end
+end
+
+-- Read without judging: what is damaged is about to go.
+local function field(key, name)
+  local value = redis.pcall('HGET', key, name)
+  return type(value) == 'string' and value or '0'
+end
+
+local now = now_ms()
+local counted = field(KEYS[1], 'epoch') .. '-' .. field(KEYS[1], 'seq')
+local info, head = redis.pcall('XINFO', 'STREAM', KEYS[6]), '0-0'
+for i = 1, info.err and 0 or #info, 2 do
+  if info[i] == 'last-generated-id' then head = info[i + 1] end
+end
+if counted ~= ARGV[1] or head ~= ARGV[2] then return {counted, now, 'MOVED ' .. counted} end
+if redis.call('EXISTS', KEYS[7], KEYS[8], KEYS[12]) ~= 3 then corrupt('nothing is staged') end
+
+-- UNLINK frees a million orders without blocking Redis.
+redis.call('UNLINK', unpack(KEYS, 1, 6))
+for i = 7, 12 do
+  if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('RENAME', KEYS[i], KEYS[i - 6]) end
+end
+local at = field(KEYS[1], 'epoch') .. '-' .. field(KEYS[1], 'seq')
+return {at, now, 'FOUNDED ' .. at}

@@ -1,0 +1,327 @@
+"""A sale that Redis lost, wholly or in part, goes on from what is left: nothing kept is lost, nothing is oversold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from flashsale.client import Client, Fences
+from flashsale.commands import Cancel, Code, Confirm, Refund, Reserve
+from flashsale.commands.sale import Pause, Restock
+from flashsale.errors import Halted, RefusedByState
+from flashsale.events import ShardState
+from flashsale.ids import Position
+from flashsale.keys import shard_keys, staged_keys
+from flashsale.projections import catalog
+from flashsale.projections.projector import Projector
+from flashsale.reconcile import compare
+from flashsale.recover import Outcome, recover
+from flashsale.stream import ShardId
+from tests.fixtures.read_side import SKU, ReadSide
+
+UNITS = 20
+
+
+def mended(side: ReadSide, shard: ShardId, *, leave_out: bool = False) -> Outcome:
+    """Recover by a client that knows what Postgres knows."""
+    definition = catalog.get(side.postgres, shard.sale)
+    with Client(side.redis_url, by="tests", fences=known(side)) as client:
+        return recover(client, side.log, side.postgres, definition, carry_out=True, leave_out=leave_out)
+
+
+def planned(side: ReadSide, shard: ShardId) -> Outcome:
+    definition = catalog.get(side.postgres, shard.sale)
+    with Client(side.redis_url, by="tests", fences=known(side)) as client:
+        return recover(client, side.log, side.postgres, definition)
+
+
+def known(side: ReadSide) -> Fences:
+    fences = Fences()
+    for shard, position in catalog.fences(side.postgres).items():
+        fences.saw(shard.sale, shard.shard, position)
+    return fences
+
+
+def busy(side: ReadSide) -> ShardId:
+    """A sale with an order in every state, all of it in Postgres."""
+    shard = side.open_sale(quantity=UNITS)
+    catalog.found(side.postgres, shard, 1, before=0)
+    held, paid, given_up, back, kept = (side.sell(shard, 1) for _ in range(5))
+    side.run(shard, [Confirm(order) for order in (*paid, *back, *kept)])
+    side.run(shard, [Cancel(order) for order in given_up])
+    side.run(shard, [Refund(back[0]), Refund(kept[0], units="keep")])
+    side.client.control(shard.sale, Restock("more", "add", SKU, 3))
+    side.drain(side.projector())
+    assert held
+    return shard
+
+
+def agrees(side: ReadSide, shard: ShardId) -> ShardState:
+    """Log, Redis and Postgres are one, and the tables are the fold of the log."""
+    for projector in side.projectors:
+        projector.close()
+    side.projectors.clear()
+    side.drain(side.projector("after"), patient=True)
+    found = compare(side.client, side.log, side.postgres, shard, timeout_s=10)
+    assert found.drifts == []
+    return found.state
+
+
+def sell_out(side: ReadSide, shard: ShardId) -> ShardState:
+    """Sell what is left, one by one, and no unit more."""
+    left = side.client.snapshot(shard.sale).state.stock[SKU].available
+    requests = [Reserve(side.new_order(), "late", SKU) for _ in range(left + 3)]
+    with Client(side.redis_url, fences=known(side)) as client:
+        codes = [answer.code for answer in client.execute(shard.sale, requests)]
+    assert codes == [Code.RESERVED] * left + [Code.SOLD_OUT] * 3
+    state = agrees(side, shard)
+    assert state.stock[SKU].available == 0
+    return state
+
+
+# ------------------------------------------------------------------------------------------------------ ways to lose it
+
+
+def flush(side: ReadSide, shard: ShardId) -> None:
+    side.redis.flushdb()
+
+
+def lose_record(side: ReadSide, shard: ShardId) -> None:
+    side.redis.delete(shard_keys(*shard).sale)
+
+
+def lose_stock(side: ReadSide, shard: ShardId) -> None:
+    side.redis.delete(shard_keys(*shard).stock)
+
+
+def lose_orders(side: ReadSide, shard: ShardId) -> None:
+    side.redis.delete(shard_keys(*shard).orders)
+
+
+def lose_log(side: ReadSide, shard: ShardId) -> None:
+    side.redis.delete(side.key(shard))
+
+
+def another_type(side: ReadSide, shard: ShardId) -> None:
+    side.redis.set(side.key(shard), "no stream")
+
+
+LOSSES = (flush, lose_record, lose_stock, lose_orders, lose_log, another_type)
+Loss = Callable[[ReadSide, ShardId], None]
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_what_postgres_has_is_all_there_again(read_side: ReadSide, lose: Loss) -> None:
+    shard = busy(read_side)
+    before = read_side.client.snapshot(shard.sale, everything=True).state
+    lose(read_side, shard)
+
+    told = planned(read_side, shard)
+    assert not told.survey.is_whole
+    assert told.left_out == []
+    done = mended(read_side, shard)
+
+    assert done.done
+    assert done.position == Position(2, 1)
+    after = read_side.client.snapshot(shard.sale, everything=True).state
+    assert (after.orders, after.stock, after.units, after.requests, after.status) == (
+        before.orders,
+        before.stock,
+        before.units,
+        before.requests,
+        before.status,
+    )
+    assert planned(read_side, shard).survey.is_whole
+    sell_out(read_side, shard)
+
+
+@pytest.mark.parametrize("lose", [lose_record, lose_stock, lose_orders])
+def test_what_only_redis_has_is_projected_as_it_is(read_side: ReadSide, lose: Loss) -> None:
+    shard = busy(read_side)
+    new = read_side.sell(shard, 4)
+    read_side.run(shard, [Confirm(new[0])])
+    lose(read_side, shard)
+
+    done = mended(read_side, shard)
+
+    assert len(done.survey.tail) == 5
+    state = sell_out(read_side, shard)
+    assert [state.orders[order].status for order in new] == ["confirmed", "held", "held", "held"]
+    assert state.orders[new[0]].reserved_at.epoch == 1
+
+
+def test_a_tail_that_was_not_projected_is_gone_with_redis_and_the_rest_is_not(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    kept = read_side.checkpoint(shard)
+    read_side.sell(shard, 4)
+    read_side.redis.flushdb()
+
+    done = mended(read_side, shard)
+
+    assert (done.survey.head, done.survey.checkpoint) == (Position(0, 0), kept)
+    sell_out(read_side, shard)
+
+
+def rewind(side: ReadSide, shard: ShardId, meanwhile: Callable[[], object]) -> None:
+    """Set Redis back to where it was before `meanwhile`, as a failover to a replica that was behind does."""
+    with side.redis.client() as raw:
+        raw.connection.encoder.decode_responses = False  # DUMP is no text
+        before = {name: raw.dump(name) for name in shard_keys(*shard) if raw.exists(name)}
+        meanwhile()
+        raw.flushdb()
+        for name, value in before.items():
+            assert isinstance(value, bytes)
+            raw.restore(name, 0, value)
+
+
+def test_events_that_redis_lost_and_postgres_has_are_kept(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    lost: list[str] = []
+
+    def sell_and_project() -> None:
+        lost.extend(read_side.sell(shard, 5))
+        read_side.drain(read_side.projector("p2"))
+
+    read_side.projectors[0].close()
+    rewind(read_side, shard, sell_and_project)
+    with Client(read_side.redis_url, fences=known(read_side)) as client:
+        answer = client.reserve(shard.sale, read_side.new_order(), "bob", SKU)
+        assert answer.code is Code.LOG_REGRESSED
+    with Client(read_side.redis_url) as ignorant:
+        answer = ignorant.reserve(shard.sale, read_side.new_order(), "bob", SKU)
+        assert answer.code is Code.LOG_REGRESSED, "the sale has halted for all"
+
+    done = mended(read_side, shard)
+
+    assert done.survey.orders_lost == lost
+    state = sell_out(read_side, shard)
+    assert {state.orders[order].status for order in lost} == {"held"}
+
+
+def forked(side: ReadSide, *, sold_there: int) -> tuple[ShardId, list[str], list[str]]:
+    """Postgres has 5 orders that Redis lost; Redis, written on by who knew nothing, has others in their place."""
+    shard = busy(side)
+    ours: list[str] = []
+    theirs: list[str] = []
+
+    def sell_and_project() -> None:
+        ours.extend(side.sell(shard, 5))
+        side.drain(side.projector("p2"))
+
+    side.projectors[0].close()
+    rewind(side, shard, sell_and_project)
+    with Client(side.redis_url) as ignorant:
+        for _ in range(sold_there):
+            theirs.append(side.new_order())
+            assert ignorant.reserve(shard.sale, theirs[-1], f"buyer-{theirs[-1]}", SKU).code is Code.RESERVED
+        assert ignorant.confirm(shard.sale, theirs[0]).code is Code.CONFIRMED
+    for projector in side.projectors:
+        projector.close()
+    side.projectors.clear()
+    return shard, ours, theirs
+
+
+def test_another_branch_is_carried_over_behind_what_postgres_has(read_side: ReadSide) -> None:
+    shard, ours, theirs = forked(read_side, sold_there=6)
+    assert "FORK" in read_side.step_until(read_side.projector("p3"), halted=shard)
+
+    done = mended(read_side, shard)
+
+    assert (done.carried, done.left_out) == (7, [])
+    state = sell_out(read_side, shard)
+    assert {state.orders[order].status for order in (*ours, *theirs[1:])} == {"held"}
+    assert state.orders[theirs[0]].status == "confirmed"
+
+
+def test_what_would_oversell_is_named_newest_first_and_left_to_the_operator(read_side: ReadSide) -> None:
+    shard, ours, theirs = forked(read_side, sold_there=18)
+    before = read_side.entries(shard)
+
+    with pytest.raises(RefusedByState, match="3 acknowledged request"):
+        mended(read_side, shard)
+    assert read_side.entries(shard) == before
+    told = planned(read_side, shard)
+    assert [left.order_id for left in told.left_out] == theirs[:-4:-1]
+    assert all("oversold" in left.reason for left in told.left_out)
+
+    done = mended(read_side, shard, leave_out=True)
+
+    assert [left.order_id for left in done.left_out] == theirs[:-4:-1]
+    state = sell_out(read_side, shard)
+    assert set(theirs[-3:]).isdisjoint(state.orders)
+    assert {*ours, *theirs[:-3]} <= set(state.orders)
+
+
+def test_an_entry_that_no_script_wrote_is_dropped(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    forged = read_side.forge(shard, read_side.entries(shard)[-1].body or b"")
+    with pytest.raises(Halted, match="did not write"):
+        read_side.client.reserve(shard.sale, read_side.new_order(), "bob", SKU)
+
+    done = mended(read_side, shard)
+
+    assert done.survey.foreign == [forged]
+    sell_out(read_side, shard)
+
+
+def test_a_sale_lost_before_anybody_stored_an_event_begins_again_in_another_epoch(
+    read_side: ReadSide,
+) -> None:
+    shard = read_side.open_sale(quantity=UNITS)
+    catalog.found(read_side.postgres, shard, 1, before=0)
+    read_side.sell(shard, 3)
+    read_side.redis.flushdb()
+
+    done = mended(read_side, shard)
+
+    assert done.position == Position(2, 2)
+    assert read_side.client.snapshot(shard.sale).state.status == "warm"
+    assert agrees(read_side, shard).stock[SKU].available == UNITS
+
+
+def test_a_sale_that_is_well_is_left_alone_while_it_sells(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    read_side.sell(shard, 2)
+
+    done = mended(read_side, shard)
+
+    assert (done.done, done.survey.is_whole) == (False, True)
+    assert read_side.client.control(shard.sale, Pause()).code is Code.PAUSED
+    assert not read_side.redis.exists(*staged_keys(*shard))
+    agrees(read_side, shard)
+
+
+def test_a_projector_goes_on_into_the_new_epoch_by_itself(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    projector: Projector = read_side.projectors[0]
+    read_side.redis.flushdb()
+    read_side.step_until(projector, halted=shard)
+
+    mended(read_side, shard)
+    read_side.drain(projector, patient=True)
+
+    assert read_side.checkpoint(shard) == Position(2, 1)
+    assert read_side.halted(shard) is None
+
+
+def test_it_is_lost_again_and_recovered_again(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    for epoch in (2, 3, 4):
+        read_side.redis.flushdb()
+        assert mended(read_side, shard).position == Position(epoch, 1)
+        agrees(read_side, shard)
+    sell_out(read_side, shard)
+
+
+def test_lost_again_before_the_new_epoch_was_projected_its_epoch_is_not_used_twice(
+    read_side: ReadSide,
+) -> None:
+    shard = busy(read_side)
+    read_side.redis.flushdb()
+    mended(read_side, shard)
+    read_side.redis.flushdb()
+
+    assert mended(read_side, shard).position == Position(3, 1)
+
+    sell_out(read_side, shard)
