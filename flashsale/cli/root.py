@@ -17,6 +17,7 @@ from flashsale.cli import (
     order,
     output,
     projector,
+    replay,
     sale,
     sweeper,
     verify,
@@ -38,7 +39,7 @@ app = typer.Typer(
 )
 for panel, groups in {
     SELL: {"sale": sale.app, "order": order.app, "events": events.app},
-    RUN: {"projector": projector.app, "sweeper": sweeper.app},
+    RUN: {"projector": projector.app, "sweeper": sweeper.app, "replay": replay.app},
     SET_UP: {"db": db.app, "dev": dev.app, "config": config.app},
 }.items():
     for name, group in groups.items():

@@ -17,7 +17,10 @@ from flashsale.projections.migrate import check_schema, migrate, migrations, sch
 from flashsale.projections.queries import query
 from tests.helpers import wait_until
 
-TABLES = {"sales", "sale_items", "event_log", "orders", "stock", "checkpoint", "parked", "schema_migrations"}
+TABLES = {
+    *("sales", "sale_items", "event_log", "orders", "stock", "checkpoint", "parked", "schema_migrations"),
+    *("projection", "replay", "replay_table", "replay_shard"),
+}
 MIGRATE = "import sys; from flashsale.projections.migrate import migrate; print(migrate(sys.argv[1]))"
 VERSIONS = [migration.version for migration in migrations()]
 
