@@ -69,11 +69,12 @@ def run(
     was. The old tables are kept until `replay finish`; `replay rollback` takes them back.
     """
     asked = _request(sale, projection, until, every=every, verify=verify, in_place=in_place)
+    from flashsale import log
     from flashsale.cli.replay_views import Watch, print_result
     from flashsale.projections import catalog
     from flashsale.replay import Stopped
 
-    session.configure_log()
+    log.configure("warning", session.config.settings.log_format)
     with session.connected() as shop, Watch() as watch:
         engine = _engine(session, shop, watch)
         sales = [definition.sale for definition in catalog.every(shop.connection)] if every else [asked.sale]

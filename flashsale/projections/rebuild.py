@@ -144,7 +144,8 @@ def advance(
 
 def refuse_out_of_date(connection: Connection, run: Run) -> None:
     """Raise `OutOfDate` when dead letters that were built around have been settled since."""
-    if connection.execute(query("replay", "out_of_date"), {"run": run.run}).fetchone():
+    values = {"run": run.run, "sale_id": run.sale}
+    if connection.execute(query("replay", "out_of_date"), values).fetchone():
         raise OutOfDate(f"a dead letter of sale {run.sale} was settled behind the place that was rebuilt")
 
 
