@@ -1,0 +1,67 @@
+"""What the tests of replay share: an engine on the read side, and an onlooker who can interfere between two chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from psycopg import sql
+
+from flashsale.projections.projector import Projector
+from flashsale.replay import Replay
+from flashsale.stream import ShardId
+from tests.fixtures.read_side import ReadSide
+
+
+class Onlooker:
+    """Remembers what it is told; `then` is done once, after the first chunk."""
+
+    def __init__(self, then: Callable[[], None] | None = None) -> None:
+        self.said: list[str] = []
+        self.chunks: list[int] = []
+        self._then = then
+
+    def begin(self, sale: str, done: int, total: int) -> None:
+        self.begun = (sale, done, total)
+
+    def chunk(self, events: int) -> None:
+        if events:
+            self.chunks.append(events)
+            then, self._then = self._then, None
+            if then is not None:
+                then()
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
+def replay_of(side: ReadSide, onlooker: Onlooker | None = None) -> Replay:
+    """An engine on the test's own connection."""
+
+    def projector() -> Projector:
+        return side.projector("replay")
+
+    return Replay(side.postgres, side.log, projector, onlooker or Onlooker())
+
+
+def content(side: ReadSide, table: str) -> list[tuple[Any, ...]]:
+    """Every row of a table, every column."""
+    statement = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(sql.Identifier(table))
+    return side.postgres.execute(statement).fetchall()
+
+
+def projections(side: ReadSide, shard: ShardId) -> list[Any]:
+    """The live rows of a sale, every column."""
+    return [
+        side.rows(f"SELECT t::text FROM {name} t WHERE sale_id = %s ORDER BY 1", shard.sale)  # noqa: S608 - constants
+        for name in ("stock", "orders")
+    ]
+
+
+def partitions_of(side: ReadSide) -> set[str]:
+    """The tables that are live."""
+    rows = side.rows(
+        "SELECT c.relname FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid "
+        "WHERE inhparent IN ('orders'::regclass, 'stock'::regclass)"
+    )
+    return {name for (name,) in rows}
