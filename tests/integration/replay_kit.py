@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg import sql
 
+from flashsale.client import Client
+from flashsale.commands import Cancel, Confirm, Reserve
 from flashsale.projections.projector import Projector
 from flashsale.replay import Replay
 from flashsale.stream import ShardId
-from tests.fixtures.read_side import ReadSide
+from tests.fixtures.read_side import SKU, ReadSide, step_through
+from tests.helpers import wait_until
+
+#: Requests in one call.
+BATCH = 500
 
 
 class Onlooker:
@@ -65,3 +73,46 @@ def partitions_of(side: ReadSide) -> set[str]:
         "WHERE inhparent IN ('orders'::regclass, 'stock'::regclass)"
     )
     return {name for (name,) in rows}
+
+
+@contextmanager
+def live(side: ReadSide, shard: ShardId) -> Iterator[None]:
+    """A buyer's crowd and a projector, until the block ends; then everything is applied."""
+    stop = threading.Event()
+    projector = Projector(side.redis_url, side.postgres_url, "live")
+    side.projectors.append(projector)
+
+    def buy() -> None:
+        with Client(side.redis_url, by="crowd") as client:
+            number = 0
+            while not stop.is_set():
+                orders = [f"0-live-{number + i:08d}" for i in range(50)]
+                number += 50
+                client.execute(shard.sale, [Reserve(order, f"b-{order}", SKU) for order in orders])
+                client.execute(shard.sale, [Confirm(order) for order in orders[::2]])
+                client.execute(shard.sale, [Cancel(order) for order in orders[1::4]])
+
+    def apply() -> None:
+        while not stop.is_set():
+            step_through(projector)
+
+    threads = [threading.Thread(target=work) for work in (buy, apply)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    side.drain(projector)
+
+
+def sell_many(side: ReadSide, shard: ShardId, events: int) -> None:
+    """So many events, applied."""
+    for _ in range(events // (2 * BATCH)):
+        orders = side.sell(shard, BATCH)
+        side.run(shard, [Confirm(order) for order in orders])
+    projector = side.projector("before", batch_max=10_000)
+    wait_until(lambda: projector.step() == 0 and side.checkpoint(shard) == side.log.head(shard), 300)
+    projector.close()
