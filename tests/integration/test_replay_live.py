@@ -1,4 +1,4 @@
-"""A replay beside a live sale: writers, a projector and swaps at the same time; nothing is lost, nothing comes twice."""
+"""A replay beside a live sale: writers, a projector, swaps at the same time; nothing is lost, nothing comes twice."""
 
 from __future__ import annotations
 
