@@ -136,16 +136,22 @@ def status(session: Session, json: Json = False) -> None:
 
 @app.command()
 @shared
-def rollback(session: Session, sale: SaleId, json: Json = False) -> None:
+def rollback(session: Session, sale: SaleId, json: Json = False) -> int:
     """Put the tables that the last replay replaced back, with everything that was applied since."""
     ids.sale_id(sale)
     from flashsale.cli.replay_views import Watch
+    from flashsale.replay import Stopped
 
     with session.connected() as shop, Watch() as watch:
-        undone = _engine(session, shop, watch).roll_back(sale)
+        try:
+            undone = _engine(session, shop, watch).roll_back(sale)
+        except Stopped:
+            output.say(f"Stopped: the rebuilt tables of {sale} are live still; the same command goes on.")
+            return INTERRUPTED
     if json:
         output.json({"sale": sale, "live": undone.old_tables, "dropped": sorted(undone.new_tables.values())})
     output.say(f"The old tables of {sale} are live again: {', '.join(undone.old_tables.values())}.")
+    return 0
 
 
 @app.command()

@@ -187,6 +187,23 @@ def test_ctrl_c_stops_after_the_chunk_under_way(sold: Shop) -> None:
     assert "had reached 1-503" in sold.finished("replay", SALE).stderr
 
 
+def test_ctrl_c_while_a_rollback_waits_for_a_long_reader(sold: Shop) -> None:
+    sold.finished("replay", SALE)
+    with connect(sold.cli.env["FLASHSALE_POSTGRES_URL"]) as reader, reader.transaction():
+        reader.execute("SELECT count(*) FROM orders")
+        running = sold.cli.start("replay", "rollback", SALE)
+        name = reader.info.dbname
+        wait_until(
+            lambda: sold.connection.execute(WAITING.encode(), [name]).fetchone() != (0,), 20, "it waits"
+        )
+        running.send(signal.SIGINT)
+        done = running.wait()
+
+    assert done.exit_code == 130
+    assert "are live still" in done.stderr
+    assert "live again" in sold.finished("replay", "rollback", SALE).stderr
+
+
 def test_a_version_of_the_code_that_is_not_the_tables_is_told(sold: Shop) -> None:
     sold.connection.execute("UPDATE projection SET version = 0 WHERE name = 'orders'")
 
