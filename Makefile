@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker build lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -46,6 +46,9 @@ test-debian: setup ## every test on private instances of Debian's own redis-serv
 
 test-docker: setup ## the tests that talk to servers, on a matrix of versions in containers
 	@$(BIN)/pytest --servers=docker -m docker $(ARGS)
+
+test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
+	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)
 
 build: setup ## the sdist, and the wheel built from that sdist, in dist/
 	rm -rf dist

@@ -17,6 +17,8 @@ from flashsale.errors import FlashsaleError, RefusedByState, Unreachable
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.migrate import schema_status
 from flashsale.projections.queries import query
+from flashsale.projections.replays import live_tables
+from flashsale.projections.versions import PROJECTION_VERSIONS
 from flashsale.stream import Log
 
 REDIS_OLDEST = (7, 0)
@@ -183,6 +185,18 @@ def _postgres_checks(connection: Connection) -> Iterator[Check]:
         yield Check("schema", "fail", f"lacks {', '.join(status.missing)}", "run `flashsale db migrate`")
     else:
         yield Check("schema", "ok", f"version {status.known[-1]}, up to date")
+        yield _projections(connection)
+
+
+def _projections(connection: Connection) -> Check:
+    old = [
+        live.table for live in live_tables(connection) if live.version != PROJECTION_VERSIONS.get(live.name)
+    ]
+    return _check(
+        "projections", not old, f"built by another version of the code: {', '.join(old)}"
+        if old else "built by this version of the code",
+        "they are right for those who read them; `flashsale replay --all` builds them anew", verdict="warn",
+    )  # fmt: skip
 
 
 def _version(server: str, version: str, oldest: tuple[int, ...]) -> Check:

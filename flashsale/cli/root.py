@@ -19,6 +19,7 @@ from flashsale.cli import (
     output,
     projector,
     recover,
+    replay,
     sale,
     sweeper,
     trim,
@@ -41,7 +42,12 @@ app = typer.Typer(
 )
 for panel, groups in {
     SELL: {"sale": sale.app, "order": order.app, "events": events.app},
-    RUN: {"projector": projector.app, "sweeper": sweeper.app, "dead-letter": dead_letter.app},
+    RUN: {
+        "projector": projector.app,
+        "sweeper": sweeper.app,
+        "dead-letter": dead_letter.app,
+        "replay": replay.app,
+    },
     SET_UP: {"db": db.app, "dev": dev.app, "config": config.app},
 }.items():
     for name, group in groups.items():

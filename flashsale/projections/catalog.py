@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from psycopg import sql
 from psycopg.rows import TupleRow
 
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import NotFound, RefusedByState
 from flashsale.ids import Position
+from flashsale.projections import partitions
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.queries import query
+from flashsale.projections.versions import PROJECTION_VERSIONS
 from flashsale.stream import ShardId
 
 
 def define(connection: Connection, definition: SaleDefinition) -> None:
-    """Store a definition, with its archive partition and its checkpoints. Raises `RefusedByState` when it exists."""
+    """Store a definition, with its partitions and its checkpoints. Raises `RefusedByState` when it exists."""
     sale = definition.sale
     head = {
         "sale_id": sale,
@@ -44,7 +45,7 @@ def define(connection: Connection, definition: SaleDefinition) -> None:
         connection.execute(
             query("catalog", "insert_checkpoints"), {"sale_id": sale, "shards": definition.shards}
         )
-        _add_partition(connection, sale)
+        _add_partitions(connection, sale)
 
 
 def get(connection: Connection, sale: str) -> SaleDefinition:
@@ -127,15 +128,17 @@ def _definition(connection: Connection, row: TupleRow) -> SaleDefinition:
     )
 
 
-def _add_partition(connection: Connection, sale: str) -> None:
-    """A partition of the archive for this sale.
+def _add_partitions(connection: Connection, sale: str) -> None:
+    """Partitions of the archive and of the projections for this sale.
 
     Made apart and attached: `CREATE TABLE … PARTITION OF` would lock the whole archive against its readers.
     """
-    partition = sql.Identifier(f"event_log_{sale}")
-    connection.execute(sql.SQL("CREATE TABLE {} (LIKE event_log INCLUDING ALL)").format(partition))
-    connection.execute(
-        sql.SQL("ALTER TABLE event_log ATTACH PARTITION {} FOR VALUES IN ({})").format(
-            partition, sql.Literal(sale)
+    for parent in ("event_log", *PROJECTION_VERSIONS):
+        table = partitions.first_name(parent, sale)
+        partitions.create(connection, parent, table, sale)
+        partitions.attach(connection, parent, table, sale)
+    for name, version in PROJECTION_VERSIONS.items():
+        values = {"sale_id": sale, "name": name, "version": version}
+        connection.execute(
+            query("catalog", "insert_projection"), values | {"live_table": partitions.first_name(name, sale)}
         )
-    )

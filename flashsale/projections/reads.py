@@ -84,6 +84,8 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
     values = {"sale_id": shard.sale, "shard": shard.shard}
     with errors_told(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        # Before the snapshot: a replay that swapped tables after it would show rows of another moment.
+        connection.execute(query("read", "hold_tables"))
         (row,) = (row for row in checkpoints(connection, shard.sale) if row.shard == shard)
         stock = connection.execute(query("read", "stock"), values).fetchall()
         orders = connection.execute(query("read", "orders"), values).fetchall()

@@ -16,6 +16,10 @@ FROM unnest(
 INSERT INTO checkpoint (sale_id, shard)
 SELECT %(sale_id)s, shard FROM generate_series(0, %(shards)s - 1) AS shard;
 
+-- insert_projection --
+INSERT INTO projection (sale_id, name, version, live_table)
+VALUES (%(sale_id)s, %(name)s, %(version)s, %(live_table)s);
+
 -- sale --
 SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales WHERE sale_id = %(sale_id)s;
 

@@ -34,7 +34,7 @@ RETURNING sale_id, shard, fence, epoch, seq;
 
 -- lock_recovery --
 -- One recovery of a shard at a time; the lock ends with the session.
-SELECT pg_try_advisory_lock(hashtextextended(%(shard)s, 7306090421));
+SELECT pg_try_advisory_lock(hashtextextended(%(shard)s, 7306090422));
 
 -- rivals --
 -- Other live sessions of a projector of this name, whether it leads a shard yet or not.

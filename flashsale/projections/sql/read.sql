@@ -15,6 +15,10 @@ LEFT JOIN pg_stat_activity a ON a.pid = c.backend_pid AND a.backend_start = c.ba
 WHERE %(sale_id)s::text IS NULL OR c.sale_id = %(sale_id)s
 ORDER BY c.sale_id, c.shard;
 
+-- hold_tables --
+-- In the order of apply.sql. Nobody but `replay`, which swaps partitions, is kept out.
+LOCK TABLE ONLY stock, ONLY orders IN ACCESS SHARE MODE;
+
 -- stock --
 SELECT sku, available, held, sold, returned, capacity
 FROM stock WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY sku;

@@ -1,0 +1,269 @@
+"""Build a sale's tables from the archive, set by set, in the order of the log.
+
+What comes out is what the projector would have written: the same rows, dead letters withheld. Each range is one
+transaction with its place in the books, so whoever is killed goes on where the last commit was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from flashsale.errors import FlashsaleError, Halted
+from flashsale.ids import START, Position
+from flashsale.projections import reads
+from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.queries import query
+from flashsale.projections.replays import Run
+from flashsale.projections.state_hash import state_hash
+
+#: Events of one statement: half a second of work, a few tens of megabytes of sorting.
+CHUNK_EVENTS = 50_000
+#: Differing rows that are shown; all are counted.
+SHOWN_MAX = 20
+#: One chunk, one comparison, one sort of a sale's orders: never as long, unless the server is in trouble.
+STATEMENT_TIMEOUT_MS = 600_000
+#: How soon Postgres notices that this process was killed in the middle of a statement.
+GONE_CHECK_MS = 500
+
+#: Told how many events were built with each transaction; may raise to stop between two of them.
+OnChunk = Callable[[int], None]
+
+
+class OutOfDate(FlashsaleError):
+    """A dead letter was settled behind the place that a rebuild had reached: it has to begin again."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that is not the same in both tables; None: the table has no such row."""
+
+    projection: str
+    #: order id or SKU
+    key: str
+    live: dict[str, Any] | None
+    rebuilt: dict[str, Any] | None
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """The live tables and the new ones at the same checkpoint."""
+
+    position: dict[int, Position]
+    #: differing rows by projection
+    counts: dict[str, int]
+    #: the first of them
+    shown: list[Difference]
+    hash: str
+    live_hash: str
+
+    @property
+    def differences(self) -> int:
+        return sum(self.counts.values())
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Consecutive events of one epoch: after `start`, up to `end`."""
+
+    epoch: int
+    start: int
+    end: int
+
+
+def prepare(connection: Connection) -> None:
+    """Give a session the time and the memory that a rebuild takes."""
+    with errors_told():
+        connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}".encode())
+        connection.execute("SET work_mem = '64MB'")
+        with suppress(psycopg.errors.InvalidParameterValue):  # not every system can look
+            connection.execute(f"SET client_connection_check_interval = {GONE_CHECK_MS}".encode())
+
+
+def checkpoints(connection: Connection, sale: str) -> dict[int, Position]:
+    """Up to where each shard is archived and applied."""
+    return {row.shard.shard: row.checkpoint for row in reads.checkpoints(connection, sale)}
+
+
+def archived(connection: Connection, sale: str, up_to: Mapping[int, Position]) -> int:
+    """How many events the archive holds up to these positions."""
+    total = 0
+    with errors_told():
+        for shard, position in up_to.items():
+            row = connection.execute(
+                query("rebuild", "archived_up_to"), _place(sale, shard) | _of(position)
+            ).fetchone()
+            total += row[0] if row else 0
+    return total
+
+
+def position_at(connection: Connection, sale: str, shard: int, at_ms: int) -> Position | None:
+    """Where a shard's log stood at a time: before its first later event. None when no archived event is later."""
+    with errors_told():
+        values = _place(sale, shard) | {"at_ms": at_ms}
+        row = connection.execute(query("rebuild", "archive_at"), values).fetchone()
+        if row is None:
+            return None
+        return START if row[0] is None else Position(*row)
+
+
+def catch_up(
+    connection: Connection,
+    run: Run,
+    tables: Mapping[str, str],
+    targets: Mapping[int, Position],
+    on_chunk: OnChunk,
+) -> None:
+    """Build tables up to positions, a transaction a range. Raises `OutOfDate`, `Halted`, and what `on_chunk` raises."""
+    for shard, target in targets.items():
+        while run.reached[shard] < target:
+            with errors_told(), connection.transaction():
+                # One snapshot: rows and dead letters of the same moment.
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                refuse_out_of_date(connection, run)
+                reached, events = advance(connection, run, tables, shard, target)
+            run.reached[shard] = reached
+            on_chunk(events)
+
+
+def advance(
+    connection: Connection, run: Run, tables: Mapping[str, str], shard: int, target: Position
+) -> tuple[Position, int]:
+    """Build one range within the caller's transaction; returns where that ends, and how many events it had."""
+    part = next_range(connection, run.sale, shard, run.reached[shard], target)
+    fill(connection, run.sale, shard, tables, part)
+    reached = Position(part.epoch, part.end)
+    connection.execute(
+        query("replay", "move"),
+        _place(run.sale, shard) | {"run": run.run, "to_epoch": reached.epoch, "to_seq": reached.seq},
+    )
+    return reached, part.end - part.start
+
+
+def refuse_out_of_date(connection: Connection, run: Run) -> None:
+    """Raise `OutOfDate` when dead letters that were built around have been settled since."""
+    values = {"run": run.run, "sale_id": run.sale}
+    if connection.execute(query("replay", "out_of_date"), values).fetchone():
+        raise OutOfDate(f"a dead letter of sale {run.sale} was settled behind the place that was rebuilt")
+
+
+def next_range(connection: Connection, sale: str, shard: int, reached: Position, target: Position) -> Range:
+    """The events to build next; at most a chunk, of one epoch. Raises `Halted` when the archive lacks one of them."""
+    epoch, start = max(1, reached.epoch), reached.seq
+    while True:
+        end = min(start + CHUNK_EVENTS, target.seq) if epoch == target.epoch else start + CHUNK_EVENTS
+        row = connection.execute(
+            query("rebuild", "archived_between"),
+            _place(sale, shard) | {"epoch": epoch, "from_seq": start, "to_seq": end},
+        ).fetchone()
+        found, last = row or (0, None)
+        if epoch < target.epoch:
+            end = min(end, last or 0)
+            if end <= start:  # the epoch is over
+                epoch, start = epoch + 1, 0
+                continue
+        if found != end - start:
+            raise Halted(
+                f"{sale}:{shard}: the archive holds {found} of the {end - start} events "
+                f"from {epoch}-{start + 1} to {epoch}-{end}: restore event_log from its dump first"
+            )
+        return Range(epoch, start, end)
+
+
+def fill(connection: Connection, sale: str, shard: int, tables: Mapping[str, str], part: Range) -> None:
+    """Write what one range means into tables of one sale."""
+    values = _place(sale, shard) | {"epoch": part.epoch, "from_seq": part.start, "to_seq": part.end}
+    for name, table in tables.items():
+        _on(connection, f"{name}_chunk", values, table=table)
+
+
+def compare(connection: Connection, run: Run, live: Mapping[str, str]) -> Compared:
+    """Hold the new tables against the live ones, in one snapshot, after catching up with it. Raises `OutOfDate`."""
+    with errors_told(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        position = checkpoints(connection, run.sale)
+        reached = catch_up_within(connection, run, run.new_tables, position)
+        counts, shown = {}, []
+        for name, table in run.new_tables.items():
+            counts[name], found = _differences(connection, name, live[name], table)
+            shown += found
+        own = state_hash(connection, {**live, **run.new_tables})
+        # Rows that are all the same need no second reading.
+        live_hash = state_hash(connection, live) if sum(counts.values()) else own
+    run.reached = reached
+    return Compared(position, counts, shown, own, live_hash)
+
+
+def catch_up_within(
+    connection: Connection, run: Run, tables: Mapping[str, str], targets: Mapping[int, Position]
+) -> dict[int, Position]:
+    """Catch up inside the caller's transaction; returns the places reached, which hold once it is committed."""
+    refuse_out_of_date(connection, run)
+    before = run.reached
+    try:
+        run.reached = dict(before)
+        for shard, target in targets.items():
+            while run.reached[shard] < target:
+                run.reached[shard], _ = advance(connection, run, tables, shard, target)
+        return run.reached
+    finally:
+        run.reached = before
+
+
+def content_hash(connection: Connection, tables: Mapping[str, str]) -> str:
+    """The state hash of tables that nobody writes to now."""
+    with errors_told(), connection.transaction():
+        return state_hash(connection, tables)
+
+
+def totals(connection: Connection, tables: Mapping[str, str]) -> dict[str, tuple[int, int]]:
+    """Orders and units by status, in the tables named."""
+    if "orders" not in tables:
+        return {}
+    with errors_told():
+        rows = _on(connection, "order_totals", {}, table=tables["orders"]).fetchall()
+        return {status: (orders, units) for status, orders, units in rows}
+
+
+def counters(connection: Connection, tables: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """The counters of each SKU, in the tables named."""
+    if "stock" not in tables:
+        return {}
+    names = ("available", "held", "sold", "returned", "capacity")
+    with errors_told():
+        rows = _on(connection, "stock_content", {}, table=tables["stock"]).fetchall()
+        return {sku: dict(zip(names, values, strict=True)) for sku, *values in rows}
+
+
+def analyze(connection: Connection, tables: Mapping[str, str]) -> None:
+    """Let the planner know the new tables before anybody asks them."""
+    with errors_told():
+        for table in tables.values():
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+
+
+def _differences(connection: Connection, name: str, live: str, new: str) -> tuple[int, list[Difference]]:
+    rows = _on(connection, f"{name}_differences", {"limit": SHOWN_MAX}, live=live, new=new).fetchall()
+    return (
+        rows[0][0] if rows else 0,
+        [Difference(name, key, before, after) for _, key, before, after in rows],
+    )
+
+
+def _on(
+    connection: Connection, name: str, values: Mapping[str, object], **tables: str
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Run a statement on tables that are named at run time. Not prepared: each plan sees the sizes of its range."""
+    identifiers = {key: sql.Identifier(table) for key, table in tables.items()}
+    statement = sql.SQL(query("rebuild", name)).format(**identifiers)
+    return connection.execute(statement, values, prepare=False)
+
+
+def _place(sale: str, shard: int) -> dict[str, Any]:
+    return {"sale_id": sale, "shard": shard}
+
+
+def _of(position: Position) -> dict[str, Any]:
+    return {"epoch": position.epoch, "seq": position.seq}
