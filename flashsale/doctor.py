@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from flashsale.errors import FlashsaleError, RefusedByState, Unreachable
+from flashsale.errors import FlashsaleError, Halted, RefusedByState, Unreachable
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.migrate import schema_status
 from flashsale.projections.queries import query
 from flashsale.projections.replays import live_tables
 from flashsale.projections.versions import PROJECTION_VERSIONS
+from flashsale.sale_health import troubles
 from flashsale.stream import Log
 
 REDIS_OLDEST = (7, 0)
@@ -27,7 +28,7 @@ POSTGRES_OLDEST = (14,)
 #: Redis's clock opens and closes sales; people look at this machine's.
 CLOCK_DIFFERENCE_MS_MAX = 1_000
 
-Verdict = Literal["ok", "warn", "fail", "unreachable"]
+Verdict = Literal["ok", "warn", "fail", "halted", "unreachable"]
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -71,6 +72,8 @@ class Report(msgspec.Struct, frozen=True):
         verdicts = {check.verdict for check in self.checks}
         if "unreachable" in verdicts:
             return Unreachable.exit_code
+        if "halted" in verdicts:
+            return Halted.exit_code
         return RefusedByState.exit_code if "fail" in verdicts else 0
 
 
@@ -89,9 +92,25 @@ def examine(open_log: Callable[[], Log], open_connection: Callable[[], Connectio
     try:
         with open_connection() as connection:
             checks.extend(_postgres_checks(connection))
+            if not {check.verdict for check in checks} & {"unreachable"} and _has_schema(checks):
+                with open_log() as log:
+                    checks.extend(_sale_checks(log, connection))
     except FlashsaleError as error:
         checks.append(_unreachable("Postgres", error, "FLASHSALE_POSTGRES_URL"))
     return Report(checks, durability)
+
+
+def _has_schema(checks: list[Check]) -> bool:
+    return any(check.name == "schema" and check.verdict == "ok" for check in checks)
+
+
+def _sale_checks(log: Log, connection: Connection) -> Iterator[Check]:
+    found = list(troubles(log, connection))
+    for trouble in found:
+        verdict: Verdict = "halted" if trouble.is_halted else "warn"
+        yield Check(f"sale {trouble.shard.sale}", verdict, trouble.found, trouble.remedy)
+    if not found:
+        yield Check("sales", "ok", "every log is whole, nothing waits")
 
 
 def _unreachable(server: str, error: FlashsaleError, variable: str) -> Check:

@@ -140,11 +140,22 @@ class Log:
         """
         return self._last_id(_key(shard), f"{shard}'s log")
 
+    def record(self, shard: ShardId) -> tuple[Position | None, Position | None]:
+        """The newest event's position by the scripts' own count, and a position known to be lost; None: no such record.
+
+        Raises `Halted` when something else stands in the record's place.
+        """
+        key = shard_keys(shard.sale, shard.shard).sale
+        try:
+            epoch, seq, lost = self._call("HMGET", key, "epoch", "seq", "lost")
+            counted = Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else None
+            return counted, Position.parse(lost) if lost else None
+        except (ResponseError, ValueError) as error:
+            raise Halted(f"{shard}'s record cannot be read: {error}") from error
+
     def counted(self, shard: ShardId) -> Position | None:
-        """The position of the newest event by the scripts' own count; None when there is no such record."""
-        keys = shard_keys(shard.sale, shard.shard)
-        epoch, seq = self._call("HMGET", keys.sale, "epoch", "seq")
-        return Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else None
+        """The newest event's position by the scripts' own count. Raises `Halted` as `record` does."""
+        return self.record(shard)[0]
 
     def entries(
         self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX

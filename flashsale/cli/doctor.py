@@ -8,9 +8,10 @@ from flashsale.cli.session import Json, Session, shared
 
 @shared
 def doctor(session: Session, json: Json = False) -> int:
-    """Check the servers: versions, durability, eviction, schema. Says what could be lost, and what to do.
+    """Check servers and sales: versions, durability, eviction, schema, logs that are lost, forked or not applied.
 
-    Exit code 5 when a server cannot be reached, 4 when a check failed.
+    Says what could be lost, and what to do. Exit code 5 when a server cannot be reached, 7 when the log of a sale is
+    lost, forked or halted, 4 when a check failed.
     """
     from flashsale.doctor import examine
 

@@ -77,7 +77,7 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
     # Postgres first: Redis can then not be behind it, unless it lost something.
     row = next(row for row in reads.checkpoints(connection, shard.sale) if row.shard == shard)
     snapshot, problem = _hot(client, shard)
-    counted = snapshot.state.position if snapshot else log.counted(shard) or START
+    counted = snapshot.state.position if snapshot else _counted(log, shard)
     head = snapshot.log_position if snapshot else _head(log, shard)
     found = Survey(shard, row.checkpoint, row.founded_epoch, head, counted, START, ShardState())
     if problem:
@@ -93,6 +93,13 @@ def _hot(client: Client, shard: ShardId) -> tuple[Snapshot | None, str]:
         return client.snapshot(shard.sale, shard.shard, everything=True), ""
     except Halted as error:
         return None, str(error)
+
+
+def _counted(log: Log, shard: ShardId) -> Position:
+    try:
+        return log.counted(shard) or START
+    except Halted:
+        return START
 
 
 def _head(log: Log, shard: ShardId) -> Position:

@@ -1,0 +1,86 @@
+"""Whether each sale's log is whole and applied: a quick look at the ends of log and archive, not at every event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from flashsale import history
+from flashsale.errors import Halted
+from flashsale.ids import START
+from flashsale.projections import reads
+from flashsale.projections.database import Connection
+from flashsale.stream import Log, ShardId
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What is wrong with one shard's log; the last word is whether it still may be sold from."""
+
+    shard: ShardId
+    found: str
+    remedy: str
+    #: the log is lost, forked or halted: nothing is sold, or nothing is applied
+    is_halted: bool
+
+
+def troubles(log: Log, connection: Connection) -> Iterator[Health]:
+    """Every shard with which something is wrong, of the sales that were warmed and are not archived."""
+    for row in reads.checkpoints(connection):
+        if row.archived or row.reached == START:
+            continue
+        try:
+            halted = _why_halted(log, connection, row)
+        except Halted as error:
+            halted = str(error)
+        if halted:
+            yield Health(row.shard, halted, f"see `flashsale recover {row.shard.sale}`", is_halted=True)
+        elif row.halted:
+            yield Health(
+                row.shard, f"halted: {row.halted}", "see `flashsale projector status`", is_halted=True
+            )
+        else:
+            yield from _delayed(log, row)
+
+
+def _why_halted(log: Log, connection: Connection, row: reads.CheckpointRow) -> str:
+    """Why nothing may be sold from a shard's log; "" when that is not so."""
+    # The head first: scripts count and write in one step, so their count is never behind what was read before it.
+    head = log.head(row.shard) or START
+    counted, lost = log.record(row.shard)
+    if head < row.reached:
+        missing = history.distance(log, row, head).lost
+        events = "its newest events" if missing is None else f"{missing:,} event(s)"
+        return f"FORK: Redis has lost {events}: its log ends at {head}, Postgres knows of {row.reached}"
+    if counted is None or counted < head:
+        return f"FORK: the log ends at {head}, its scripts have counted to {counted or START}"
+    if lost is not None:
+        return f"FORK: the log ends at {head}, and somebody has seen {lost}"
+    if _is_forked(log, connection, row):
+        return f"FORK at {row.checkpoint}: Postgres holds another event there than Redis"
+    return ""
+
+
+def _is_forked(log: Log, connection: Connection, row: reads.CheckpointRow) -> bool:
+    """Whether log and archive differ at the checkpoint; a trimmed entry was proven equal."""
+    if row.checkpoint == START:
+        return False
+    before = row.checkpoint._replace(seq=row.checkpoint.seq - 1)
+    in_log = log.entries(row.shard, before, up_to=row.checkpoint, count=1)
+    archived = reads.events(connection, row.shard, before, 1)
+    return bool(in_log and archived) and in_log != archived
+
+
+def _delayed(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
+    if row.parked:
+        remedy = f"see `flashsale dead-letter list {row.shard.sale}`"
+        yield Health(row.shard, f"{row.parked:,} dead letter(s)", remedy, is_halted=False)
+    head = log.head(row.shard) or START
+    if row.holder is None and head > row.checkpoint:
+        lag = history.count_after(log, row.shard, row.checkpoint, head)
+        yield Health(
+            row.shard,
+            f"no projector, {lag:,} event(s) behind",
+            "run `flashsale projector run`",
+            is_halted=False,
+        )
