@@ -1,7 +1,8 @@
 """Commands without IO: what can be asked, how it is sent, what the answer means."""
 
 from flashsale.commands.answer import Answer, Code, Reply, parse_answer, parse_reply
-from flashsale.commands.call import BATCH_MAX, Call, order_call, plan, sale_call, snapshot_call
+from flashsale.commands.call import BATCH_MAX, Call, mend_call, order_call, plan, sale_call, snapshot_call
+from flashsale.commands.mend import MEND_MAX, Mend
 from flashsale.commands.order import ANY_BUYER, Cancel, Confirm, OrderRequest, Refund, Reserve
 from flashsale.commands.sale import (
     Close,
@@ -15,11 +16,22 @@ from flashsale.commands.sale import (
     Resume,
     SaleRequest,
 )
-from flashsale.commands.snapshot import Snapshot, parse_order, parse_snapshot
+from flashsale.commands.snapshot import (
+    REQUEST_FIELD,
+    Hot,
+    Snapshot,
+    order_record,
+    parse_hot,
+    parse_order,
+    parse_snapshot,
+    restock_record,
+)
 
 __all__ = [
     "ANY_BUYER",
     "BATCH_MAX",
+    "MEND_MAX",
+    "REQUEST_FIELD",
     "Answer",
     "Call",
     "Cancel",
@@ -27,8 +39,10 @@ __all__ = [
     "Code",
     "Confirm",
     "Expire",
+    "Hot",
     "Item",
     "Load",
+    "Mend",
     "Open",
     "OrderRequest",
     "Pause",
@@ -40,12 +54,16 @@ __all__ = [
     "Resume",
     "SaleRequest",
     "Snapshot",
+    "mend_call",
     "order_call",
+    "order_record",
     "parse_answer",
+    "parse_hot",
     "parse_order",
     "parse_reply",
     "parse_snapshot",
     "plan",
+    "restock_record",
     "sale_call",
     "snapshot_call",
 ]

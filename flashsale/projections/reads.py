@@ -55,6 +55,14 @@ class OrderRow(msgspec.Struct, frozen=True):
     position: Position
 
 
+class Withheld(msgspec.Struct, frozen=True):
+    """A dead letter: an event whose effect is not in orders and stock."""
+
+    position: Position
+    order_id: str | None
+    sku: str | None
+
+
 class Tables(msgspec.Struct, frozen=True):
     """One shard's projections at one checkpoint."""
 
@@ -65,6 +73,7 @@ class Tables(msgspec.Struct, frozen=True):
     orders: dict[str, OrderRow]
     archived_events: int
     parked: int
+    withheld: list[Withheld] = []
 
 
 def checkpoints(connection: Connection, sale: str | None = None) -> list[CheckpointRow]:
@@ -83,16 +92,32 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
     with errors_told(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         (row,) = (row for row in checkpoints(connection, shard.sale) if row.shard == shard)
-        stock = connection.execute(query("read", "stock"), values).fetchall()
         orders = connection.execute(query("read", "orders"), values).fetchall()
         counted = connection.execute(query("read", "archived_count"), values).fetchone()
+        rows, kept_back = stock(connection, shard), withheld(connection, shard)
     return Tables(
         checkpoint=row.checkpoint,
-        stock={sku: StockRow(sku, *counters) for sku, *counters in stock},
+        stock=rows,
         orders={order.order_id: order for order in map(_order, orders)},
         archived_events=counted[0] if counted else 0,
         parked=row.parked,
+        withheld=kept_back,
     )
+
+
+def stock(connection: Connection, shard: ShardId) -> dict[str, StockRow]:
+    """The stock rows of one shard, by SKU."""
+    with errors_told():
+        rows = connection.execute(query("read", "stock"), {"sale_id": shard.sale, "shard": shard.shard})
+        return {sku: StockRow(sku, *counters) for sku, *counters in rows}
+
+
+def withheld(connection: Connection, shard: ShardId) -> list[Withheld]:
+    """The dead letters of one shard."""
+    with errors_told():
+        values = {"sale_id": shard.sale, "shard": shard.shard}
+        rows = connection.execute(query("read", "withheld"), values)
+        return [Withheld(Position(epoch, seq), order_id, sku) for epoch, seq, order_id, sku in rows]
 
 
 def order(connection: Connection, sale: str, order_id: str) -> OrderRow | None:
