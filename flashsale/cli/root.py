@@ -17,6 +17,7 @@ from flashsale.cli import (
     order,
     output,
     projector,
+    reconcile,
     sale,
     sweeper,
     verify,
@@ -45,6 +46,7 @@ for panel, groups in {
         app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
 app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
+app.command("reconcile", rich_help_panel=RUN)(reconcile.reconcile)
 app.command("verify", rich_help_panel=RUN)(verify.verify)
 
 

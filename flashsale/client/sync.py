@@ -162,7 +162,7 @@ class Client:
         `read`: up to where the log was read; `mended`: as `Hot` had it. Not to be repeated without another look: after
         an `UnknownOutcome`, take a new snapshot.
         """
-        call = mend_call(shard, self.fences.of(*shard), self.by, read, mended, mends)
+        call = mend_call(shard, self.fences.of(*shard), self.by, mends, read=read, mended=mended)
         return self._parse(*shard, self._run([call])[0]).answers
 
     def order(self, sale: str, order_id: str) -> Order | None:

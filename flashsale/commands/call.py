@@ -61,7 +61,7 @@ def snapshot_call(sale: str, shard: int, *, everything: bool) -> Call:
 
 
 def mend_call(
-    shard: tuple[str, int], fence: Position, by: str, read: Position, mended: int, mends: Sequence[Mend]
+    shard: tuple[str, int], fence: Position, by: str, mends: Sequence[Mend], *, read: Position, mended: int
 ) -> Call:
     """Put records back to what the log says. `read`: up to where the log was read; `mended`: as the snapshot had it."""
     head: tuple[str | int, ...] = (str(fence), by, str(read), mended)

@@ -52,7 +52,7 @@ class Audit:
     def add(self, position: Position, event: t.AnyEvent, *, withheld: bool = False) -> None:
         """One more event; `withheld`: Postgres keeps its effect back, it is a dead letter.
 
-        Raises `InvariantBroken` when it cannot be said what the event did: a gap, an unknown order, a second reservation.
+        Raises `InvariantBroken` when it cannot be said what the event did: a gap, an unknown order, a second beginning.
         """
         self.state = evolve(self.state, position, event, self._note)
         if isinstance(event, t.OrderEvent | t.StockLoaded | t.StockAdded | t.StockRemoved):

@@ -1,4 +1,4 @@
-"""Hold log, Redis and Postgres against each other at the same place of the log, and put right what is derived from it."""
+"""Hold log, Redis and Postgres against each other at the same place, and put right what is derived from the log."""
 
 from flashsale.reconcile.comparison import (
     Comparison,

@@ -154,11 +154,12 @@ def _read(servers: Servers, report: Report, audit: Audit, hot: Hot) -> None:
                 report.add(finding)
             if line.position == hot.position:
                 _add_all(report, hot_side.differences(audit, hot))
-        if audit.state.position != tables.checkpoint:
-            raise LogStops(_fork(str(tables.checkpoint), f"the log ends at {audit.state.position}"))
     except LogStops as stop:
         for finding in stop.findings:
             report.add(finding)
+        return
+    if audit.state.position != tables.checkpoint:
+        report.add(_fork(str(tables.checkpoint), f"the log ends at {audit.state.position}"))
         return
     _add_all(report, table_side.differences(audit, tables))
     for sku, stock in sorted(audit.state.stock.items()):

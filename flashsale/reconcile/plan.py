@@ -18,12 +18,10 @@ VERSION = 1
 PLAN_BYTES_MAX = 64 * 1024 * 1024
 
 
-class Item(
-    msgspec.Struct,
-    frozen=True,
-    forbid_unknown_fields=True,
-    rename={"kind": "class", "seen": "from", "wanted": "to"},
-):
+_NAMES = {"kind": "class", "seen": "from", "wanted": "to"}
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=_NAMES):
     """One record: what was seen there, and what the log says. None: no record."""
 
     sale: str

@@ -10,7 +10,8 @@ from flashsale.commands import Confirm
 from flashsale.commands.sale import Reconfigure, Restock
 from flashsale.events import ShardState, decode, fold
 from flashsale.keys import ShardKeys, shard_keys
-from flashsale.reconcile import Comparison, compare
+from flashsale.reconcile import Comparison, Report, Servers, compare
+from flashsale.reconcile import examine as examine_shard
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
 
@@ -53,6 +54,18 @@ class Books:
         return str(self.side.redis.hget(self.keys.orders, name))
 
 
+    def dump(self, key: str) -> dict[object, object]:
+        """What a key holds."""
+        read = {"hash": self.side.redis.hgetall, "zset": self._holds, "stream": self._stream}
+        return dict(read[str(self.side.redis.type(key))](key))
+
+    def _holds(self, key: str) -> list[tuple[object, object]]:
+        return list(self.side.redis.zrange(key, 0, -1, withscores=True))
+
+    def _stream(self, key: str) -> list[tuple[object, object]]:
+        return list(self.side.redis.xrange(key))
+
+
 def open_books(read_side: ReadSide) -> Books:
     """A sale with an order of every status, applied to its end."""
     shard = read_side.open_sale(quantity=100, hold_ms=1)
@@ -64,3 +77,13 @@ def open_books(read_side: ReadSide) -> Books:
     read_side.drain(read_side.projector())
     state = fold((entry.position, decode(entry.body or b"")) for entry in read_side.entries(shard))
     return Books(read_side, shard, held, paid, state)
+
+
+def servers(books: Books) -> Servers:
+    """What reconcile works with."""
+    return Servers(books.side.client, books.side.log, books.side.postgres)
+
+
+def examine(books: Books, timeout_s: float = TIMEOUT_S) -> Report:
+    """Examine the stores as they are now."""
+    return examine_shard(servers(books), books.shard, timeout_s=timeout_s).report
