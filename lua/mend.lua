@@ -6,11 +6,11 @@
 --       read    position  up to where the caller has read the log
 --       mended  int       mends before this one, as the caller's snapshot had it
 --       then for each record, 1 to 1000 of them; a value is `=text`, or `-` for none:
---       kind    text      order, units, hold, setting, limit, stock or counters
+--       kind    text      order, units, owned, hold, setting, limit, stock or counters
 --       key     text      order id, `buyer SKU`, field of the sale, or SKU
 --       guard   value     hold: the order's record; else -
---       from    value     what stands there; counters: -
---       to      value     what shall stand there; counters: the change, `=a h s r`, each with its sign
+--       from    value     what stands there; counters and owned: -
+--       to      value     what shall stand there; counters: the change, `=+a +h +s +r`; owned: of a buyer's units, `=+n`
 -- Returns  {position, now_ms, answer ...}: MENDED position | DONE position, it stands there already
 --          CHANGED position    it is no longer what the caller saw
 --          BELOW_ZERO position    the counters would not allow it
@@ -92,6 +92,14 @@ function mend.units(holder, _, from, to)
   return swap(redis.call('HGET', keys.buyers, holder) or nil, from, to, function(text)
     changes.units[holder] = text and whole(text, 'units') or 0
   end)
+end
+
+function mend.owned(holder, _, _, to)
+  if not to or not string.find(to, '^[+-]%d+$') or #to > 14 then invalid('to') end
+  local left = whole(redis.call('HGET', keys.buyers, holder) or '0', 'buyers ' .. holder) + to
+  if left < 0 then return 'BELOW_ZERO' end
+  changes.units[holder] = left
+  return 'MENDED'
 end
 
 -- The order's record is what tells that no script touched it: a missing hold leaves no trace of its own.

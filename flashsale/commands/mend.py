@@ -13,11 +13,11 @@ MEND_MAX = 500
 class Mend(msgspec.Struct, frozen=True):
     """One record: what was seen there, and what the log says. None: no record."""
 
-    kind: Literal["order", "units", "hold", "setting", "limit", "stock", "counters"]
+    kind: Literal["order", "units", "owned", "hold", "setting", "limit", "stock", "counters"]
     #: order id, `buyer SKU`, field of the sale, or SKU
     key: str
     seen: str | None
-    #: of `counters`: the change of each, `+1 +0 -1 +0`
+    #: of `counters` and `owned`: the change of each number, `+1 +0 -1 +0`
     wanted: str | None
     #: of `hold`: the order's record
     guard: str | None = None

@@ -23,7 +23,7 @@ from flashsale.reconcile.rows import mend_rows
 from flashsale.reconcile.tables import kept_back
 from flashsale.stream import PAGE_MAX, ShardId
 
-#: A buyer's units may move between the look and the mend; then it is looked at again.
+#: A record may change between the look and the mend; then it is looked at again.
 ATTEMPTS_MAX = 5
 #: Pages of events read between the look and the mend, to see that nobody changed a setting.
 PAGES_MAX = 1_000
@@ -156,9 +156,11 @@ def _mend(finding: Finding) -> Mend:
     key, seen, log = finding.key, finding.seen, finding.log
     if finding.kind == "hot-setting" and key.startswith(LIMIT_FIELD):
         return Mend("limit", key.removeprefix(LIMIT_FIELD), seen, log)
+    change = _change(seen, log)
+    if finding.kind == "buyer-limit" and change is not None:
+        return Mend("owned", key, None, f"{change[0]:+d}")
     if finding.kind != "hot-counter":
         return Mend(_MENDS[finding.kind], key, seen, log, finding.guard)
-    change = _change(seen, log)
     if seen is None or log is None or change is None:
         return Mend("stock", key, seen, log)
     return Mend("counters", key, None, " ".join(f"{number:+d}" for number in change))

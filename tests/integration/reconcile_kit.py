@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
+import redis
 
 from flashsale.commands import Confirm
 from flashsale.commands.sale import Reconfigure, Restock
@@ -53,17 +56,18 @@ class Books:
         """An order in the words of Redis."""
         return str(self.side.redis.hget(self.keys.orders, name))
 
-
-    def dump(self, key: str) -> dict[object, object]:
+    def dump(self, key: str) -> dict[Any, Any]:
         """What a key holds."""
-        read = {"hash": self.side.redis.hgetall, "zset": self._holds, "stream": self._stream}
-        return dict(read[str(self.side.redis.type(key))](key))
+        kind: Any = self.side.redis.type(key)
+        found: Any = _READ[str(kind)](self.side.redis, key)
+        return dict(found)
 
-    def _holds(self, key: str) -> list[tuple[object, object]]:
-        return list(self.side.redis.zrange(key, 0, -1, withscores=True))
 
-    def _stream(self, key: str) -> list[tuple[object, object]]:
-        return list(self.side.redis.xrange(key))
+_READ: dict[str, Callable[[redis.Redis, str], object]] = {
+    "hash": lambda client, key: client.hgetall(key),
+    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+    "stream": lambda client, key: client.xrange(key),
+}
 
 
 def open_books(read_side: ReadSide) -> Books:

@@ -91,15 +91,15 @@ def test_a_script_is_engine_line_prelude_and_file(name: str) -> None:
     [
         ("#!lua flags=allow-oom", {"cancel", "close", "confirm", "expire", "pause", "refund"}),
         ("#!lua flags=no-writes", {"snapshot"}),
-        ("#!lua", {"load", "open", "reconfigure", "reserve", "restock", "resume"}),
+        ("#!lua", {"load", "mend", "open", "reconfigure", "reserve", "restock", "resume"}),
     ],
 )
 def test_flags_say_what_redis_may_refuse(flags: str, names: set[str]) -> None:
     assert {name for name in script_names() if script(name).source.partition("\n")[0] == flags} == names
 
 
-def test_only_the_snapshot_writes_nothing() -> None:
-    assert [name for name in script_names() if not script(name).emits] == ["snapshot"]
+def test_only_the_snapshot_and_the_mending_of_derived_records_write_no_event() -> None:
+    assert [name for name in script_names() if not script(name).emits] == ["mend", "snapshot"]
     assert script("load").emits == ("sale.loaded", "stock.loaded")
 
 
