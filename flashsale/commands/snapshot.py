@@ -49,8 +49,11 @@ class Hot(msgspec.Struct, frozen=True):
 
     @property
     def mended(self) -> int:
-        """How often records were put back to what the log says."""
-        return int(self.sale.get("mended", "0"))
+        """How often records were put back to what the log says. Raises `Halted` when that cannot be read."""
+        text = self.sale.get("mended", "0")
+        if not (text.isascii() and text.isdecimal()):
+            raise Halted(f"Redis holds a record that flashsale did not write: sale mended {text!r}")
+        return int(text)
 
 
 def parse_hot(raw: Sequence[Any]) -> Hot:

@@ -249,6 +249,26 @@ def test_a_sale_that_lost_its_log_is_not_mended(sale: Shard, lose: Callable[[Sha
     assert mend(sale, "units", "ann A", "-", "=3", "=4", read="1-1").words == ["LOG_REGRESSED"]
 
 
+@pytest.mark.parametrize("key", ["sale", "stock", "orders", "buyers", "holds", "events"])
+def test_a_key_of_another_type_stops_it_before_it_writes(sale: Shard, key: str) -> None:
+    records = (
+        "units",
+        "ann A",
+        "-",
+        "=3",
+        "=4",
+        "order",
+        "0-order-new",
+        "-",
+        "-",
+        f"={text(sale, 'orders', ORDER)}",
+    )
+    stock = ("stock", "C", "-", "-", "=1 0 0 0 0")
+    sale.damage("SET", getattr(sale.keys, key), "foreign")
+
+    assert sale.error("mend", "1-1", 0, *records, *stock).startswith(("WRONGTYPE", "KEY_CORRUPT"))
+
+
 def test_a_sale_that_is_not_there_is_not_made(shard: Shard) -> None:
     assert shard.run("mend", "1-1", 0, "units", "ann A", "-", "-", "=4").words == ["NOT_LOADED"]
     assert shard.dump() == {}
