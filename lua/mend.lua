@@ -10,7 +10,7 @@
 --       key     text      order id, `buyer SKU`, field of the sale, or SKU
 --       guard   value     hold: the order's record; else -
 --       from    value     what stands there; counters and owned: -
---       to      value     what shall stand there; counters: the change, `=+a +h +s +r`; owned: of a buyer's units, `=+n`
+--       to      value     what shall stand there; counters: the change `=+a +h +s +r`; owned: of a buyer's units `=+n`
 -- Returns  {position, now_ms, answer ...}: MENDED position | DONE position, it stands there already
 --          CHANGED position    it is no longer what the caller saw
 --          BELOW_ZERO position    the counters would not allow it
@@ -18,7 +18,7 @@
 -- Emits    nothing
 --
 -- Every other script moves record and log by the same step. So a record that differs from the log and is still what the
--- caller saw was not touched since, and counters differ by the same amount until somebody mends them: `mended` counts that.
+-- caller saw was not touched since, and counters differ by the same amount until somebody mends them: `mended` counts.
 local keys = named_keys()
 local fence = ARGV[1]
 actor_of(ARGV[2])
@@ -28,7 +28,10 @@ local n = request_count(4, 5)
 
 local now = now_ms()
 local sale, refused = read_writable_sale(keys, fence)
-if not refused and whole(redis.call('HGET', keys.sale, 'mended') or '0', 'sale mended') ~= mended then refused = 'STALE' end
+if not refused then
+  local before = whole(redis.call('HGET', keys.sale, 'mended') or '0', 'sale mended')
+  if before ~= mended then refused = 'STALE' end
+end
 if refused then return refuse_all(sale, now, refused, n) end
 
 local function value_of(text, what)

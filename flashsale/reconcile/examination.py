@@ -21,6 +21,10 @@ from flashsale.reconcile.finding import Finding, Report
 from flashsale.stream import Entry, Log, ShardId
 
 
+#: From the founding of a log in Postgres until it is in Redis: one script call.
+WARMING_S = 1.0
+
+
 class Servers(NamedTuple):
     """What is read, and mended."""
 
@@ -70,6 +74,9 @@ def examine(
     # Postgres first: Redis, asked later, must have all that Postgres had.
     row = next((row for row in reads.checkpoints(servers.connection, shard.sale) if row.shard == shard), None)
     hot = servers.client.hot(*shard)
+    if hot.position == START and row is not None and row.checkpoint == START != row.reached:
+        wait(WARMING_S)  # founded in Postgres a moment ago: it may be on its way into Redis
+        hot = servers.client.hot(*shard)
     report.position = hot.position
     if hot.sale.get("state") == "archived":
         report.skipped = "archived: Redis holds nothing of it any more"
