@@ -20,7 +20,6 @@ from flashsale.reconcile.comparison import wait_for_checkpoint
 from flashsale.reconcile.finding import Finding, Report
 from flashsale.stream import Entry, Log, ShardId
 
-
 #: From the founding of a log in Postgres until it is in Redis: one script call.
 WARMING_S = 1.0
 
