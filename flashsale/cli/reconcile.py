@@ -177,6 +177,7 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float) 
     import structlog
 
     from flashsale.daemon import Daemon
+    from flashsale.reconcile import NotCaughtUp
 
     pause_ms = parse_duration(interval, "watch")
     if pause_ms < WATCH_MS_MIN:
@@ -185,9 +186,14 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float) 
     log = structlog.get_logger(__name__)
     daemon = Daemon("reconcile")
 
+    def wait(seconds: float) -> None:
+        # Whoever is asked to stop does not wait for a projector any longer.
+        if daemon.wait(seconds):
+            raise NotCaughtUp("asked to stop before the projector had caught up")
+
     def step() -> None:
         with session.connected() as shop:
-            reports, behind = _examine(_servers(shop), names, timeout_s, daemon.wait)
+            reports, behind = _examine(_servers(shop), names, timeout_s, wait)
         for report in reports:
             place = {"sale": report.shard.sale, "shard": report.shard.shard, "at": str(report.position)}
             for finding in report.findings[:LOGGED_MAX]:

@@ -230,6 +230,13 @@ def test_it_watches_until_it_is_told_to_stop(sold: Shop, number: signal.Signals,
     assert "missing-order" in watch.stderr
 
 
+def test_it_does_not_wait_for_a_projector_when_it_is_told_to_stop(shop: Shop) -> None:
+    shop.open()
+    watch = shop.cli.start("reconcile", SALE, "--watch", "1s", "--timeout", "1h", "--log-format", "json")
+    watch.wait_for_output("daemon_started")
+    assert watch.stop().exit_code == 0
+
+
 def test_it_watches_on_while_redis_is_away(cli_without_servers: Shop) -> None:
     watch = cli_without_servers.cli.start("reconcile", "--all", "--watch", "1s", "--log-format", "json")
     watch.wait_for_output("daemon_degraded")
