@@ -94,7 +94,7 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
         (row,) = (row for row in checkpoints(connection, shard.sale) if row.shard == shard)
         orders = connection.execute(query("read", "orders"), values).fetchall()
         counted = connection.execute(query("read", "archived_count"), values).fetchone()
-        rows, kept_back = stock(connection, shard), withheld(connection, shard)
+        rows, kept_back = stock_by_sku(connection, shard), withheld(connection, shard)
     return Tables(
         checkpoint=row.checkpoint,
         stock=rows,
@@ -105,7 +105,7 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
     )
 
 
-def stock(connection: Connection, shard: ShardId) -> dict[str, StockRow]:
+def stock_by_sku(connection: Connection, shard: ShardId) -> dict[str, StockRow]:
     """The stock rows of one shard, by SKU."""
     with errors_told():
         rows = connection.execute(query("read", "stock"), {"sale_id": shard.sale, "shard": shard.shard})

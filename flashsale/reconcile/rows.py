@@ -52,7 +52,7 @@ def _mend_event(servers: Servers, rows: Tables, finding: Finding, withheld: set[
 
 def _mend_stock(examined: Examined, rows: Tables, finding: Finding) -> str:
     sku, told = finding.key, examined.audit.told.get(finding.key)
-    seen = table_side.of_stock(reads.stock(rows.connection, rows.shard).get(sku))
+    seen = table_side.of_stock(reads.stock_by_sku(rows.connection, rows.shard).get(sku))
     if seen == table_side.of_told(told):
         return ""
     if seen != finding.seen:
