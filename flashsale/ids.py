@@ -23,6 +23,9 @@ ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _POSITION = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 
+#: Order ids have three digits for their shard.
+SHARD_MAX = 999
+
 #: One order, and one restock, moves at most this many units; Lua accepts the same: six digits.
 QUANTITY_MAX = 999_999
 #: Units of one SKU, all buckets together. Far below 2**53, where Lua's numbers end.

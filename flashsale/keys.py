@@ -16,7 +16,8 @@ class ShardKeys(NamedTuple):
     """The six keys of one shard, in the order in which the scripts name them."""
 
     #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done; `lost`, a place
-    #: in the log that somebody has seen and the log does not hold: the sale is halted
+    #: in the log that somebody has seen and the log does not hold: the sale is halted; `mended`, how often `mend` put
+    #: records of these keys back to what the log says, which is the one write without an event
     sale: str
     #: hash: SKU → "available held sold returned limit"
     stock: str

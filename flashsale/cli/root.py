@@ -18,6 +18,7 @@ from flashsale.cli import (
     order,
     output,
     projector,
+    reconcile,
     recover,
     replay,
     sale,
@@ -55,6 +56,7 @@ for panel, groups in {
 app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
 app.command("trim", rich_help_panel=RUN)(trim.trim)
+app.command("reconcile", rich_help_panel=RUN)(reconcile.reconcile)
 app.command("verify", rich_help_panel=RUN)(verify.verify)
 app.command("recover", rich_help_panel=RUN)(recover.recover)
 

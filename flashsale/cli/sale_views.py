@@ -145,7 +145,7 @@ def _stock_in_postgres(shop: Shop, shard: ShardId, definition: SaleDefinition) -
     limits = {item.sku: item.limit for item in definition.items}
     return {
         row.sku: Stock(row.available, row.held, row.sold, row.returned, limits.get(row.sku, 0), row.capacity)
-        for row in reads.stock(shop.connection, shard)
+        for row in reads.stock_by_sku(shop.connection, shard).values()
     }
 
 

@@ -27,13 +27,17 @@ from flashsale.commands import (
     Cancel,
     Confirm,
     Expire,
+    Hot,
+    Mend,
     OrderRequest,
     Refund,
     Reply,
     Reserve,
     SaleRequest,
     Snapshot,
+    mend_call,
     order_call,
+    parse_hot,
     parse_order,
     parse_reply,
     parse_snapshot,
@@ -46,6 +50,9 @@ from flashsale.errors import Halted, UnknownOutcome, Unreachable
 from flashsale.events import AnyEvent, Order, ShardState
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
+
+#: Sale and shard.
+ShardKey = tuple[str, int]
 
 
 class Expired(NamedTuple):
@@ -145,6 +152,19 @@ class Client:
     def snapshot(self, sale: str, shard: int = 0, *, everything: bool = False) -> Snapshot:
         """Read the hot state at one position, without changing anything."""
         return parse_snapshot(self._run([snapshot_call(ids.sale_id(sale), shard, everything=everything)])[0])
+
+    def hot(self, sale: str, shard: int = 0) -> Hot:
+        """The same, every record as it stands there, whoever wrote it."""
+        return parse_hot(self._run([snapshot_call(ids.sale_id(sale), shard, everything=True)])[0])
+
+    def mend(self, shard: ShardKey, read: Position, mended: int, mends: Sequence[Mend]) -> list[Answer]:
+        """Put records back to what the log says: those that are still what was seen. At most `MEND_MAX` of them.
+
+        `read`: up to where the log was read; `mended`: as `Hot` had it. Not to be repeated without another look: after
+        an `UnknownOutcome`, take a new snapshot.
+        """
+        call = mend_call(shard, self.fences.of(*shard), self.by, mends, read=read, mended=mended)
+        return self._parse(*shard, self._run([call])[0]).answers
 
     def order(self, sale: str, order_id: str) -> Order | None:
         """Read one order as Redis holds it, without changing anything; None when it holds none."""

@@ -1,7 +1,8 @@
 """Commands without IO: what can be asked, how it is sent, what the answer means."""
 
 from flashsale.commands.answer import Answer, Code, Reply, parse_answer, parse_reply
-from flashsale.commands.call import BATCH_MAX, Call, order_call, plan, sale_call, snapshot_call
+from flashsale.commands.call import BATCH_MAX, Call, mend_call, order_call, plan, sale_call, snapshot_call
+from flashsale.commands.mend import MEND_MAX, Mend
 from flashsale.commands.order import ANY_BUYER, Cancel, Confirm, OrderRequest, Refund, Reserve
 from flashsale.commands.sale import (
     Archive,
@@ -17,11 +18,22 @@ from flashsale.commands.sale import (
     SaleRequest,
     Trim,
 )
-from flashsale.commands.snapshot import Snapshot, parse_order, parse_snapshot
+from flashsale.commands.snapshot import (
+    REQUEST_FIELD,
+    Hot,
+    Snapshot,
+    order_record,
+    parse_hot,
+    parse_order,
+    parse_snapshot,
+    restock_record,
+)
 
 __all__ = [
     "ANY_BUYER",
     "BATCH_MAX",
+    "MEND_MAX",
+    "REQUEST_FIELD",
     "Answer",
     "Archive",
     "Call",
@@ -30,8 +42,10 @@ __all__ = [
     "Code",
     "Confirm",
     "Expire",
+    "Hot",
     "Item",
     "Load",
+    "Mend",
     "Open",
     "OrderRequest",
     "Pause",
@@ -44,12 +58,16 @@ __all__ = [
     "SaleRequest",
     "Snapshot",
     "Trim",
+    "mend_call",
     "order_call",
+    "order_record",
     "parse_answer",
+    "parse_hot",
     "parse_order",
     "parse_reply",
     "parse_snapshot",
     "plan",
+    "restock_record",
     "sale_call",
     "snapshot_call",
 ]

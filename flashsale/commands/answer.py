@@ -65,6 +65,14 @@ class Code(StrEnum):
     #: the log is behind what this caller has seen: it lost its tail, nothing is sold
     LOG_REGRESSED = "LOG_REGRESSED"
 
+    #: of `mend`: the record was put right; it was right already; it is no longer what was seen; its counters would go
+    #: below zero; somebody else mended meanwhile
+    MENDED = "MENDED"
+    DONE = "DONE"
+    CHANGED = "CHANGED"
+    BELOW_ZERO = "BELOW_ZERO"
+    STALE = "STALE"
+
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """One request's answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from flashsale.commands.mend import Mend
 from flashsale.commands.order import OrderRequest
 from flashsale.commands.sale import SaleRequest
 from flashsale.ids import Position
@@ -57,3 +58,12 @@ def sale_call(sale: str, shard: int, fence: Position, by: str, request: SaleRequ
 def snapshot_call(sale: str, shard: int, *, everything: bool) -> Call:
     """`everything` includes orders, buyers and holds: Redis blocks about 1 ms per 1,000 orders."""
     return Call(script("snapshot"), shard_keys(sale, shard), ("all" if everything else "counters",))
+
+
+def mend_call(
+    shard: tuple[str, int], fence: Position, by: str, mends: Sequence[Mend], *, read: Position, mended: int
+) -> Call:
+    """Put records back to what the log says. `read`: up to where the log was read; `mended`: as the snapshot had it."""
+    head: tuple[str | int, ...] = (str(fence), by, str(read), mended)
+    flat = (value for mend in mends for value in mend.arguments())
+    return Call(script("mend"), shard_keys(*shard), (*head, *flat))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from flashsale.commands.call import Call
-from flashsale.commands.snapshot import REQUEST_FIELD
-from flashsale.events import AnyEvent, Order, Restocked, ShardState, Stock, encode
+from flashsale.commands.snapshot import REQUEST_FIELD, order_record, restock_record
+from flashsale.events import AnyEvent, ShardState, Stock, encode
 from flashsale.ids import Position
 from flashsale.keys import shard_keys, staged_keys
 from flashsale.scripts import script
@@ -49,21 +49,6 @@ def found_call(sale: str, shard: int, counted: Position, head: Position) -> Call
 def stock_record(stock: Stock) -> str:
     """As the scripts keep it in the hash `stock`."""
     return f"{stock.available} {stock.held} {stock.sold} {stock.returned} {stock.limit}"
-
-
-def order_record(order: Order) -> str:
-    """As the scripts keep it in the hash `orders`."""
-    record = (
-        f"{order.status} {order.sku} {order.quantity} {order.buyer} {order.hold_until_ms} {order.reserved_at}"
-    )
-    if order.status == "held":
-        return record
-    return f"{record} {order.changed_at} {order.how}".rstrip()
-
-
-def restock_record(done: Restocked) -> str:
-    """As the scripts keep it in a field of the hash `sale`."""
-    return f"{done.direction} {done.sku} {done.quantity} {done.position} {done.available}"
 
 
 def _sale(state: ShardState) -> dict[str, str]:

@@ -35,6 +35,36 @@ class Snapshot(msgspec.Struct):
         return self.state.position != START
 
 
+class Hot(msgspec.Struct, frozen=True):
+    """The same as it stands there: records that flashsale did not write can be looked at, too."""
+
+    position: Position
+    log_position: Position
+    #: each key's fields, as text
+    sale: dict[str, str]
+    stock: dict[str, str]
+    orders: dict[str, str]
+    buyers: dict[str, str]
+    holds: dict[str, str]
+
+    @property
+    def mended(self) -> int:
+        """How often records were put back to what the log says. Raises `Halted` when that cannot be read."""
+        text = self.sale.get("mended", "0")
+        if not (text.isascii() and text.isdecimal()):
+            raise Halted(f"Redis holds a record that flashsale did not write: sale mended {text!r}")
+        return int(text)
+
+
+def parse_hot(raw: Sequence[Any]) -> Hot:
+    """Read the reply of the `snapshot` script for `all`, record by record as they are."""
+    texts = [
+        dict(zip(*[(item.decode(errors="backslashreplace") for item in flat)] * 2, strict=True))
+        for flat in (raw[2], raw[3], *raw[7:10])
+    ]
+    return Hot(Position.parse(raw[0]), Position.parse(raw[4]), *texts)
+
+
 def parse_snapshot(raw: Sequence[Any]) -> Snapshot:
     """Read the reply of the `snapshot` script. Raises `Halted` when a record cannot be read."""
     try:
@@ -74,6 +104,21 @@ def parse_order(text: str) -> Order:
     reserved = Position.parse(reserved_at)
     changed = Position.parse(changed_at) if changed_at else reserved
     return Order(status, sku, int(quantity), buyer, int(hold_until_ms), reserved, changed, how)
+
+
+def order_record(order: Order) -> str:
+    """The record that the scripts keep of an order."""
+    head = (
+        f"{order.status} {order.sku} {order.quantity} {order.buyer} {order.hold_until_ms} {order.reserved_at}"
+    )
+    if order.status == "held":
+        return head
+    return f"{head} {order.changed_at} {order.how}".rstrip()
+
+
+def restock_record(done: Restocked) -> str:
+    """The record that the scripts keep of a restock."""
+    return f"{done.direction} {done.sku} {done.quantity} {done.position} {done.available}"
 
 
 def _restocked(text: str) -> Restocked:

@@ -1,5 +1,6 @@
 """The log's vocabulary: event types, their bytes, and the state they add up to. Pure: no clock, no socket, no file."""
 
+from flashsale.events.audit import Audit, Told
 from flashsale.events.codec import Recorded, UndecodableEvent, decode, encode
 from flashsale.events.evolution import continues, evolve, fold
 from flashsale.events.state import RULES, InvariantBroken, Order, Restocked, ShardState, Stock
@@ -9,6 +10,7 @@ __all__ = [
     "EVENT_TYPES",
     "RULES",
     "AnyEvent",
+    "Audit",
     "Event",
     "InvariantBroken",
     "Order",
@@ -17,6 +19,7 @@ __all__ = [
     "Restocked",
     "ShardState",
     "Stock",
+    "Told",
     "UndecodableEvent",
     "continues",
     "decode",

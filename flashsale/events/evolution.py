@@ -7,11 +7,14 @@ folded on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from flashsale.events import types as t
 from flashsale.events.state import InvariantBroken, Order, Restocked, ShardState, Stock
 from flashsale.ids import START, Position
+
+#: Told of a broken rule that leaves no doubt about what the event did; it may raise, or take note.
+Tell = Callable[[InvariantBroken], None]
 
 
 def fold(events: Iterable[tuple[Position, t.AnyEvent]], state: ShardState | None = None) -> ShardState:
@@ -22,18 +25,24 @@ def fold(events: Iterable[tuple[Position, t.AnyEvent]], state: ShardState | None
     return state
 
 
-def evolve(state: ShardState, position: Position, event: t.AnyEvent) -> ShardState:
+def _refuse(broken: InvariantBroken) -> None:
+    raise broken
+
+
+def evolve(state: ShardState, position: Position, event: t.AnyEvent, tell: Tell = _refuse) -> ShardState:
     """The state after one more event. `state` is consumed: a fold of a million events must not copy it each time.
 
     Raises `InvariantBroken` when the event does not follow: a gap, a status it cannot come from, counters that differ.
+    What was done is told by the event itself, so counters that differ, a limit or a window that was not kept need not
+    stop an auditor: these go to `tell`, and the state adds up what was done.
     """
     _check_position(state.position, position, event)
     if isinstance(event, t.OrderEvent):
-        _evolve_order(state, position, event)
+        _evolve_order(state, position, event, tell)
     elif isinstance(event, t.StockLoaded | t.StockAdded | t.StockRemoved):
-        _evolve_stock(state, position, event)
+        _evolve_stock(state, position, event, tell)
     else:
-        _evolve_sale(state, position, event)
+        _evolve_sale(state, position, event, tell)
     state.position = position
     return state
 
@@ -74,17 +83,13 @@ _TO = {
 }
 
 
-def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> None:
+def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent, tell: Tell) -> None:
     if isinstance(event, t.EpochStarted):
         return
-    _require(
-        "S1",
-        position,
-        state.status in _FROM[type(event)],
-        f"{t.type_name(event)} while {state.status or 'empty'}",
-    )
+    if state.status not in _FROM[type(event)]:
+        tell(InvariantBroken("S1", position, f"{t.type_name(event)} while {state.status or 'empty'}"))
     if isinstance(event, t.SaleOpened | t.SalePaused | t.SaleResumed):
-        _require_time_left(state, position, event)
+        _require_time_left(state, position, event, tell)
     if isinstance(event, t.SaleOpened):
         state.opens_ms = event.opens_ms
     elif isinstance(event, t.SaleLoaded | t.SaleReconfigured):
@@ -95,15 +100,15 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent) -> No
     state.status = _TO.get(type(event), state.status)
 
 
-def _require_time_left(state: ShardState, position: Position, event: t.AnyEvent) -> None:
+def _require_time_left(state: ShardState, position: Position, event: t.AnyEvent, tell: Tell) -> None:
     """A sale whose closing time has passed is only closed for good, or given another window."""
-    over = 0 < state.closes_ms <= event.at_ms
-    told = f"{t.type_name(event)} at {event.at_ms}, after its closing time {state.closes_ms}"
-    _require("S1", position, not over, told)
+    if 0 < state.closes_ms <= event.at_ms:
+        told = f"{t.type_name(event)} at {event.at_ms}, after its closing time {state.closes_ms}"
+        tell(InvariantBroken("S1", position, told))
 
 
 def _evolve_stock(
-    state: ShardState, position: Position, event: t.StockLoaded | t.StockAdded | t.StockRemoved
+    state: ShardState, position: Position, event: t.StockLoaded | t.StockAdded | t.StockRemoved, tell: Tell
 ) -> None:
     if isinstance(event, t.StockLoaded):
         _require("U1", position, event.sku not in state.stock, f"{event.sku} was loaded before")
@@ -116,7 +121,7 @@ def _evolve_stock(
             event.request_id not in state.requests,
             f"restock {event.request_id} was done before",
         )
-        _require_time_left(state, position, event)
+        _require_time_left(state, position, event, tell)
         stock = _stock_of(state, position, event.sku)
         is_added = isinstance(event, t.StockAdded)
         delta = event.quantity if is_added else -event.quantity
@@ -125,45 +130,45 @@ def _evolve_stock(
         state.requests[event.request_id] = Restocked(
             "add" if is_added else "remove", event.sku, event.quantity, position, stock.available
         )
-    _check_counters(position, event, stock)
+    _check_counters(position, event, stock, tell)
 
 
-def _evolve_order(state: ShardState, position: Position, event: t.OrderEvent) -> None:
+def _evolve_order(state: ShardState, position: Position, event: t.OrderEvent, tell: Tell) -> None:
     stock = _stock_of(state, position, event.sku)
     if isinstance(event, t.OrderReserved):
-        _reserve(state, position, event, stock)
+        _reserve(state, position, event, stock, tell)
     else:
         order = state.orders.get(event.order_id)
         if order is None:
             raise InvariantBroken("U2", position, f"order {event.order_id} was never reserved")
         same = (order.sku, order.quantity, order.buyer) == (event.sku, event.quantity, event.buyer)
         _require("U2", position, same, f"order {event.order_id} has another content")
-        _resolve(state, position, event, order, stock)
+        _resolve(state, position, event, order, tell)
         order.changed_at, order.how = position, _how(event)
-    _check_counters(position, event, stock)
+    _check_counters(position, event, stock, tell)
 
 
-def _reserve(state: ShardState, position: Position, event: t.OrderReserved, stock: Stock) -> None:
+def _reserve(state: ShardState, position: Position, event: t.OrderReserved, stock: Stock, tell: Tell) -> None:
     _require(
         "U1", position, event.order_id not in state.orders, f"order {event.order_id} was reserved before"
     )
     by_clock = state.status == "warm" and state.opens_ms > 0
-    _require(
-        "W1", position, state.status == "open" or by_clock, f"a reservation while {state.status or 'empty'}"
-    )
+    if state.status != "open" and not by_clock:
+        tell(InvariantBroken("W1", position, f"a reservation while {state.status or 'empty'}"))
     in_window = state.opens_ms <= event.at_ms and (state.closes_ms == 0 or event.at_ms < state.closes_ms)
-    _require("W1", position, in_window, f"a reservation at {event.at_ms}, outside the sale's window")
+    if not in_window:
+        tell(InvariantBroken("W1", position, f"a reservation at {event.at_ms}, outside the sale's window"))
     stock.available -= event.quantity
     stock.held += event.quantity
-    _add_units(state, position, event, stock.limit)
+    _add_units(state, position, event, tell)
     state.orders[event.order_id] = Order(
         "held", event.sku, event.quantity, event.buyer, event.hold_until_ms, position, position
     )
 
 
-def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: Order, stock: Stock) -> None:
+def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: Order, tell: Tell) -> None:
     """What follows a reservation: each hold resolves once."""
-    before, quantity = order.status, event.quantity
+    before, quantity, stock = order.status, event.quantity, state.stock[event.sku]
     match event:
         case t.OrderConfirmed(late=False):
             allowed, order.status = before == "held", "confirmed"
@@ -173,7 +178,7 @@ def _resolve(state: ShardState, position: Position, event: t.OrderEvent, order: 
             allowed, order.status = before == "expired", "confirmed"
             stock.available -= quantity
             stock.sold += quantity
-            _add_units(state, position, event, stock.limit)
+            _add_units(state, position, event, tell)
         case t.OrderCancelled() | t.OrderExpired():
             allowed = before == "held"
             order.status = "cancelled" if isinstance(event, t.OrderCancelled) else "expired"
@@ -204,15 +209,11 @@ def _how(event: t.OrderEvent) -> str:
     return event.units if isinstance(event, t.OrderRefunded) else ""
 
 
-def _add_units(state: ShardState, position: Position, event: t.OrderEvent, limit: int) -> None:
+def _add_units(state: ShardState, position: Position, event: t.OrderEvent, tell: Tell) -> None:
     holder = (event.buyer, event.sku)
-    mine = state.units.get(holder, 0) + event.quantity
-    _require(
-        "P1",
-        position,
-        limit == 0 or mine <= limit,
-        f"{event.buyer} has {mine} units of {event.sku}, limit {limit}",
-    )
+    mine, limit = state.units.get(holder, 0) + event.quantity, state.stock[event.sku].limit
+    if 0 < limit < mine:
+        tell(InvariantBroken("P1", position, f"{event.buyer} has {mine} units of {event.sku}, limit {limit}"))
     state.units[holder] = mine
 
 
@@ -232,15 +233,19 @@ def _stock_of(state: ShardState, position: Position, sku: str) -> Stock:
 
 
 def _check_counters(
-    position: Position, event: t.OrderEvent | t.StockLoaded | t.StockAdded | t.StockRemoved, stock: Stock
+    position: Position,
+    event: t.OrderEvent | t.StockLoaded | t.StockAdded | t.StockRemoved,
+    stock: Stock,
+    tell: Tell,
 ) -> None:
     folded = (stock.available, stock.held, stock.sold, stock.returned)
     told = (event.available, event.held, event.sold, event.returned)
-    _require("I1", position, folded == told, f"{event.sku} says {told}, the log adds up to {folded}")
-    _require("I2", position, min(folded) >= 0, f"{event.sku} went below zero: {folded}")
-    _require(
-        "I1", position, sum(folded) == stock.capacity, f"{event.sku}: {folded} is not {stock.capacity} units"
-    )
+    if folded != told:
+        tell(InvariantBroken("I1", position, f"{event.sku} says {told}, the log adds up to {folded}"))
+    if min(folded) < 0:
+        tell(InvariantBroken("I2", position, f"{event.sku} went below zero: {folded}"))
+    if sum(folded) != stock.capacity:
+        tell(InvariantBroken("I1", position, f"{event.sku}: {folded} is not {stock.capacity} units"))
 
 
 def _require(rule: str, position: Position, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence

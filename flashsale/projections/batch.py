@@ -11,7 +11,7 @@ from flashsale.ids import Position
 from flashsale.stream import Entry
 
 #: Columns of `batch` in apply.sql that come from the event, in the order of `_columns`.
-_COLUMNS = (
+COLUMNS = (
     "type",
     "version",
     "at_ms",
@@ -26,7 +26,7 @@ _COLUMNS = (
     "returned",
     "hold_until_ms",
 )
-_UNDECODED = ("", *(None for _ in _COLUMNS[1:]))
+_UNDECODED = ("", *(None for _ in COLUMNS[1:]))
 #: What keeps the followers of a parked event back.
 _KEPT = ("type", "order_id", "sku")
 
@@ -56,7 +56,7 @@ def without_values(row: Row) -> Row:
     """The same entry without the values that Postgres may refuse: a number too large, a NUL in a text."""
     columns = [
         value if name in _KEPT and value is not None and "\0" not in value else None
-        for name, value in zip(_COLUMNS, row.columns, strict=True)
+        for name, value in zip(COLUMNS, row.columns, strict=True)
     ]
     return row._replace(columns=tuple(columns))
 
@@ -68,7 +68,7 @@ def parameters(rows: Sequence[Row]) -> dict[str, list[Any]]:
         "epoch": [row.position.epoch for row in rows],
         "seq": [row.position.seq for row in rows],
         "body": [row.body for row in rows],
-        **{name: list(values) for name, values in zip(_COLUMNS, columns, strict=True)},
+        **{name: list(values) for name, values in zip(COLUMNS, columns, strict=True)},
     }
 
 
@@ -85,4 +85,4 @@ def _columns(event: AnyEvent) -> tuple[Any, ...]:
             name, event.v, event.at_ms, event.by, None, None, event.sku, event.quantity,
             event.available, event.held, event.sold, event.returned, None,
         )  # fmt: skip
-    return (name, event.v, event.at_ms, event.by, *(None for _ in _COLUMNS[4:]))
+    return (name, event.v, event.at_ms, event.by, *(None for _ in COLUMNS[4:]))

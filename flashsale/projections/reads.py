@@ -57,6 +57,14 @@ class OrderRow(msgspec.Struct, frozen=True):
     position: Position
 
 
+class Withheld(msgspec.Struct, frozen=True):
+    """A dead letter: an event whose effect is not in orders and stock."""
+
+    position: Position
+    order_id: str | None
+    sku: str | None
+
+
 class Tables(msgspec.Struct, frozen=True):
     """One shard's projections at one checkpoint."""
 
@@ -67,6 +75,7 @@ class Tables(msgspec.Struct, frozen=True):
     orders: dict[str, OrderRow]
     archived_events: int
     parked: int
+    withheld: list[Withheld] = []
 
 
 def checkpoints(connection: Connection, sale: str | None = None) -> list[CheckpointRow]:
@@ -87,23 +96,32 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
         # Before the snapshot: a replay that swapped tables after it would show rows of another moment.
         connection.execute(query("read", "hold_tables"))
         (row,) = (row for row in checkpoints(connection, shard.sale) if row.shard == shard)
-        stock = connection.execute(query("read", "stock"), values).fetchall()
         orders = connection.execute(query("read", "orders"), values).fetchall()
         counted = connection.execute(query("read", "archived_count"), values).fetchone()
+        rows, kept_back = stock_by_sku(connection, shard), withheld(connection, shard)
     return Tables(
         checkpoint=row.checkpoint,
-        stock={sku: StockRow(sku, *counters) for sku, *counters in stock},
+        stock=rows,
         orders={order.order_id: order for order in map(_order, orders)},
         archived_events=counted[0] if counted else 0,
         parked=row.parked,
+        withheld=kept_back,
     )
 
 
-def stock(connection: Connection, shard: ShardId) -> list[StockRow]:
-    """The counters of every SKU as Postgres knows them, sorted by SKU."""
+def stock_by_sku(connection: Connection, shard: ShardId) -> dict[str, StockRow]:
+    """The stock rows of one shard, by SKU."""
+    with errors_told():
+        rows = connection.execute(query("read", "stock"), {"sale_id": shard.sale, "shard": shard.shard})
+        return {sku: StockRow(sku, *counters) for sku, *counters in rows}
+
+
+def withheld(connection: Connection, shard: ShardId) -> list[Withheld]:
+    """The dead letters of one shard."""
     with errors_told():
         values = {"sale_id": shard.sale, "shard": shard.shard}
-        return [StockRow(*row) for row in connection.execute(query("read", "stock"), values)]
+        rows = connection.execute(query("read", "withheld"), values)
+        return [Withheld(Position(epoch, seq), order_id, sku) for epoch, seq, order_id, sku in rows]
 
 
 def order(connection: Connection, sale: str, order_id: str) -> OrderRow | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
+import redis
 
 from flashsale.commands import Confirm
 from flashsale.commands.sale import Reconfigure, Restock
 from flashsale.events import ShardState, decode, fold
 from flashsale.keys import ShardKeys, shard_keys
-from flashsale.reconcile import Comparison, compare
+from flashsale.reconcile import Comparison, Report, Servers, compare
+from flashsale.reconcile import examine as examine_shard
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
 
@@ -52,6 +56,19 @@ class Books:
         """An order in the words of Redis."""
         return str(self.side.redis.hget(self.keys.orders, name))
 
+    def dump(self, key: str) -> dict[Any, Any]:
+        """What a key holds."""
+        kind: Any = self.side.redis.type(key)
+        found: Any = _READ[str(kind)](self.side.redis, key)
+        return dict(found)
+
+
+_READ: dict[str, Callable[[redis.Redis, str], object]] = {
+    "hash": lambda client, key: client.hgetall(key),
+    "zset": lambda client, key: client.zrange(key, 0, -1, withscores=True),
+    "stream": lambda client, key: client.xrange(key),
+}
+
 
 def open_books(read_side: ReadSide) -> Books:
     """A sale with an order of every status, applied to its end."""
@@ -64,3 +81,13 @@ def open_books(read_side: ReadSide) -> Books:
     read_side.drain(read_side.projector())
     state = fold((entry.position, decode(entry.body or b"")) for entry in read_side.entries(shard))
     return Books(read_side, shard, held, paid, state)
+
+
+def servers(books: Books) -> Servers:
+    """What reconcile works with."""
+    return Servers(books.side.client, books.side.log, books.side.postgres)
+
+
+def examine(books: Books, timeout_s: float = TIMEOUT_S) -> Report:
+    """Examine the stores as they are now."""
+    return examine_shard(servers(books), books.shard, timeout_s=timeout_s).report

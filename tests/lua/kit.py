@@ -214,7 +214,7 @@ class Shard:
         old, new = (dump.get(events, (b"", []))[1] for dump in (before, after))
         written = new[len(old) :]
         assert new[: len(old)] == old, "events are never changed"
-        assert written or after == before or self._has_halted(before, after), (
+        assert written or after == before or name == "mend" or self._has_halted(before, after), (
             "nothing changes without an event"
         )
         if not self.is_damaged:

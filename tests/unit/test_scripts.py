@@ -94,7 +94,7 @@ def test_a_script_is_engine_line_prelude_and_file(name: str) -> None:
             {"archive", "cancel", "close", "confirm", "expire", "found", "pause", "refund", "trim"},
         ),
         ("#!lua flags=no-writes", {"snapshot"}),
-        ("#!lua", {"load", "open", "reconfigure", "reserve", "restock", "resume"}),
+        ("#!lua", {"load", "mend", "open", "reconfigure", "reserve", "restock", "resume"}),
     ],
 )
 def test_flags_say_what_redis_may_refuse(flags: str, names: set[str]) -> None:
@@ -105,6 +105,7 @@ def test_all_others_write_events() -> None:
     assert [name for name in script_names() if not script(name).emits] == [
         "archive",
         "found",
+        "mend",
         "snapshot",
         "trim",
     ]

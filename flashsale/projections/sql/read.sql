@@ -57,6 +57,10 @@ LIMIT %(limit)s;
 -- archived_count --
 SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
 
+-- withheld --
+-- The events of one shard whose effect is kept back.
+SELECT epoch, seq, order_id, sku FROM parked WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY epoch, seq;
+
 -- server_settings --
 -- What decides whether this server may be written to, and whether its disk can be trusted.
 SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes');
