@@ -1,0 +1,33 @@
+"""The read side of the log: ranges of a shard's stream, and its consumer group.
+
+Entry ids are positions (epoch-seq), so a place in the log needs no translation. A read may fail and be repeated freely.
+"""
+
+from flashsale.stream.entries import (
+    ConsumerInfo,
+    DeadLetter,
+    Entry,
+    GroupInfo,
+    NoGroup,
+    Pending,
+    ShardId,
+    follows,
+)
+from flashsale.stream.link import BLOCK_MS, PAGE_MAX, REPLY_TIMEOUT_MS
+from flashsale.stream.log import DEAD_LETTERS_KEPT, Log
+
+__all__ = [
+    "BLOCK_MS",
+    "DEAD_LETTERS_KEPT",
+    "PAGE_MAX",
+    "REPLY_TIMEOUT_MS",
+    "ConsumerInfo",
+    "DeadLetter",
+    "Entry",
+    "GroupInfo",
+    "Log",
+    "NoGroup",
+    "Pending",
+    "ShardId",
+    "follows",
+]

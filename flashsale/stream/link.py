@@ -1,0 +1,123 @@
+"""One connection to Redis for reading, and what its replies mean. Nothing here retries by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
+
+from flashsale.errors import Halted, Unreachable
+from flashsale.ids import Position
+from flashsale.keys import shard_keys
+from flashsale.stream.entries import Entry, NoGroup, ShardId
+
+#: How long a read waits for news. A projector asked to stop leaves within this time.
+BLOCK_MS = 500
+#: A reply later than this is lost. Well above BLOCK_MS, or waiting would look like a dead server.
+REPLY_TIMEOUT_MS = 5_000
+assert BLOCK_MS * 2 <= REPLY_TIMEOUT_MS
+
+#: Entries fetched by one read of a range.
+PAGE_MAX = 1_000
+
+#: Error replies by which Redis refuses for now: a replica that was a master, a full disk, too few replicas.
+_REFUSED_FOR_NOW = (
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "READONLY",
+    "BUSY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+)
+#: Error replies that say that a stream or its group is gone, or that something else took its place.
+_GROUP_GONE = ("NOGROUP", "UNBLOCKED", "WRONGTYPE", "no such key")
+
+
+class Link:
+    """A connection that asks one thing after the other. Not for use by several threads at once."""
+
+    def __init__(self, redis_url: str, *, timeout_ms: int = REPLY_TIMEOUT_MS) -> None:
+        self._redis: Redis = Redis.from_url(
+            redis_url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=timeout_ms / 1000,
+            socket_connect_timeout=timeout_ms / 1000,
+            health_check_interval=0,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._redis.close()
+
+    def _last_id(self, key: str, what: str) -> Position | None:
+        try:
+            info = self._call("XINFO", "STREAM", key)
+        except ResponseError as error:
+            if "no such key" in str(error):
+                return None
+            if "WRONGTYPE" in str(error):
+                raise Halted(f"the key of {what} has another type than flashsale gave it") from error
+            raise
+        return Position.parse(flat(info)["last-generated-id"])
+
+    def _group_call(self, *command: Any) -> Any:
+        try:
+            return self._call(*command)
+        except ResponseError as error:
+            if str(error).startswith(_GROUP_GONE):
+                raise NoGroup(str(error)) from error
+            raise
+
+    def _call(self, *command: Any) -> Any:
+        connection = self._guard(self._redis.connection_pool.get_connection)
+        try:
+            self._guard(lambda: connection.send_command(*command))
+            return self._guard(connection.read_response)
+        finally:
+            self._redis.connection_pool.release(connection)
+
+    @staticmethod
+    def _guard(call: Any) -> Any:
+        try:
+            return call()
+        except ResponseError as error:
+            # redis-py takes the first word off the errors for which it has a class.
+            text = f"{error.status_code} {error}" if error.status_code else str(error)
+            if text.partition(" ")[0] in _REFUSED_FOR_NOW:
+                raise Unreachable(f"Redis refuses to work: {text}") from error
+            raise
+        except (RedisError, OSError) as error:
+            raise Unreachable(f"Redis cannot be reached: {error}") from error
+
+
+def key_of(shard: ShardId) -> str:
+    return shard_keys(shard.sale, shard.shard).events
+
+
+def entries_of(raw: Sequence[Any]) -> list[Entry]:
+    # XCLAIM and XREADGROUP give nil fields for an entry that was trimmed meanwhile.
+    return [
+        Entry(
+            Position.parse(entry_id), fields[1] if fields and len(fields) == 2 and fields[0] == b"e" else None
+        )
+        for entry_id, fields in raw
+    ]
+
+
+def flat(raw: Sequence[Any]) -> dict[str, Any]:
+    return {raw[i].decode(): raw[i + 1] for i in range(0, len(raw), 2)}

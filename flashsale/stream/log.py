@@ -1,0 +1,104 @@
+"""A shard's stream: its head, its entries, and the scripts' own count. And the stream of its dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from flashsale.errors import Halted
+from flashsale.ids import Position
+from flashsale.keys import dead_letters_key, shard_keys
+from flashsale.stream.entries import DeadLetter, Entry, ShardId
+from flashsale.stream.group import Group
+from flashsale.stream.link import BLOCK_MS, PAGE_MAX, entries_of, key_of
+
+#: About so many dead letters stay in their stream. It is a copy: Postgres has them all.
+DEAD_LETTERS_KEPT = 10_000
+
+
+class Log(Group):
+    """Read access to the logs on one Redis. Not for use by several threads at once."""
+
+    def head(self, shard: ShardId) -> Position | None:
+        """The position of the newest entry ever written; None when the stream does not exist.
+
+        Raises `Halted` when something else stands in its place.
+        """
+        return self._last_id(key_of(shard), f"{shard}'s log")
+
+    def record(self, shard: ShardId) -> tuple[Position | None, Position | None]:
+        """The newest event's position by the scripts' own count, and a position known to be lost; None: no such record.
+
+        Raises `Halted` when something else stands in the record's place.
+        """
+        key = shard_keys(shard.sale, shard.shard).sale
+        try:
+            epoch, seq, lost = self._call("HMGET", key, "epoch", "seq", "lost")
+            counted = Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else None
+            return counted, Position.parse(lost) if lost else None
+        except (ResponseError, ValueError) as error:
+            raise Halted(f"{shard}'s record cannot be read: {error}") from error
+
+    def counted(self, shard: ShardId) -> Position | None:
+        """The newest event's position by the scripts' own count. Raises `Halted` as `record` does."""
+        return self.record(shard)[0]
+
+    def entries(
+        self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX
+    ) -> list[Entry]:
+        """At most `count` entries after a position, in order."""
+        raw = self._call("XRANGE", key_of(shard), f"({after}", str(up_to) if up_to else "+", "COUNT", count)
+        return entries_of(raw)
+
+    def newest(self, shard: ShardId, count: int) -> list[Entry]:
+        """The newest `count` entries, oldest first."""
+        return entries_of(self._call("XREVRANGE", key_of(shard), "+", "-", "COUNT", count))[::-1]
+
+    def length(self, shard: ShardId) -> int:
+        """How many entries the stream holds now; what was trimmed does not count."""
+        return int(self._group_call("XLEN", key_of(shard)))
+
+    def wait(
+        self, shard: ShardId, after: Position, block_ms: int = BLOCK_MS, count: int = PAGE_MAX
+    ) -> list[Entry]:
+        """Entries after a position; waits up to `block_ms` for the first. Without a consumer group: for watching."""
+        raw = self._call("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", key_of(shard), str(after))
+        return entries_of(raw[0][1]) if raw else []
+
+    def last_dead_letter(self, shard: ShardId) -> Position | None:
+        """The position of the newest entry ever added to the stream of dead letters; None when there is no stream.
+
+        Raises `Halted` when something else stands in its place.
+        """
+        try:
+            return self._last_id(dead_letters_key(*shard), f"{shard}'s dead letters")
+        except ResponseError as error:
+            raise Halted(f"the stream of {shard}'s dead letters cannot be read: {error}") from error
+
+    def add_dead_letters(self, shard: ShardId, letters: Sequence[DeadLetter]) -> None:
+        """Add entries behind the newest one; one that another process added first is left out."""
+        key = dead_letters_key(*shard)
+        for letter in letters:
+            try:
+                self._call(
+                    "XADD", key, "MAXLEN", "~", DEAD_LETTERS_KEPT, str(letter.position),
+                    "e", letter.body, "error", letter.error, "class", letter.error_class,
+                )  # fmt: skip
+            except ResponseError as error:
+                if "equal or smaller" not in str(error):
+                    raise Halted(f"the stream of {shard}'s dead letters takes nothing: {error}") from error
+
+    def server(self) -> Mapping[str, Any]:
+        """INFO of the server, as redis-py reads it."""
+        found: Mapping[str, Any] = self._guard(self._redis.info)
+        return found
+
+    def setting(self, name: str) -> str | None:
+        """One CONFIG value; None when the server does not tell."""
+        try:
+            values = self._guard(lambda: self._redis.config_get(name))
+        except ResponseError:
+            return None
+        return dict(values).get(name)
