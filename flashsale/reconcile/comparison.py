@@ -6,7 +6,6 @@ is a drift, named with all three values.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,6 +20,7 @@ from flashsale.ids import Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
 from flashsale.projections.reads import Tables
+from flashsale.projections.state_hash import digest
 from flashsale.stream import Log, ShardId
 
 #: How often a checkpoint that is waited for is looked at.
@@ -129,9 +129,8 @@ def fold_log(log: Log, connection: Connection, shard: ShardId, up_to: Position) 
 
 
 def state_hash(stock: Mapping[str, _Fields], orders: Mapping[str, _Fields]) -> str:
-    """SHA-256 over each SKU with its counters and each order with what it says, sorted."""
-    content = (sorted(stock.items()), sorted(orders.items()))
-    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+    """The digest of a state, as `replay` and `demo` print it, too."""
+    return digest(sorted(stock.items()), sorted(orders.items()))
 
 
 def _compare(
