@@ -6,24 +6,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-from redis.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import RedisError
-
 from flashsale import ids
-from flashsale.client.wire import (
-    CALLS_PER_ROUND,
-    ERROR_REPLIES,
-    REPLY_TIMEOUT_MS,
-    Command,
-    Fences,
-    connection_options,
-    error_from,
-    pack,
-    run_calls,
-)
+from flashsale.client.sync_wire import SyncWire
+from flashsale.client.wire import CALLS_PER_ROUND, REPLY_TIMEOUT_MS, Fences
 from flashsale.commands import (
     Answer,
-    Call,
     Cancel,
     Confirm,
     Expire,
@@ -46,7 +33,7 @@ from flashsale.commands import (
     snapshot_call,
 )
 from flashsale.commands.founding import found_call, staging
-from flashsale.errors import Halted, UnknownOutcome, Unreachable
+from flashsale.errors import Halted
 from flashsale.events import AnyEvent, Order, ShardState
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
@@ -84,11 +71,7 @@ class Client:
     ) -> None:
         self.by = ids.actor(by)
         self.fences = fences or Fences()
-        options = connection_options(timeout_ms) | parse_url(redis_url)
-        connection_class = options.pop("connection_class", Connection)
-        self._connection: AbstractConnection = connection_class(**options)
-        self._loaded: set[str] = set()
-        self._connected = False
+        self._wire = SyncWire(redis_url, timeout_ms)
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +83,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
-        self._connection.disconnect()
-        self._loaded.clear()
-        self._connected = False
+        self._wire.close()
 
     def reserve(self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1) -> Answer:
         return self._decide(sale, Reserve(order_id, buyer, sku, quantity))
@@ -129,7 +110,7 @@ class Client:
             group = batches[i : i + CALLS_PER_ROUND]
             fence = self.fences.of(sale, shard)
             calls = [order_call(sale, shard, fence, self.by, [requests[j] for j in batch]) for batch in group]
-            for batch, raw in zip(group, self._run(calls), strict=True):
+            for batch, raw in zip(group, self._wire.run(calls), strict=True):
                 reply = self._parse(sale, shard, raw)
                 for index, answer in zip(batch, reply.answers, strict=True):
                     answers[index] = answer
@@ -138,12 +119,12 @@ class Client:
     def control(self, sale: str, request: SaleRequest, shard: int = 0) -> Answer:
         """Carry out a request about the whole shard."""
         call = sale_call(ids.sale_id(sale), shard, self.fences.of(sale, shard), self.by, request)
-        return self._parse(sale, shard, self._run([call])[0]).answers[0]
+        return self._parse(sale, shard, self._wire.run([call])[0]).answers[0]
 
     def expire(self, sale: str, request: Expire, shard: int = 0) -> Expired:
         """End holds whose time is over."""
         call = sale_call(ids.sale_id(sale), shard, self.fences.of(sale, shard), self.by, request)
-        raw = self._run([call])[0]
+        raw = self._wire.run([call])[0]
         reply = self._parse(sale, shard, raw[:3])
         answer = reply.answers[0]
         next_hold_until_ms = int(answer.status or 0)
@@ -151,11 +132,13 @@ class Client:
 
     def snapshot(self, sale: str, shard: int = 0, *, everything: bool = False) -> Snapshot:
         """Read the hot state at one position, without changing anything."""
-        return parse_snapshot(self._run([snapshot_call(ids.sale_id(sale), shard, everything=everything)])[0])
+        return parse_snapshot(
+            self._wire.run([snapshot_call(ids.sale_id(sale), shard, everything=everything)])[0]
+        )
 
     def hot(self, sale: str, shard: int = 0) -> Hot:
         """The same, every record as it stands there, whoever wrote it."""
-        return parse_hot(self._run([snapshot_call(ids.sale_id(sale), shard, everything=True)])[0])
+        return parse_hot(self._wire.run([snapshot_call(ids.sale_id(sale), shard, everything=True)])[0])
 
     def mend(self, shard: ShardKey, read: Position, mended: int, mends: Sequence[Mend]) -> list[Answer]:
         """Put records back to what the log says: those that are still what was seen. At most `MEND_MAX` of them.
@@ -164,12 +147,12 @@ class Client:
         an `UnknownOutcome`, take a new snapshot.
         """
         call = mend_call(shard, self.fences.of(*shard), self.by, mends, read=read, mended=mended)
-        return self._parse(*shard, self._run([call])[0]).answers
+        return self._parse(*shard, self._wire.run([call])[0]).answers
 
     def order(self, sale: str, order_id: str) -> Order | None:
         """Read one order as Redis holds it, without changing anything; None when it holds none."""
         keys = shard_keys(ids.sale_id(sale), ids.shard_of_order(ids.order_id(order_id)))
-        (record,) = self._plain([("HGET", keys.orders, order_id)])
+        (record,) = self._wire.plain([("HGET", keys.orders, order_id)])
         try:
             return None if record is None else parse_order(record.decode())
         except ValueError as error:
@@ -192,23 +175,14 @@ class Client:
         Answered MOVED, with nothing done, unless the shard still counts to `counted` and its log ends at `head`.
         """
         for commands in staging(ids.sale_id(sale), shard, state, log):
-            self._plain(commands)
-        raw = self._run([found_call(sale, shard, counted, head)])[0]
+            self._wire.plain(commands)
+        raw = self._wire.run([found_call(sale, shard, counted, head)])[0]
         return self._parse(sale, shard, raw).answers[0]
 
     def now_ms(self) -> int:
         """Redis's clock."""
-        ((seconds, microseconds),) = self._plain([("TIME",)])
+        ((seconds, microseconds),) = self._wire.plain([("TIME",)])
         return int(seconds) * 1_000 + int(microseconds) // 1_000
-
-    def _plain(self, commands: Sequence[Command]) -> list[Any]:
-        """Commands that run no script, in one round trip; an error reply is raised."""
-        self._connect()
-        replies = self._exchange(commands)
-        for reply in replies:
-            if isinstance(reply, ERROR_REPLIES):
-                raise error_from(reply) from reply
-        return replies
 
     def _decide(self, sale: str, request: OrderRequest) -> Answer:
         return self.execute(sale, [request], ids.shard_of_order(request.order_id))[0]
@@ -217,61 +191,3 @@ class Client:
         reply = parse_reply(raw)
         self.fences.saw(sale, shard, reply.position)
         return reply
-
-    def _run(self, calls: Sequence[Call]) -> list[Any]:
-        """One round; an error reply is raised."""
-        # Once a round: what fails after the first exchange is never "nothing was done".
-        self._connect()
-        conversation = run_calls(calls, self._loaded)
-        commands = next(conversation)
-        while True:
-            try:
-                commands = conversation.send(self._exchange(commands))
-            except StopIteration as end:
-                results: list[Any] = end.value
-                break
-        for result in results:
-            if isinstance(result, ERROR_REPLIES):
-                raise error_from(result) from result
-        return results
-
-    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands and read a reply for each; error replies are returned, not raised."""
-        try:
-            self._connection.send_packed_command([pack(commands)], check_health=False)
-            return [self._read() for _ in commands]
-        except (RedisError, OSError) as error:
-            self.close()
-            raise UnknownOutcome(f"the reply was lost ({error}): retry with the same id") from error
-        except BaseException:
-            # Ctrl-C between request and reply: the next reply on this connection would answer another request.
-            self.close()
-            raise
-
-    def _read(self) -> Any:
-        try:
-            return self._connection.read_response(disconnect_on_error=False)
-        except ERROR_REPLIES as error:
-            return error
-
-    def _connect(self) -> None:
-        try:
-            if self._connected and self._has_ended():
-                self.close()
-            if not self._connected:
-                self._connection.connect()
-                self._connected = True
-        except (RedisError, OSError) as error:
-            self.close()
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
-        except BaseException:
-            # Ctrl-C within the handshake: its reply would be taken for the next request's.
-            self.close()
-            raise
-
-    def _has_ended(self) -> bool:
-        """Anything readable between two calls is the end of the connection: the server went away meanwhile."""
-        try:
-            return bool(self._connection.can_read(timeout=0))
-        except (RedisError, OSError):  # how redis-py says that the other side closed it
-            return True
