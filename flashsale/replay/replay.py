@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import msgspec
 
@@ -16,13 +15,14 @@ from flashsale.errors import BadInput, RefusedByState
 from flashsale.ids import START, Position
 from flashsale.projections import catalog, rebuild, replays
 from flashsale.projections.database import Connection
-from flashsale.projections.drain import Onlooker, drain
+from flashsale.projections.drain import drain
 from flashsale.projections.in_place import rebuild_in_place
 from flashsale.projections.projector import Projector
-from flashsale.projections.rebuild import Compared, Difference, OutOfDate
+from flashsale.projections.rebuild import Compared, OutOfDate
 from flashsale.projections.replays import Live, Run, live_tables, locked
 from flashsale.projections.swap import SWAP_EVENTS_MAX, Busy, swap, swap_back
 from flashsale.projections.versions import PROJECTION_VERSIONS
+from flashsale.replay.request import ALL, Replayed, Request, Watcher
 from flashsale.stream import Log
 
 #: Attempts to swap; each waits for locks at most 0.4 s, and as long until the next. Together about a minute.
@@ -32,58 +32,6 @@ SWAP_PAUSE_S = 0.4
 CATCH_UP_ROUNDS_MAX = 50
 #: How often a rebuild begins again because a dead letter was settled behind it.
 RESTARTS_MAX = 5
-
-ALL = tuple(PROJECTION_VERSIONS)
-
-
-class Stopped(Exception):
-    """Somebody asked to stop; what is committed stays, and the same command goes on from there."""
-
-
-class Watcher(Onlooker, Protocol):
-    """Who looks on, and may stop it between two chunks by raising `Stopped`."""
-
-    def begin(self, sale: str, done: int, total: int) -> None: ...
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done for one sale."""
-
-    sale: str
-    #: swap, verify, until or in-place
-    mode: str = "swap"
-    names: tuple[str, ...] = ALL
-    #: a position, or a time in ms
-    until: Position | int | None = None
-    #: the same as it was written
-    until_text: str | None = None
-
-
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it; `--json` prints exactly this."""
-
-    sale: str
-    #: empty, swapped, verified, kept (a past moment) or rebuilt (in place)
-    outcome: str
-    position: str = str(START)
-    #: events built by this process
-    events: int = 0
-    seconds: float = 0.0
-    #: rows in which the live tables differed from the new ones, by projection
-    differences: dict[str, int] = {}
-    shown: list[Difference] = []
-    #: of the rebuilt state; "" for an empty sale
-    state_hash: str = ""
-    #: of the live tables before
-    live_hash: str = ""
-    #: of a past moment: the tables that hold it, its stock, and its orders and units by status
-    tables: dict[str, str] = {}
-    stock: dict[str, dict[str, int]] = {}
-    orders: dict[str, tuple[int, int]] = {}
-
-    @property
-    def differing(self) -> int:
-        return sum(self.differences.values())
 
 
 class Replay:
