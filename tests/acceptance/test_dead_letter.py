@@ -41,7 +41,10 @@ def test_list_shows_groups_with_their_followers(bob: Shop) -> None:
     (group,) = bob.finished("dead-letter", "list", SALE, "--json").json()["groups"]
 
     assert told.stdout.splitlines()[1].split()[:7] == [SALE, "0", "waiting", "1-4", "1", "1", "1"]
-    assert 'CheckViolation: new row for relation "orders" violates check constraint "not_bob"' in told.stdout
+    assert (
+        'CheckViolation: new row for relation "orders_drop" violates check constraint "not_bob"'
+        in told.stdout
+    )
     assert "Next: flashsale dead-letter show drop 1-4" in told.stderr
     assert group.items() >= {"state": "waiting", "oldest": "1-4", "events": 1, "followers": 1}.items()
     assert bob.finished("projector", "status", "--json").json()["shards"][0]["parked"] == 2
@@ -88,7 +91,7 @@ def test_a_retry_before_the_fix_ends_with_4_and_says_why(bob: Shop) -> None:
     record = bob.cli.run("dead-letter", "retry", SALE, "--all", "--json").json()
 
     assert done.exit_code == 4
-    assert '1-4 refused again, CheckViolation: new row for relation "orders"' in done.stdout
+    assert '1-4 refused again, CheckViolation: new row for relation "orders_drop"' in done.stdout
     assert "Applied 0 events; 2 events still wait." in done.stderr
     assert (record["applied"], record["left"]) == (0, 2)
     assert record["tried"][0]["refused"]["position"] == "1-4"

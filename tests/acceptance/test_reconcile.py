@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.commands import Confirm, Reserve
+from flashsale.commands import Cancel, Close, Confirm, Reserve
 from flashsale.keys import shard_keys
 from tests.acceptance.conftest import SALE, SKU, Shop, assert_one_sentence
 
@@ -172,8 +172,18 @@ def test_a_sale_that_is_not_warm(shop: Shop) -> None:
 
 
 def test_a_sale_that_is_archived(sold: Shop) -> None:
-    sold.redis.hset(KEYS.sale, "state", "archived")
+    sold.control(Close())
+    for order in sold.connection.execute("SELECT order_id FROM orders WHERE status = 'held'").fetchall():
+        sold.execute(Cancel(order[0]))
+    sold.project()
+    sold.finished("sale", "archive", SALE)
+
     assert "archived" in sold.finished("reconcile", SALE).stdout
+
+
+def test_a_state_that_somebody_wrote_hides_no_drift(sold: Shop) -> None:
+    sold.redis.hset(KEYS.sale, "state", "archived")
+    assert sold.cli.run("reconcile", SALE).exit_code == 6
 
 
 def test_without_a_projector(shop: Shop) -> None:
