@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from flashsale.events import AnyEvent, OrderEvent, UndecodableEvent, decode, type_name
 from flashsale.events.types import OrderReserved, StockAdded, StockLoaded, StockRemoved
 from flashsale.ids import Position
+from flashsale.projections import arrays
 from flashsale.stream import Entry
 
 #: Columns of `batch` in apply.sql that come from the event, in the order of `_columns`.
-COLUMNS = (
-    "type",
-    "version",
-    "at_ms",
-    "actor",
-    "order_id",
-    "buyer",
-    "sku",
-    "quantity",
-    "available",
-    "held",
-    "sold",
-    "returned",
-    "hold_until_ms",
-)
+_PACKED: dict[str, Callable[[list[Any]], Any]] = {
+    "type": arrays.text,
+    "version": arrays.int2,
+    "at_ms": arrays.int8,
+    "actor": arrays.text,
+    "order_id": arrays.text,
+    "buyer": arrays.text,
+    "sku": arrays.text,
+    "quantity": arrays.int4,
+    "available": arrays.int4,
+    "held": arrays.int4,
+    "sold": arrays.int4,
+    "returned": arrays.int4,
+    "hold_until_ms": arrays.int8,
+}
+COLUMNS = tuple(_PACKED)
 _UNDECODED = ("", *(None for _ in COLUMNS[1:]))
 #: What keeps the followers of a parked event back.
 _KEPT = ("type", "order_id", "sku")
@@ -61,14 +63,14 @@ def without_values(row: Row) -> Row:
     return row._replace(columns=tuple(columns))
 
 
-def parameters(rows: Sequence[Row]) -> dict[str, list[Any]]:
+def parameters(rows: Sequence[Row]) -> dict[str, Any]:
     """Column name → values, as apply.sql unnests them."""
     columns = zip(*(row.columns for row in rows), strict=True)
     return {
-        "epoch": [row.position.epoch for row in rows],
-        "seq": [row.position.seq for row in rows],
-        "body": [row.body for row in rows],
-        **{name: list(values) for name, values in zip(COLUMNS, columns, strict=True)},
+        "epoch": arrays.int4([row.position.epoch for row in rows]),
+        "seq": arrays.int8([row.position.seq for row in rows]),
+        "body": arrays.bytea([row.body for row in rows]),
+        **{name: pack(list(values)) for (name, pack), values in zip(_PACKED.items(), columns, strict=True)},
     }
 
 

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from flashsale.config import mask
 from flashsale.errors import BadInput, FlashsaleError, Unreachable
+from flashsale.projections import arrays
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -44,7 +45,7 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
         "-c idle_in_transaction_session_timeout=15000 -c synchronous_commit=on"
     )
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             conninfo,
             autocommit=True,
             application_name=name,
@@ -58,6 +59,8 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
         raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {_one_line(error)}") from error
     except psycopg.Error as error:
         raise Unreachable(f"Postgres cannot be reached: {_one_line(error)}") from error
+    arrays.register(connection.adapters)
+    return connection
 
 
 def is_transient(error: psycopg.Error) -> bool:
