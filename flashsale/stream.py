@@ -141,10 +141,17 @@ class Log:
         return self._last_id(_key(shard), f"{shard}'s log")
 
     def counted(self, shard: ShardId) -> Position | None:
-        """The position of the newest event by the scripts' own count; None when there is no such record."""
+        """The position of the newest event by the scripts' own count; None when there is no such count."""
         keys = shard_keys(shard.sale, shard.shard)
-        epoch, seq = self._call("HMGET", keys.sale, "epoch", "seq")
-        return Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else None
+        try:
+            epoch, seq = self._call("HMGET", keys.sale, "epoch", "seq")
+            return Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else None
+        except ValueError:
+            return None
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):
+                return None
+            raise
 
     def entries(
         self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX
