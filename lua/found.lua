@@ -15,14 +15,15 @@ for i = 1, 2 do
   if not string.find(ARGV[i], '^%d+%-%d+$') then invalid('ARGV: position') end
 end
 
--- Read without judging: what is damaged is about to go.
-local function field(key, name)
-  local value = redis.pcall('HGET', key, name)
-  return type(value) == 'string' and value or '0'
+-- Read without judging: what is damaged is about to go. What is no count counts as none.
+local function count(key)
+  local found = redis.pcall('HMGET', key, 'epoch', 'seq')
+  local text = (found[1] or '') .. '-' .. (found[2] or '')
+  return string.find(text, '^%d+%-%d+$') and text or '0-0'
 end
 
 local now = now_ms()
-local counted = field(KEYS[1], 'epoch') .. '-' .. field(KEYS[1], 'seq')
+local counted = count(KEYS[1])
 local info, head = redis.pcall('XINFO', 'STREAM', KEYS[6]), '0-0'
 for i = 1, info.err and 0 or #info, 2 do
   if info[i] == 'last-generated-id' then head = info[i + 1] end
@@ -35,5 +36,5 @@ redis.call('UNLINK', unpack(KEYS, 1, 6))
 for i = 7, 12 do
   if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('RENAME', KEYS[i], KEYS[i - 6]) end
 end
-local at = field(KEYS[1], 'epoch') .. '-' .. field(KEYS[1], 'seq')
+local at = count(KEYS[1])
 return {at, now, 'FOUNDED ' .. at}

@@ -100,6 +100,10 @@ def _print(found: Outcome) -> None:
 
 def _sentences(survey: Survey) -> list[str]:
     shard, found = survey.shard, list(survey.damage)
+    if survey.remains:
+        found.append(
+            f"Redis has lost the log of {words.count(len(survey.remains), 'steps')} that its records still tell"
+        )
     if survey.foreign:
         found.append(
             f"{words.count(len(survey.foreign), 'events')} that no script wrote, from {survey.foreign[0]} on"

@@ -118,7 +118,7 @@ def _next_log(
     state = found.state
     for position, event in log:
         state = evolve(state, position, event)
-    return log, carry_over(state, found.branch)
+    return log, carry_over(state, [*found.branch, *found.remains])
 
 
 def _beginning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -22,6 +23,7 @@ from flashsale.events import (
 from flashsale.ids import START, Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
+from flashsale.recover.remains import remains
 from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
 
 
@@ -45,6 +47,10 @@ class Survey(msgspec.Struct):
     tail: list[Entry] = msgspec.field(default_factory=list)
     #: events of another history than the archive's
     branch: list[tuple[Position, AnyEvent]] = msgspec.field(default_factory=list)
+    #: what only Redis's records still say, told as events: the log that had them is gone
+    remains: list[tuple[Position, AnyEvent]] = msgspec.field(default_factory=list)
+    #: somebody has seen the log reach this place, and halted the sale; 0-0: nobody
+    seen: Position = START
     #: entries that no script wrote, or that cannot be read: they are dropped
     foreign: list[Position] = msgspec.field(default_factory=list)
     #: what else is wrong, as sentences
@@ -53,7 +59,7 @@ class Survey(msgspec.Struct):
     @property
     def is_whole(self) -> bool:
         """Nothing is lost, forked or damaged: there is nothing to recover."""
-        return not (self.only_postgres or self.branch or self.foreign or self.damage)
+        return not (self.only_postgres or self.branch or self.remains or self.foreign or self.damage)
 
     @property
     def orders_lost(self) -> list[str]:
@@ -65,7 +71,7 @@ class Survey(msgspec.Struct):
     @property
     def next_epoch(self) -> int:
         """The epoch in which the log would go on: later than any that anybody may have seen."""
-        positions = (self.checkpoint, self.head, self.counted)
+        positions = (self.checkpoint, self.head, self.counted, self.seen)
         return max(self.founded_epoch, *(position.epoch for position in positions)) + 1
 
 
@@ -75,7 +81,7 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
     Raises `Halted` when the archive itself does not add up: then nothing is left to found a log on.
     """
     # Postgres first: Redis can then not be behind it, unless it lost something.
-    row = next(row for row in reads.checkpoints(connection, shard.sale) if row.shard == shard)
+    row = _row(connection, shard)
     snapshot, problem = _hot(client, shard)
     counted = snapshot.state.position if snapshot else _counted(log, shard)
     head = snapshot.log_position if snapshot else _head(log, shard)
@@ -83,9 +89,20 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
     if problem:
         found.damage.append(problem)
     entries = list(_entries(log, shard, head))
+    # What was applied and trimmed while the log was read is in the archive by now.
+    found.checkpoint = max(row.checkpoint, min(_row(connection, shard).checkpoint, head))
     _join(found, connection, entries)
     _judge(found, row, snapshot)
+    if snapshot:
+        found.remains = remains(
+            snapshot, found.state, found.branch,
+            common=found.common, checkpoint=found.checkpoint, entries=entries,
+        )  # fmt: skip
     return found
+
+
+def _row(connection: Connection, shard: ShardId) -> reads.CheckpointRow:
+    return next(row for row in reads.checkpoints(connection, shard.sale) if row.shard == shard)
 
 
 def _hot(client: Client, shard: ShardId) -> tuple[Snapshot | None, str]:
@@ -135,7 +152,9 @@ def _join(found: Survey, connection: Connection, entries: list[Entry]) -> None:
             found.common = position
     later = [entry for entry in entries if entry.position > found.common]
     for entry in later:
-        _sort(found, entry, parted=parted)
+        if _follows(found, connection, entry, parted=parted):
+            found.tail.append(entry)
+            found.common = entry.position
 
 
 def _archive(connection: Connection, found: Survey) -> Iterator[Entry]:
@@ -146,7 +165,7 @@ def _archive(connection: Connection, found: Survey) -> Iterator[Entry]:
                 return
             yield entry
         after = page[-1].position
-    if after != found.checkpoint:
+    if after < found.checkpoint:
         raise Halted(f"{found.shard}: the archive ends at {after}, before its checkpoint {found.checkpoint}")
 
 
@@ -160,25 +179,33 @@ def _decoded(shard: ShardId, entry: Entry) -> AnyEvent:
         ) from error
 
 
-def _sort(found: Survey, entry: Entry, *, parted: bool) -> None:
-    """One entry that only Redis has: the archive's continuation, another branch, or nobody's."""
+def _follows(found: Survey, connection: Connection, entry: Entry, *, parted: bool) -> bool:
+    """Fold one entry that only Redis has, if it continues the archive; else it is another branch's, or nobody's."""
     try:
         event = decode(entry.body or b"")
     except UndecodableEvent:
         found.foreign.append(entry.position)
-        return
+        return False
     if found.counted != START and entry.position > found.counted:
         found.foreign.append(entry.position)
-    elif not (parted or found.branch) and continues(found.state.position, entry.position, event):
+        return False
+    if not (parted or found.branch) and continues(found.state.position, entry.position, event):
         try:
             found.state = evolve(found.state, entry.position, event)
         except InvariantBroken:
-            found.branch.append((entry.position, event))
+            # It was refused half way, and the fold is spoiled. Once: what comes behind it is never tried.
+            found.state = _folded(found, connection)
         else:
-            found.tail.append(entry)
-            found.common = entry.position
-    else:
-        found.branch.append((entry.position, event))
+            return True
+    found.branch.append((entry.position, event))
+    return False
+
+
+def _folded(found: Survey, connection: Connection) -> ShardState:
+    state = ShardState()
+    for entry in chain(_archive(connection, found), found.tail):
+        state = evolve(state, entry.position, _decoded(found.shard, entry))
+    return state
 
 
 def _judge(found: Survey, row: reads.CheckpointRow, snapshot: Snapshot | None) -> None:
@@ -188,6 +215,7 @@ def _judge(found: Survey, row: reads.CheckpointRow, snapshot: Snapshot | None) -
     if snapshot is None:
         return
     if snapshot.lost:
+        found.seen = snapshot.lost
         found.damage.append(f"it has halted: somebody has seen {snapshot.lost}")
     if found.counted == found.state.position and snapshot.state != found.state:
         found.damage.append("what Redis keeps hot is not what the log adds up to (see `flashsale reconcile`)")

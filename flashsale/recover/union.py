@@ -52,20 +52,35 @@ def carry_over(state: ShardState, branch: Iterable[tuple[Position, AnyEvent]]) -
     for position, event in branch:
         if isinstance(event, t.OrderEvent) and event.order_id in gone:
             # What follows a reservation that is left out goes with it; that money was taken must be told.
-            gone[event.order_id].paid |= isinstance(event, t.OrderConfirmed | t.OrderRefundDue)
+            left = gone[event.order_id]
+            left.paid = not isinstance(event, t.OrderRefunded) and (left.paid or _is_payment(event))
             continue
         try:
+            before = _status(union.state, event)
             made = _decide(union.state, event)
             if made is not None:
                 place = Position(union.state.position.epoch, union.state.position.seq + 1)
                 union.state = evolve(union.state, place, made)
                 union.log.append((place, made))
-        except (_DoesNotFit, InvariantBroken) as reason:
-            union.left_out.append(_left_out(position, event, str(reason)))
+            if isinstance(event, t.OrderConfirmed) and isinstance(made, t.OrderRefundDue):
+                # The money is recorded. The promise is broken all the same.
+                reason = f"the order is {before} in Postgres: a refund is due"
+                union.left_out.append(_left_out(position, event, reason))
+        except (_DoesNotFit, InvariantBroken) as error:
+            union.left_out.append(_left_out(position, event, str(error)))
             if isinstance(event, t.OrderReserved):
                 gone[event.order_id] = union.left_out[-1]
     union.left_out.reverse()
     return union
+
+
+def _status(state: ShardState, event: AnyEvent) -> str:
+    order = state.orders.get(event.order_id) if isinstance(event, t.OrderEvent) else None
+    return order.status if order else ""
+
+
+def _is_payment(event: t.Event) -> bool:
+    return isinstance(event, t.OrderConfirmed | t.OrderRefundDue)
 
 
 def _decide(state: ShardState, event: AnyEvent) -> AnyEvent | None:
@@ -80,6 +95,8 @@ def _decide(state: ShardState, event: AnyEvent) -> AnyEvent | None:
         return None
     if isinstance(event, t.SaleLoaded | t.StockLoaded):
         raise _DoesNotFit("it was warmed a second time")
+    if isinstance(event, t.SaleReconfigured) and not {sku for sku, _ in event.limits} <= state.stock.keys():
+        raise _DoesNotFit("it limits what the sale does not have")
     already = {t.SaleOpened: "open", t.SalePaused: "paused", t.SaleResumed: "open", t.SaleClosed: "closed"}
     return None if already.get(type(event)) == state.status else event
 
@@ -107,7 +124,7 @@ def _resolve(state: ShardState, event: OrderEvent) -> AnyEvent | None:
     if order is None:
         raise _DoesNotFit("its reservation is in neither log")
     status, n = order.status, event.quantity
-    if isinstance(event, t.OrderConfirmed | t.OrderRefundDue):
+    if _is_payment(event):
         return _pay(state, event, status)
     if isinstance(event, t.OrderCancelled | t.OrderExpired):
         if status == "held":
@@ -137,7 +154,8 @@ def _pay(state: ShardState, event: OrderEvent, status: str) -> AnyEvent | None:
         return _counted(state, t.OrderConfirmed(*paid, late=False), held=-n, sold=n)
     mine = state.units.get((event.buyer, event.sku), 0)
     fits = stock.available >= n and (stock.limit == 0 or mine + n <= stock.limit)
-    if status == "expired" and fits:
+    # Who was told that a refund is due gets it: somebody may have paid it back already.
+    if status == "expired" and fits and isinstance(event, t.OrderConfirmed):
         return _counted(state, t.OrderConfirmed(*paid, late=True), available=-n, sold=n)
     if status in ("expired", "cancelled"):
         return _counted(state, t.OrderRefundDue(*paid))
@@ -145,12 +163,16 @@ def _pay(state: ShardState, event: OrderEvent, status: str) -> AnyEvent | None:
 
 
 def _restock(state: ShardState, event: t.StockAdded | t.StockRemoved) -> AnyEvent | None:
-    if event.request_id in state.requests:
-        return None
+    direction = "add" if isinstance(event, t.StockAdded) else "remove"
+    done = state.requests.get(event.request_id)
+    if done is not None:
+        if (done.direction, done.sku, done.quantity) == (direction, event.sku, event.quantity):
+            return None
+        raise _DoesNotFit("its id belongs to another restock in Postgres")
     stock = state.stock.get(event.sku)
     if stock is None:
         raise _DoesNotFit(f"the sale has no {event.sku}")
-    delta = event.quantity if isinstance(event, t.StockAdded) else -event.quantity
+    delta = event.quantity if direction == "add" else -event.quantity
     if stock.available + delta < 0:
         raise _DoesNotFit(f"only {stock.available} of {event.sku} are unsold")
     return _counted(state, event, available=delta)
@@ -186,7 +208,7 @@ def _left_out(position: Position, event: AnyEvent, reason: str) -> LeftOut:
             event.sku,
             event.quantity,
         )
-        left.paid = isinstance(event, t.OrderConfirmed | t.OrderRefundDue)
+        left.paid = _is_payment(event)
     elif isinstance(event, t.StockAdded | t.StockRemoved):
         left.sku, left.quantity = event.sku, event.quantity
     return left
