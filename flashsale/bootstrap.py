@@ -104,6 +104,7 @@ class Parts:
     def projector(self, name: str, daemon: Daemon, keep: int | None = None) -> Projector:
         """A projector; with `keep`, it trims the logs of its shards down to that many events."""
         from flashsale.client import Client
+        from flashsale.projections.halting import SaleHalter
         from flashsale.projections.projector import Projector
         from flashsale.trim import Trimmer
 
@@ -116,6 +117,7 @@ class Parts:
             max_rate=self.settings.max_rate or None,
             wait=daemon.wait,
             trim=None if keep is None else Trimmer(Client(redis_url, by=name), keep),
+            halt_sale=SaleHalter(Client(redis_url, by=name)),
         )
 
     def sweeper(self, name: str, daemon: Daemon) -> Sweeper:

@@ -20,6 +20,8 @@ from flashsale.stream import ShardId
 HEARTBEAT_MS = 1_000
 #: … and is taken for dead after this silence. A transaction never lasts as long: its statements time out before.
 SILENT_MS = 20_000
+#: So long a recovery that does not die may take: it reads and writes a whole sale, and has no time for heartbeats.
+RECOVERY_MS = 600_000
 assert HEARTBEAT_MS * 5 < STATEMENT_TIMEOUT_MS < SILENT_MS
 
 
@@ -41,7 +43,9 @@ def seize(connection: Connection, holder: str, shard: ShardId) -> Lease:
         locked = connection.execute(query("lease", "lock_recovery"), {"shard": str(shard)}).fetchone()
         if not locked or not locked[0]:
             raise RefusedByState(f"{shard} is being recovered by another session: wait for it")
-        values = {"holder": holder, "sale_id": shard.sale, "shard": shard.shard}
+        values = {
+            "holder": holder, "sale_id": shard.sale, "shard": shard.shard, "lasts_ms": RECOVERY_MS - SILENT_MS,
+        }  # fmt: skip
         (lease,) = _leases(connection.execute(query("lease", "seize"), values))
         return lease
 

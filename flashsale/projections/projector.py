@@ -15,7 +15,8 @@ import psycopg
 import structlog
 
 from flashsale.errors import Halted, Unreachable
-from flashsale.projections.apply import Applied, Lease, LeaseLost
+from flashsale.ids import Position
+from flashsale.projections.apply import Applied, Fork, Lease, LeaseLost
 from flashsale.projections.database import Connection, connect, is_transient
 from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release, rivals
 from flashsale.projections.migrate import check_schema
@@ -38,6 +39,8 @@ TRIM_EVERY_MS = 2_000
 
 #: Takes off a log what need not be kept there. It raises nothing: projecting goes on whatever it meets.
 Trimming = Callable[[Connection, Log, ShardId], None]
+#: Ends the selling of a shard whose log and archive are two histories. It raises nothing.
+Halting = Callable[[ShardId, Position], None]
 
 
 class Totals(msgspec.Struct):
@@ -62,9 +65,10 @@ class Projector:
         max_rate: int | None = None,
         wait: Callable[[float], object] = time.sleep,
         trim: Trimming | None = None,
+        halt_sale: Halting | None = None,
     ) -> None:
         self.name = name
-        self._trim = trim
+        self._trim, self._halt_sale = trim, halt_sale
         self.totals = Totals()
         self._redis_url, self._postgres_url = redis_url, postgres_url
         # A pause is at most a second: a longer silence would look like death.
@@ -233,6 +237,8 @@ class Projector:
             if str(error) != projector.halted:
                 log.error(str(error), action="shard_halted", shard=str(shard))
             projector.halt(str(error))
+            if isinstance(error, Fork) and self._halt_sale is not None:
+                self._halt_sale(shard, projector.lease.checkpoint)
             return 0
         except LeaseLost:
             self._drop(shard)

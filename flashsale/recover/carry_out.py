@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from flashsale.client import Client
-from flashsale.commands import Code, Expire
+from flashsale.commands import Code
 from flashsale.definition import SaleDefinition
-from flashsale.errors import Halted, RefusedByState
+from flashsale.errors import RefusedByState
 from flashsale.events import AnyEvent, evolve
 from flashsale.events import types as t
 from flashsale.ids import START, Position
@@ -15,6 +15,7 @@ from flashsale.projections import catalog
 from flashsale.projections.apply import Lease, apply_rows
 from flashsale.projections.batch import read_entry
 from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.halting import halt_sale
 from flashsale.projections.lease import release, seize
 from flashsale.recover.survey import Survey, survey
 from flashsale.recover.union import LeftOut, Union, carry_over
@@ -80,9 +81,11 @@ def _carry_out(
     _refuse_losses(_planned(before, definition, client.by), leave_out=leave_out)
     if not catalog.found(connection, lease.shard, epoch, before=before.founded_epoch):
         raise RefusedByState(f"{lease.shard} was founded anew meanwhile: look again")
-    now_ms = _halt(client, lease.shard, Position(epoch, 1))
+    now_ms = halt_sale(client, lease.shard, Position(epoch, 1))
     found = survey(client, log, connection, lease.shard)  # nothing moves any more
     _project(connection, lease, found)
+    # A batch that is applied is a heartbeat like any other: from here on the lease must last again.
+    _still_leads(seize(connection, HOLDER, lease.shard), lease)
     begun, union = _next_log(found, definition, client.by, now_ms, epoch)
     outcome = Outcome(found, union.state.position, len(union.log), union.left_out, done=True)
     _refuse_losses(outcome, leave_out=leave_out)
@@ -132,14 +135,9 @@ def _beginning(
     return [(Position(epoch, seq), event) for seq, event in enumerate([head, *stock], 1)]
 
 
-def _halt(client: Client, shard: ShardId, position: Position) -> int:
-    """Have the scripts refuse everything, whoever asks; returns Redis's clock."""
-    client.fences.saw(shard.sale, shard.shard, position)
-    try:
-        return client.expire(shard.sale, Expire(), shard.shard).now_ms
-    except Halted:
-        # Damaged so that scripts stop by themselves. The clock of any script will do.
-        return client.now_ms()
+def _still_leads(now: Lease, before: Lease) -> None:
+    if now.checkpoint != before.checkpoint:
+        raise RefusedByState(f"a projector applied events of {now.shard} meanwhile: look again, and repeat")
 
 
 def _project(connection: Connection, lease: Lease, found: Survey) -> None:

@@ -221,7 +221,7 @@ STEPS = {
 @contextmanager
 def caught(shop: Shop, proxy: Proxy, step: Step) -> Iterator[Background]:
     """A recovery that waits at a step for a reply."""
-    proxy.behave(step.mode, when=step.request, times=1, delay_s=NEVER_S)
+    proxy.behave(step.mode, when=step.request, delay_s=NEVER_S)
     direct, shop.cli.env["FLASHSALE_REDIS_URL"] = shop.cli.env["FLASHSALE_REDIS_URL"], proxy.url
     shop.cli.env["FLASHSALE_REPLY_TIMEOUT_MS"] = str(NEVER_S * 1_000)
     process = shop.cli.start("recover", SALE, "--yes")

@@ -7,15 +7,19 @@ from collections.abc import Callable
 import pytest
 
 from flashsale.client import Client
-from flashsale.commands import Code, Confirm
+from flashsale.commands import Code, Confirm, Expire, Refund, Reserve
 from flashsale.commands.sale import Pause
 from flashsale.errors import Halted, RefusedByState
 from flashsale.ids import Position
 from flashsale.keys import shard_keys, staged_keys
-from flashsale.projections import catalog
+from flashsale.projections import catalog, reads
+from flashsale.projections.database import connect
+from flashsale.projections.lease import acquire, seize
 from flashsale.projections.projector import Projector
+from flashsale.projections.retry import Chosen, retry
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import SKU, ReadSide
+from tests.helpers import wait_until
 from tests.integration.recover_kit import UNITS, agrees, busy, known, mended, planned, sell_out
 
 # ------------------------------------------------------------------------------------------------------ ways to lose it
@@ -263,3 +267,52 @@ def test_lost_again_before_the_new_epoch_was_projected_its_epoch_is_not_used_twi
     assert mended(read_side, shard).position == Position(3, 1)
 
     sell_out(read_side, shard)
+
+
+def test_a_recovery_that_takes_long_keeps_its_lease_while_it_lives(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    read_side.projectors[0].close()
+    with connect(read_side.postgres_url) as session:
+        seize(session, "recover", shard)
+        read_side.postgres.execute("UPDATE checkpoint SET heartbeat_at = heartbeat_at - interval '5 minutes'")
+        assert acquire(read_side.postgres, "p2", 1) == []
+        assert reads.checkpoints(read_side.postgres, shard.sale)[0].heartbeat_age_ms == 0
+
+    def is_free() -> bool:
+        return bool(acquire(read_side.postgres, "p2", 1))
+
+    wait_until(is_free, 10, "the session that recovered is dead")
+
+
+def test_holds_that_ended_meanwhile_end_after_it(read_side: ReadSide) -> None:
+    shard = read_side.open_sale(quantity=UNITS, hold_ms=1)
+    catalog.found(read_side.postgres, shard, 1, before=0)
+    overdue = read_side.sell(shard, 3)
+    read_side.drain(read_side.projector())
+    read_side.redis.flushdb()
+
+    mended(read_side, shard)
+
+    with Client(read_side.redis_url, fences=known(read_side)) as client:
+        assert client.expire(shard.sale, Expire()).order_ids == overdue
+    assert agrees(read_side, shard).stock[SKU].available == UNITS
+
+
+def test_a_dead_letter_of_the_lost_epoch_can_be_retried_after_it(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    read_side.postgres.execute("ALTER TABLE orders ADD CONSTRAINT no_zoe CHECK (buyer <> 'zoe')")
+    read_side.run(shard, [Reserve("0-order-zoe-zoe", "zoe", SKU)])
+    read_side.drain(read_side.projectors[0])
+    read_side.run(shard, [Confirm("0-order-zoe-zoe")])
+    read_side.redis.delete(shard_keys(*shard).stock)
+
+    mended(read_side, shard)
+    read_side.postgres.execute("ALTER TABLE orders DROP CONSTRAINT no_zoe")
+
+    read_side.run(shard, [Refund("0-order-zoe-zoe")])
+    read_side.drain(read_side.projectors[0], patient=True)
+    places = read_side.rows("SELECT epoch, seq FROM parked ORDER BY 1, 2")
+    assert [epoch for epoch, _ in places] == [1, 1, 2]
+    (line,) = retry(read_side.postgres, shard, Chosen(), actor="tests")
+    assert len(line.applied) == 3
+    assert agrees(read_side, shard).orders["0-order-zoe-zoe"].status == "refunded"

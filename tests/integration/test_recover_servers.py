@@ -19,6 +19,7 @@ from flashsale.errors import Unreachable
 from flashsale.events import decode, fold
 from flashsale.ids import Position
 from flashsale.projections import catalog
+from flashsale.projections.halting import SaleHalter
 from flashsale.projections.projector import Projector
 from flashsale.stream import ShardId
 from tests.fixtures.proxy import Mode, Proxy
@@ -216,7 +217,9 @@ def test_a_replica_that_was_written_on_makes_a_branch(pair: Pair, sold_there: in
     with pair.promoted() as side:
         theirs = side.sell(shard, sold_there)  # by a client that has seen nothing yet
         side.run(shard, [Confirm(theirs[0])])
-        assert "FORK" in side.step_until(side.projector("after-failover"), halted=shard)
+        projector = side.projector("after-failover", halt_sale=SaleHalter(Client(side.redis_url)))
+        assert "FORK" in side.step_until(projector, halted=shard)
+        assert side.client.reserve(shard.sale, side.new_order(), "bob", SKU).code is Code.LOG_REGRESSED
 
         done = mended(side, shard, leave_out=True)
 

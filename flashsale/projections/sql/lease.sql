@@ -25,8 +25,10 @@ RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq;
 
 -- seize --
 -- Take the lease of one shard, whoever has it: its fence is over, and whatever it still sends writes nothing.
+-- The heartbeat is given in advance; a session that dies is seen to be dead all the same.
 UPDATE checkpoint
-SET holder = %(holder)s, fence = fence + 1, heartbeat_at = clock_timestamp(),
+SET holder = %(holder)s, fence = fence + 1,
+    heartbeat_at = clock_timestamp() + %(lasts_ms)s * interval '1 millisecond',
     backend_pid = pg_backend_pid(),
     backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid())
 WHERE sale_id = %(sale_id)s AND shard = %(shard)s
