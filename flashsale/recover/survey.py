@@ -138,9 +138,11 @@ def _join(found: Survey, connection: Connection, entries: list[Entry]) -> None:
     in_redis = {entry.position: entry for entry in entries}
     first = entries[0].position if entries else None
     parted = False
+    # Counters that somebody tampered with stand in the events that came after. What the events did is what counts.
+    contradictions: list[InvariantBroken] = []
     for entry in _archive(connection, found):
         event = _decoded(found.shard, entry)
-        found.state = evolve(found.state, entry.position, event)
+        found.state = evolve(found.state, entry.position, event, contradictions.append)
         position = entry.position
         # What was trimmed was proven before: only the place after which Redis holds entries can be compared.
         trimmed = position <= found.head and (first is None or position < first)
@@ -150,6 +152,11 @@ def _join(found: Survey, connection: Connection, entries: list[Entry]) -> None:
             found.only_postgres.append((position, event))
         else:
             found.common = position
+    for sku, stock in found.state.stock.items():
+        if min(stock.available, stock.held, stock.sold, stock.returned) < 0:
+            raise Halted(
+                f"{found.shard}: more of {sku} was sold than there was, first at {contradictions[0]}"
+            )
     later = [entry for entry in entries if entry.position > found.common]
     for entry in later:
         if _follows(found, connection, entry, parted=parted):
@@ -204,7 +211,7 @@ def _follows(found: Survey, connection: Connection, entry: Entry, *, parted: boo
 def _folded(found: Survey, connection: Connection) -> ShardState:
     state = ShardState()
     for entry in chain(_archive(connection, found), found.tail):
-        state = evolve(state, entry.position, _decoded(found.shard, entry))
+        state = evolve(state, entry.position, _decoded(found.shard, entry), lambda _: None)
     return state
 
 
