@@ -83,6 +83,7 @@ def _carry_out(
         raise RefusedByState(f"{lease.shard} was founded anew meanwhile: look again")
     now_ms = halt_sale(client, lease.shard, Position(epoch, 1))
     found = survey(client, log, connection, lease.shard)  # nothing moves any more
+    found.damage = before.damage  # not the halt that is this one's own
     _project(connection, lease, found)
     # A batch that is applied is a heartbeat like any other: from here on the lease must last again.
     _still_leads(seize(connection, HOLDER, lease.shard), lease)
