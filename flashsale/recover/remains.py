@@ -46,14 +46,51 @@ def remains(
             kind = t.StockAdded if done.direction == "add" else t.StockRemoved
             event = kind(1, snapshot.now_ms, BY, request_id, done.sku, done.quantity, 0, 0, 0, 0)
             found.append((done.position, event))
-    return sorted(found, key=lambda item: item[0])
+    found.sort(key=lambda item: item[0])
+    hot = snapshot.state
+    if hot.position > common and hot.position not in in_log:
+        first, last = _of_the_sale(snapshot, state)
+        found = [*((common, event) for event in first), *found, *((hot.position, event) for event in last)]
+    return found
+
+
+def _of_the_sale(snapshot: Snapshot, state: ShardState) -> tuple[list[AnyEvent], list[AnyEvent]]:
+    """What was done to the sale itself: what must come before its orders, and what ended their being taken."""
+    hot, said = snapshot.state, (snapshot.now_ms, BY)
+    limits = tuple(
+        (sku, one.limit) for sku, one in hot.stock.items() if not _has_limit(state, sku, one.limit)
+    )
+    first: list[AnyEvent] = []
+    last: list[AnyEvent] = []
+    status, windows = (
+        state.status or "warm",
+        [(one.opens_ms, one.closes_ms, one.hold_ms) for one in (hot, state)],
+    )
+    if state.status and (limits or windows[0] != windows[1]):
+        first.append(t.SaleReconfigured(1, *said, *windows[0], limits))
+    if hot.status == status:
+        return first, last
+    if status == "warm":
+        first.append(t.SaleOpened(1, *said, hot.opens_ms))
+    elif status == "paused" and hot.status == "open":
+        first.append(t.SaleResumed(1, *said))
+    if hot.status == "paused":
+        last.append(t.SalePaused(1, *said))
+    elif hot.status == "closed":
+        last.append(t.SaleClosed(1, *said))
+    return first, last
+
+
+def _has_limit(state: ShardState, sku: str, limit: int) -> bool:
+    return sku not in state.stock or state.stock[sku].limit == limit
 
 
 def _reserved(snapshot: Snapshot, state: ShardState, order_id: str, order: Order) -> t.OrderReserved:
-    # When it was made is not kept; its hold began then.
-    at_ms = max(order.hold_until_ms - (snapshot.state.hold_ms or state.hold_ms), state.opens_ms)
-    if state.closes_ms:
-        at_ms = min(at_ms, state.closes_ms - 1)
+    # When it was made is not kept; its hold began then, within the window.
+    window = snapshot.state if snapshot.is_loaded else state
+    at_ms = max(order.hold_until_ms - window.hold_ms, window.opens_ms)
+    if window.closes_ms:
+        at_ms = min(at_ms, window.closes_ms - 1)
     return t.OrderReserved(
         1, at_ms, BY, order_id, order.buyer, order.sku, order.quantity, 0, 0, 0, 0, order.hold_until_ms
     )

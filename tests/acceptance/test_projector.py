@@ -170,8 +170,8 @@ def test_a_halted_sale_is_told_with_exit_code_7(busy: Shop) -> None:
     shown = busy.finished("sale", "show", SALE)
     assert "halted  FORK of drop:0 at 1-503" in shown.stdout
     assert busy.finished("sale", "show", SALE, "--json").json()["halted"].startswith("FORK of drop:0")
-    assert "open, halted" in busy.finished("sale", "list").stdout
-    assert "open, halted" in busy.finished("sale", "watch", SALE, "--count", "1").stdout
+    assert "lost, halted" in busy.finished("sale", "list").stdout
+    assert "lost, halted" in busy.finished("sale", "watch", SALE, "--count", "1").stdout
 
 
 def test_a_log_that_lost_its_tail_has_no_lag_but_lost_events(busy: Shop) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from flashsale import history
 from flashsale.client import Client
 from flashsale.commands import Code, Confirm, Expire, Refund, Reserve
 from flashsale.commands.sale import Pause
 from flashsale.errors import Halted, RefusedByState
+from flashsale.events import fold
 from flashsale.ids import Position
 from flashsale.keys import shard_keys, staged_keys
 from flashsale.projections import catalog, reads
@@ -18,6 +20,7 @@ from flashsale.projections.lease import acquire, seize
 from flashsale.projections.projector import Projector
 from flashsale.projections.retry import Chosen, retry
 from flashsale.stream import ShardId
+from flashsale.trim import trim
 from tests.fixtures.read_side import SKU, ReadSide
 from tests.helpers import wait_until
 from tests.integration.recover_kit import UNITS, agrees, busy, known, mended, planned, sell_out
@@ -316,3 +319,28 @@ def test_a_dead_letter_of_the_lost_epoch_can_be_retried_after_it(read_side: Read
     (line,) = retry(read_side.postgres, shard, Chosen(), actor="tests")
     assert len(line.applied) == 3
     assert agrees(read_side, shard).orders["0-order-zoe-zoe"].status == "refunded"
+
+
+def test_a_log_that_spans_epochs_is_trimmed_and_read_as_one(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    read_side.redis.flushdb()
+    mended(read_side, shard)
+    read_side.sell(shard, 3)
+    read_side.drain(read_side.projectors[0], patient=True)
+    read_side.sell(shard, 2)
+    trimmed = trim(read_side.client, read_side.log, read_side.postgres, shard, keep=0)
+
+    events = list(history.whole(read_side.log, read_side.postgres, shard))
+
+    assert (trimmed.trimmed, trimmed.remaining) == (4, 2)
+    assert [event.position.epoch for event in events] == [1] * 15 + [2] * 6
+    assert [event.position for event in history.newest(read_side.log, read_side.postgres, shard, 8)] == [
+        event.position for event in events[-8:]
+    ]
+    assert fold((event.position, event.event) for event in events if event.event) == (
+        read_side.client.snapshot(shard.sale, everything=True).state
+    )
+    assert planned(read_side, shard).survey.is_whole
+    read_side.redis.flushdb()
+    assert mended(read_side, shard).position == Position(3, 1)
+    sell_out(read_side, shard)

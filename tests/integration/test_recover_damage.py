@@ -10,17 +10,18 @@ import pytest
 
 from flashsale.client import Client, Fences
 from flashsale.commands import Cancel, Code, Confirm, Refund, Reserve
-from flashsale.commands.sale import Pause, Restock
+from flashsale.commands.sale import Close, Pause, Reconfigure, Restock, Resume, SaleRequest
 from flashsale.events import type_name
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
+from flashsale.projections import catalog
 from flashsale.projections.database import connect
 from flashsale.projections.projector import Projector
 from flashsale.recover import survey
 from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
 from flashsale.trim import trim
 from tests.fixtures.read_side import SKU, ReadSide, step_through
-from tests.integration.recover_kit import busy, known, mended, planned, sell_out
+from tests.integration.recover_kit import UNITS, agrees, busy, known, mended, planned, sell_out
 
 LOOKS = 100
 
@@ -94,6 +95,45 @@ def test_what_only_a_record_tells_of_an_order_that_postgres_knows(read_side: Rea
     mended(read_side, shard)
 
     assert sell_out(read_side, shard).orders[order].status == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("requests", "status"),
+    [
+        ([Pause()], "paused"),
+        ([Close()], "closed"),
+        ([Pause(), Resume()], "open"),
+        ([Reconfigure(hold_ms=120_000, limits=((SKU, 4),)), Pause()], "paused"),
+    ],
+)
+def test_what_only_records_tell_of_the_sale_itself(
+    read_side: ReadSide, requests: list[SaleRequest], status: str
+) -> None:
+    """A sale that somebody paused must not sell again because its log was lost."""
+    shard = busy(read_side)
+    sold = read_side.sell(shard, 2)
+    for request in requests:
+        read_side.client.control(shard.sale, request)
+    before = read_side.client.snapshot(shard.sale, everything=True).state
+    read_side.redis.delete(read_side.key(shard))
+
+    assert mended(read_side, shard).left_out == []
+
+    after = agrees(read_side, shard)
+    assert after.status == status
+    assert (after.stock, after.hold_ms) == (before.stock, before.hold_ms)
+    assert {*sold} <= set(after.orders)
+
+
+def test_a_sale_of_which_postgres_has_nothing_goes_on_from_its_records(read_side: ReadSide) -> None:
+    shard = read_side.open_sale(quantity=UNITS)
+    catalog.found(read_side.postgres, shard, 1, before=0)
+    sold = read_side.sell(shard, 3)
+    read_side.redis.delete(read_side.key(shard))
+
+    assert mended(read_side, shard).left_out == []
+
+    assert set(sold) <= set(sell_out(read_side, shard).orders)
 
 
 def test_an_order_of_records_only_that_does_not_fit_is_named(read_side: ReadSide) -> None:
