@@ -117,6 +117,15 @@ def test_a_key_of_another_type_is_replaced(selling: Shard) -> None:
     assert found(selling, "0-0", "0-0") == "FOUNDED 2-1"
 
 
+@pytest.mark.parametrize("field", ["epoch", "seq"])
+def test_a_count_that_cannot_be_read_counts_as_none(selling: Shard, field: str) -> None:
+    head = selling.head()
+    stage(selling)
+    selling.damage("HSET", selling.keys.sale, field, "x")
+
+    assert found(selling, "0-0", head) == "FOUNDED 2-1"
+
+
 @pytest.mark.parametrize("missing", ["sale", "stock", "events"])
 def test_without_what_every_sale_has_staged_nothing_is_done(selling: Shard, missing: str) -> None:
     head = selling.head()
