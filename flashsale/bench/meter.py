@@ -28,7 +28,7 @@ class Reading(NamedTuple):
 
 
 class Meter:
-    """Reads the meters of both servers. Redis tells its own CPU time, to the microsecond; of Postgres the pid is needed."""
+    """Reads the meters. Redis tells its own CPU time, to the microsecond; of Postgres the pid is needed."""
 
     def __init__(self, redis: Redis, servers: list[ServerStatus]) -> None:
         self._redis = redis

@@ -40,18 +40,20 @@ SYNCHRONOUS_COMMIT = {"always": "on", "everysec": "off"}
 class Place:
     """The servers of a run."""
 
-    def __init__(
-        self, urls: Urls, durability: str, servers: list[ServerStatus], *, may_configure: bool, folder: Path
-    ) -> None:
+    def __init__(self, urls: Urls, durability: str, servers: list[ServerStatus], folder: Path) -> None:
         self.urls, self.durability = urls, durability
-        #: the private servers that run here, with their pids; empty for given ones
+        #: the private ones of the two servers, with their pids; a given one is not among them
         self.servers = servers
-        self.may_configure = may_configure
-        #: where the data of private servers is
+        #: for files of the run
         self.folder = folder
         self.redis = redis_client(urls.redis_url)
         self.meter = Meter(self.redis, servers)
         self._numbers = itertools.count(1)
+
+    @property
+    def may_configure(self) -> bool:
+        """Whether the settings of Redis may be changed: it is private."""
+        return any(server.name == "redis" for server in self.servers)
 
     def new_sale(self) -> str:
         return f"bench-{os.getpid()}-{next(self._numbers)}"
@@ -102,14 +104,10 @@ class Place:
 
 
 @contextmanager
-def opened(
-    urls: Urls, durability: str, servers: list[ServerStatus], *, may_configure: bool, folder: Path
-) -> Iterator[Place]:
+def opened(urls: Urls, durability: str, servers: list[ServerStatus], folder: Path) -> Iterator[Place]:
     """The place, set to the durability asked for, with a database of its own. Raises when a given Redis has another."""
     with _database(urls.postgres_url) as postgres_url:
-        place = Place(
-            Urls(urls.redis_url, postgres_url), durability, servers, may_configure=may_configure, folder=folder
-        )
+        place = Place(Urls(urls.redis_url, postgres_url), durability, servers, folder)
         migrate(postgres_url)
         with told(), _configured(place):
             yield place
@@ -151,7 +149,9 @@ def _database(postgres_url: str) -> Iterator[str]:
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(made))
         except psycopg.errors.InsufficientPrivilege as error:
-            raise RefusedByState("this Postgres user may not create the database that bench works in") from error
+            raise RefusedByState(
+                "this Postgres user may not create the database that bench works in"
+            ) from error
         try:
             yield make_conninfo(postgres_url, dbname=name)
         finally:

@@ -51,7 +51,7 @@ def race(
         for one in series[first:] + series[:first]:
             if one.failed is None:
                 say(f"round {number + 1} of {rounds}: {one.contender.title}")
-                _run(place, one, max(1, round(one.contender.count * scale)))
+                _run(place, one, max(1, round(one.contender.size * scale)))
     return series
 
 

@@ -138,15 +138,17 @@ def counter_and_stream(*, sells: bool) -> Prepare:
                     if await redis.decr(counter) < 0:
                         await redis.incr(counter)
                         return Code.SOLD_OUT
-                    await redis.xadd(
-                        stream, {"order": order_id, "buyer": buyer, "sku": SKU, "quantity": "1"}
-                    )
+                    await redis.xadd(stream, {"order": order_id, "buyer": buyer, "sku": SKU, "quantity": "1"})
                     return Code.RESERVED
 
                 return await _crowd([serve] * WORKERS, pairs(count), told)
 
         def found() -> dict[str, int]:
-            return {"events": int(place.redis.xlen(stream)), "left": int(place.redis.get(counter) or -1), **told}
+            return {
+                "events": int(place.redis.xlen(stream)),
+                "left": int(place.redis.get(counter) or -1),
+                **told,
+            }
 
         sold = count if sells else 0
         word = Code.RESERVED if sells else Code.SOLD_OUT

@@ -29,8 +29,8 @@ _TABLES: LiteralString = """
 _DROP: LiteralString = "DROP TABLE shop_stock, shop_unit, shop_order"
 _TAKE: LiteralString = "UPDATE shop_stock SET quantity = quantity - 1 WHERE sku = %s AND quantity > 0"
 _ORDER: LiteralString = "INSERT INTO shop_order (order_id, buyer, sku, quantity) VALUES (%s, %s, %s, 1)"
-_BOTH: LiteralString = f"""
-    WITH taken AS ({_TAKE} RETURNING 1)
+_BOTH: LiteralString = """
+    WITH taken AS (UPDATE shop_stock SET quantity = quantity - 1 WHERE sku = %s AND quantity > 0 RETURNING 1)
     INSERT INTO shop_order (order_id, buyer, sku, quantity) SELECT %s, %s, %s, 1 FROM taken
 """
 _TAKE_UNIT: LiteralString = """

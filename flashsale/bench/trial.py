@@ -47,7 +47,7 @@ class Contender(NamedTuple):
     role: Role
     prepare: Prepare
     #: operations in one quick round, sized for about half a second
-    count: int
+    size: int
 
 
 class Clock:
