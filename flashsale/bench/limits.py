@@ -25,9 +25,7 @@ WINDOW = BATCH_MAX * CALLS_PER_ROUND
 
 
 #: Makes of commands what sends them and puts each reply into the counter.
-Sender = Callable[
-    ["Place", Sequence[Command], "Counter[bytes]"], AbstractContextManager[Callable[[], Latencies]]
-]
+Sender = Callable[[Place, Sequence[Command], Counter[bytes]], AbstractContextManager[Callable[[], Latencies]]]
 
 
 def xadd(sender: Sender) -> Prepare:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.test_demo import needs_proc, processes_of
 from tests.fixtures.processes import Cli
+from tests.fixtures.residents import needs_proc, processes_of
 
 #: A few orders a contender, once.
 TINY = ("--quick", "--rounds", "1", "--scale", "0.005")
@@ -125,7 +125,9 @@ def test_bad_input_is_refused_before_a_server_is_started(
 
 
 def test_given_servers_keep_their_settings_and_their_data(connected_cli: Cli, redis_url: str) -> None:
-    done = connected_cli.run("bench", "replay", *TINY, "--json", "--durability", "always", timeout_s=TIMEOUT_S)
+    done = connected_cli.run(
+        "bench", "replay", *TINY, "--json", "--durability", "always", timeout_s=TIMEOUT_S
+    )
 
     if done.exit_code == 4:  # the tests' Redis may write nothing to disk
         assert "let bench start private servers" in done.stderr
