@@ -28,6 +28,7 @@ class Machine(msgspec.Struct, frozen=True):
     system: str
     python: str
     flashsale: str
+    #: with its allocator: half of what an order costs there is memory taken and given back
     redis: str
     postgres: str
     #: which servers run here for this run; the machine of the others, and the CPU time of Postgres, are unknown
@@ -42,7 +43,7 @@ def examine(place: Place, load_before: float | None) -> Machine:
     """Look at the machine."""
     with place.postgres() as connection:
         ((postgres,),) = connection.execute("SHOW server_version")
-    info = place.redis.info("server")
+    info = place.redis.info("server") | place.redis.info("memory")
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = info.get("valkey_version") or info["redis_version"]
     return Machine(
@@ -52,7 +53,7 @@ def examine(place: Place, load_before: float | None) -> Machine:
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         flashsale=__version__,
-        redis=f"{name} {version}",
+        redis=f"{name} {version} ({info.get('mem_allocator', 'unknown')})",
         postgres=f"PostgreSQL {str(postgres).partition(' ')[0]}",
         private_servers=sorted(server.name for server in place.servers),
         fsync_us=_fsync_us(place.servers[0].data_dir) if place.servers else None,
