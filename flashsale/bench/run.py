@@ -87,7 +87,7 @@ def run(place: Place, plan: Plan, load_before: float | None, onlooker: Onlooker)
     crowd: Mixed | None = None
     if plan.is_mixed:
         onlooker.phase("Requests that arrive by themselves")
-        crowd = mixed(place, seconds=2.0 if plan.quick else 5.0, scale=plan.scale_wanted, say=onlooker.step)
+        crowd = mixed(place, seconds=1.5 if plan.quick else 5.0, scale=plan.scale_wanted, say=onlooker.step)
     curves: list[Curve] = []
     if plan.is_growing:
         onlooker.phase("Cost as the work grows")
