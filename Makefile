@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million build lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million bench bench-full build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -49,6 +49,12 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)
+
+bench: setup ## how fast, against what people use instead, in under three minutes: private servers
+	@$(BIN)/flashsale bench all --quick $(ARGS)
+
+bench-full: setup ## the same with longer rounds, and the cost as the work grows; about 20 minutes
+	@$(BIN)/flashsale bench all $(ARGS)
 
 build: setup ## the sdist, and the wheel built from that sdist, in dist/
 	rm -rf dist

@@ -139,10 +139,14 @@ local function read_fields(key, fields)
   return found
 end
 
+-- How the JSON of an order event begins: the same for all of a kind in a batch.
+local function event_head(name, version, now, by)
+  return '["' .. name .. '",' .. version .. ',' .. now .. ',"' .. by .. '","'
+end
+
 -- The JSON of an order event, without its closing bracket.
-local function order_event(name, version, now, by, order, stock)
-  return '["' .. name .. '",' .. version .. ',' .. now .. ',"' .. by .. '","' .. order.id .. '","' .. order.buyer ..
-    '","' .. order.sku .. '",' .. order.quantity .. counters(stock)
+local function order_event(head, id, buyer, sku, quantity, stock)
+  return head .. id .. '","' .. buyer .. '","' .. sku .. '",' .. quantity .. counters(stock)
 end
 
 -- False when the log's newest entry is behind the counters (its tail was lost): then nothing may be sold.
@@ -238,8 +242,9 @@ end
 -- `extra` are the event's fields after the counters, each with its comma.
 local function record(batch, order, status, how, event, version, extra)
   local changes, sale = batch.changes, batch.sale
-  local body = order_event(event, version, batch.now, batch.by, order, batch.stock[order.sku]) .. extra .. ']'
-  changes.events[#changes.events + 1] = body
+  local head = event_head(event, version, batch.now, batch.by)
+  local body = order_event(head, order.id, order.buyer, order.sku, order.quantity, batch.stock[order.sku])
+  changes.events[#changes.events + 1] = body .. extra .. ']'
   order.status, order.how, order.changed_at = status, how, position(sale, #changes.events)
   changes.orders[order.id] = status .. ' ' .. order.sku .. ' ' .. order.quantity .. ' ' .. order.buyer .. ' ' ..
     order.hold_until_ms .. ' ' .. order.reserved_at .. ' ' .. order.changed_at .. (how == '' and '' or ' ' .. how)
@@ -298,8 +303,9 @@ local function commit(keys, sale, changes)
   write_fields(keys.buyers, changes.units)
   if #changes.hold > 0 then redis.call('ZADD', keys.holds, unpack(changes.hold)) end
   if #changes.unhold > 0 then redis.call('ZREM', keys.holds, unpack(changes.unhold)) end
-  for i = 1, #changes.events do
-    redis.call('XADD', keys.events, position(sale, i), 'e', changes.events[i])
+  local epoch, seq, events = sale.epoch .. '-', sale.seq, changes.events
+  for i = 1, #events do
+    redis.call('XADD', keys.events, epoch .. (seq + i), 'e', events[i])
   end
   sale.seq = changes.sale.seq
 end

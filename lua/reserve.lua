@@ -57,7 +57,9 @@ end
 
 local changes = new_changes()
 local reply = {'', now}
-local hold_until_ms = now + sale.hold_ms
+-- Lua prints a number anew each time it is joined to a text: what stays the same in a batch is printed once.
+local until_ms = tostring(now + sale.hold_ms)
+local head, epoch = event_head('order.reserved', 1, now, by), sale.epoch .. '-'
 local sold_out, sold_out_at = {}, {}
 
 local function repeated(record, id, buyer, sku, quantity)
@@ -69,23 +71,23 @@ local function repeated(record, id, buyer, sku, quantity)
 end
 
 local function accept(id, buyer, sku, quantity, left, holder, mine)
-  if not (string.find(id, '^%d%d?%d?%-[%w_-]+$') and #id <= 52 and is_id(buyer, '._@+-', 128)) then
+  if not (string.find(id, '^%d%d?%d?%-[%w_-]+$') and #id <= 52 and #buyer <= 128 and
+      string.find(buyer, '^%w[%w._@+-]*$')) then
     invalid('order ' .. #reply - 1 .. ' of the batch: order id or buyer')
   end
   left.available = left.available - quantity
   left.held = left.held + quantity
   units[holder] = mine + quantity
-  local order = {id = id, buyer = buyer, sku = sku, quantity = quantity}
-  local events = changes.events
-  events[#events + 1] = order_event('order.reserved', 1, now, by, order, left) .. ',' .. hold_until_ms .. ']'
-  local at = position(sale, #events)
-  known[id] = 'held ' .. sku .. ' ' .. quantity .. ' ' .. buyer .. ' ' .. hold_until_ms .. ' ' .. at
-  changes.orders[id] = known[id]
+  local events, hold = changes.events, changes.hold
+  local nth = #events + 1
+  events[nth] = order_event(head, id, buyer, sku, quantity, left) .. ',' .. until_ms .. ']'
+  local at = epoch .. (sale.seq + nth)
+  local text = 'held ' .. sku .. ' ' .. quantity .. ' ' .. buyer .. ' ' .. until_ms .. ' ' .. at
+  known[id], changes.orders[id] = text, text
   changes.stock[sku] = left
   changes.units[holder] = mine + quantity
-  changes.hold[#changes.hold + 1] = hold_until_ms
-  changes.hold[#changes.hold + 1] = id
-  return 'RESERVED ' .. at .. ' ' .. hold_until_ms
+  hold[2 * nth - 1], hold[2 * nth] = until_ms, id
+  return 'RESERVED ' .. at .. ' ' .. until_ms
 end
 
 for i = 1, n do

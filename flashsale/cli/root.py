@@ -8,6 +8,7 @@ import typer
 
 from flashsale import __version__
 from flashsale.cli import (
+    bench,
     config,
     db,
     dead_letter,
@@ -54,6 +55,7 @@ for panel, groups in {
     for name, group in groups.items():
         app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
 app.command("demo", rich_help_panel=SELL)(demo.demo)
+app.command("bench", rich_help_panel=SET_UP)(bench.bench)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
 app.command("trim", rich_help_panel=RUN)(trim.trim)
 app.command("reconcile", rich_help_panel=RUN)(reconcile.reconcile)

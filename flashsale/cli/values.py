@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 
 from flashsale import ids
@@ -47,6 +48,13 @@ def change(text: str, field: str) -> int:
             f"write +N to put units on sale, -N to take unsold ones off, N up to {ids.QUANTITY_MAX}",
         )
     return int(text)
+
+
+def one_of(text: str, words: Collection[str], field: str) -> str:
+    """One of a few words."""
+    if text not in words:
+        raise BadInput(field, text, f"use {', '.join(words)}")
+    return text
 
 
 def time_ms(text: str | None, field: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -10,49 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.servers import location
-from flashsale.servers.account import server_account
 from tests.fixtures.processes import Cli
+from tests.fixtures.residents import needs_proc, processes_of
 
 SMALL = ("--buyers", "2000", "--units", "20")
 #: Two Python processes and two servers have to start, on a machine that may be busy with other tests.
 TIMEOUT_S = 100
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
-
-
-def processes_of(data_dir: Path, program: str = "") -> list[int]:
-    """Whoever works on these servers: the two of them, their children, and daemons that were told their URLs.
-
-    `program`: only those whose command line has this word.
-    """
-    root = location.locate(data_dir, server_account()).root
-    names = [str(data_dir).encode(), str(root).encode()]
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        known = b""
-        for read in (read_cmdline, read_environ, read_cwd):
-            with contextlib.suppress(OSError):  # it has ended, or is another user's
-                known += read(process)
-        if (
-            int(process.name) != os.getpid()
-            and program.encode() in known
-            and any(name in known for name in names)
-        ):
-            found.append(int(process.name))
-    return found
-
-
-def read_cmdline(process: Path) -> bytes:
-    return (process / "cmdline").read_bytes()
-
-
-def read_environ(process: Path) -> bytes:
-    return (process / "environ").read_bytes()
-
-
-def read_cwd(process: Path) -> bytes:
-    return bytes((process / "cwd").readlink())
 
 
 @pytest.fixture
