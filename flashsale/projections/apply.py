@@ -6,17 +6,17 @@ it again, and a writer that was replaced meanwhile writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import psycopg
 
 from flashsale.errors import FlashsaleError, Halted
 from flashsale.ids import Position
-from flashsale.projections.batch import Row, parameters, without_values
+from flashsale.projections.batch import Row, parameters, places, without_values
 from flashsale.projections.database import Connection, is_data_error
 from flashsale.projections.queries import query
-from flashsale.stream import ShardId
+from flashsale.stream import Entry, ShardId
 
 
 class LeaseLost(FlashsaleError):
@@ -125,13 +125,16 @@ def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], pois
         if not moved:
             raise LeaseLost(f"{lease.shard}: another projector moved the checkpoint from {lease.checkpoint}")
         if archived < len(rows):
-            _refuse_fork(connection, lease.shard, values)
+            refuse_fork(connection, lease.shard, rows)
     lease.checkpoint = last
     return Applied(len(rows), parked)
 
 
-def _refuse_fork(connection: Connection, shard: ShardId, values: Mapping[str, object]) -> None:
-    """Some rows were archived before. The same bytes are a repeat; others are a second history."""
+def refuse_fork(connection: Connection, shard: ShardId, entries: Sequence[Entry | Row]) -> None:
+    """Raise `Fork` where the archive holds other bytes than these entries. The same bytes are a repeat."""
+    if not entries:
+        return
+    values = places(entries) | {"sale_id": shard.sale, "shard": shard.shard}
     found = connection.execute(query("apply", "forked"), values).fetchone()
     if found:
         raise Fork(f"FORK of {shard} at {Position(*found)}: Postgres holds another event there than Redis")

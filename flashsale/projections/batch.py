@@ -66,11 +66,17 @@ def without_values(row: Row) -> Row:
 def parameters(rows: Sequence[Row]) -> dict[str, Any]:
     """Column name → values, as apply.sql unnests them."""
     columns = zip(*(row.columns for row in rows), strict=True)
+    return places(rows) | {
+        **{name: pack(list(values)) for (name, pack), values in zip(_PACKED.items(), columns, strict=True)},
+    }
+
+
+def places(rows: Sequence[Row | Entry]) -> dict[str, Any]:
+    """The same of what every entry has: its place and its bytes."""
     return {
         "epoch": arrays.int4([row.position.epoch for row in rows]),
         "seq": arrays.int8([row.position.seq for row in rows]),
-        "body": arrays.bytea([row.body for row in rows]),
-        **{name: pack(list(values)) for (name, pack), values in zip(_PACKED.items(), columns, strict=True)},
+        "body": arrays.bytea([row.body or b"" for row in rows]),
     }
 
 

@@ -11,15 +11,15 @@ from enum import Enum
 
 import msgspec
 
-from flashsale.errors import Halted, Unreachable
+from flashsale.errors import Unreachable
 from flashsale.ids import START, Position
-from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row
+from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row, refuse_fork
 from flashsale.projections.batch import read_entry
 from flashsale.projections.catalog import founded_epoch
+from flashsale.projections.continuity import gap, prove_continuity, refuse_foreign
 from flashsale.projections.database import Connection
 from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
-from flashsale.projections.queries import query
 from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending, follows
 
 #: An entry that was delivered this often is processed alone: one of its batch may be killing the process.
@@ -37,10 +37,6 @@ class Phase(Enum):
     BEHIND = "behind"
     #: new entries come from the group
     LIVE = "live"
-
-
-class Gap(Halted):
-    """Events between the checkpoint and the rest of the log are gone from Redis."""
 
 
 class ShardProjector:
@@ -74,7 +70,7 @@ class ShardProjector:
             self._was_missing = is_founded
             return
         self._was_missing = False
-        self._prove_continuity(head or START)
+        prove_continuity(self._connection, self._log, self.lease, head or START)
         self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
         self._take_over(first_time=first_time)
         set_halted(self._connection, self.lease, None)
@@ -102,7 +98,12 @@ class ShardProjector:
 
     def feed(self, entries: Sequence[Entry]) -> Applied:
         """Apply what the group delivered, then acknowledge it. Repeats are dropped, holes are read from the log."""
-        done = self._apply_all([entry for entry in entries if entry.position > self.lease.checkpoint])
+        new = [entry for entry in entries if entry.position > self.lease.checkpoint]
+        if len(new) < len(entries):
+            # Delivered again: after a crash the same events, after a failover perhaps others in their place.
+            repeated = [entry for entry in entries if entry.position <= self.lease.checkpoint]
+            refuse_fork(self._connection, self.lease.shard, repeated)
+        done = self._apply_all(new)
         # After the commit, never before. Fewer acknowledged than delivered: somebody else works on this group.
         acknowledged = self._log.acknowledge(self.lease.shard, [entry.position for entry in entries])
         return msgspec.structs.replace(done, ack_missing=len(entries) - acknowledged)
@@ -115,7 +116,7 @@ class ShardProjector:
         head = self._log.head(self.lease.shard) or START
         if head > self.lease.checkpoint:
             if not self._log.entries(self.lease.shard, self.lease.checkpoint, count=1):
-                raise self._gap(head)
+                raise gap(self.lease, head)
             self.phase = Phase.BEHIND
         return Applied()
 
@@ -134,32 +135,6 @@ class ShardProjector:
         self.phase = Phase.WAITING
         self.halted = reason
         set_halted(self._connection, self.lease, reason)
-
-    def _prove_continuity(self, head: Position) -> None:
-        checkpoint = self.lease.checkpoint
-        if head < checkpoint:
-            raise Fork(
-                f"FORK of {self.lease.shard}: Postgres has applied {checkpoint}, the log in Redis ends at {head}: "
-                "it lost its tail"
-            )
-        if head > checkpoint:
-            following = self._log.entries(self.lease.shard, checkpoint, count=1)
-            if not following or not follows(checkpoint, following[0]):
-                raise self._gap(following[0].position if following else head)
-        if checkpoint == START:
-            return
-        archived = self._connection.execute(
-            query("apply", "archived_body"),
-            {"sale_id": self.lease.shard.sale, "shard": self.lease.shard.shard,
-             "epoch": checkpoint.epoch, "seq": checkpoint.seq},
-        ).fetchone()  # fmt: skip
-        before = Position(checkpoint.epoch, checkpoint.seq - 1)
-        in_log = self._log.entries(self.lease.shard, before, up_to=checkpoint, count=1)
-        # A trimmed entry proves nothing either way; the archive had proven it before it was trimmed.
-        if in_log and archived and (in_log[0].body or b"") != bytes(archived[0]):
-            raise Fork(
-                f"FORK of {self.lease.shard} at {checkpoint}: Postgres holds another event there than Redis"
-            )
 
     def _take_over(self, *, first_time: bool) -> None:
         """Claim what any consumer of the group left pending, and remember what was delivered too often."""
@@ -210,25 +185,13 @@ class ShardProjector:
         total = Applied()
         rest = list(entries)
         if rest:
-            self._refuse_foreign(rest[-1].position)
+            refuse_foreign(self._log, self.lease.shard, rest[-1].position)
         while rest:
             total += self._fill_hole(rest[0])
             run = self._run_length(rest)
             total += self._apply(rest[:run])
             rest = rest[run:]
         return total
-
-    def _refuse_foreign(self, newest: Position) -> None:
-        """Raise unless the scripts have counted up to this entry: they move counters and log in one step.
-
-        So an entry beyond their count, looked up after the entry was read, was written by somebody else.
-        """
-        counted = self._log.counted(self.lease.shard)
-        if counted is None or counted < newest:
-            raise Fork(
-                f"FORK of {self.lease.shard}: the log holds {newest}, the scripts have counted to {counted or START}: "
-                "an entry that no script wrote, or counters that were lost"
-            )
 
     def _fill_hole(self, before: Entry) -> Applied:
         """Apply, page by page, what lies between the checkpoint and `before`. Raises `Gap` when the log has lost it."""
@@ -239,14 +202,9 @@ class ShardProjector:
             )
             run = self._run_length([entry for entry in page if entry.position < before.position])
             if not run:
-                raise self._gap(before.position)
+                raise gap(self.lease, before.position)
             total += self._apply(page[:run])
         return total
-
-    def _gap(self, up_to: Position) -> Gap:
-        return Gap(
-            f"{self.lease.shard}: events between {self.lease.checkpoint} and {up_to} are missing in Redis"
-        )
 
     def _run_length(self, entries: Sequence[Entry]) -> int:
         """How many of the first entries follow the checkpoint and each other; at most a batch."""

@@ -70,11 +70,6 @@ WHERE e.body <> b.body
 ORDER BY b.epoch, b.seq
 LIMIT 1;
 
--- archived_body --
--- The bytes of one archived event.
-SELECT body FROM event_log
-WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND epoch = %(epoch)s AND seq = %(seq)s;
-
 -- lock_shard --
 -- First, in a statement of its own: a writer that waited for another one must see what that one did.
 SELECT 1 FROM checkpoint WHERE sale_id = %(sale_id)s AND shard = %(shard)s FOR UPDATE;
