@@ -139,7 +139,7 @@ def _print_curve(curve: Curve) -> None:
 
 
 def _ratio_row(ratio: Ratio) -> tuple[str, ...]:
-    digits = 0 if ratio.less_is_better and ratio.value >= 100 else 2
+    digits = 0 if ratio.value >= 100 else 2 if ratio.value >= 1 else 3
     sign = "≤ " if ratio.less_is_better else "≥ "
     verdict = {True: "reached", False: "missed", None: ""}[ratio.reached]
     return (
