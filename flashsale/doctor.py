@@ -92,16 +92,22 @@ def examine(open_log: Callable[[], Log], open_connection: Callable[[], Connectio
     try:
         with open_connection() as connection:
             checks.extend(_postgres_checks(connection))
-            if not {check.verdict for check in checks} & {"unreachable"} and _has_schema(checks):
-                with open_log() as log:
-                    checks.extend(_sale_checks(log, connection))
     except FlashsaleError as error:
         checks.append(_unreachable("Postgres", error, "FLASHSALE_POSTGRES_URL"))
+    if _may_look_at_sales(checks):
+        try:
+            with open_log() as log, open_connection() as connection:
+                checks.extend(_sale_checks(log, connection))
+        except FlashsaleError as error:  # it went away between two looks, and says itself which it is
+            if not isinstance(error, Unreachable):
+                raise
+            checks.append(Check("sales", "unreachable", str(error), "look again"))
     return Report(checks, durability)
 
 
-def _has_schema(checks: list[Check]) -> bool:
-    return any(check.name == "schema" and check.verdict == "ok" for check in checks)
+def _may_look_at_sales(checks: list[Check]) -> bool:
+    has_schema = any(check.name == "schema" and check.verdict == "ok" for check in checks)
+    return has_schema and all(check.verdict != "unreachable" for check in checks)
 
 
 def _sale_checks(log: Log, connection: Connection) -> Iterator[Check]:

@@ -80,6 +80,11 @@ def verify(lines: Iterable[bytes], name: str = "the file") -> Report:
         key = (record.sale, record.shard)
         shard = report.shards.get(key)
         if shard is None:
+            if record.seq != 1:
+                place = f"{name}, line {number}"
+                raise BadInput(
+                    place, f"seq {record.seq}", "a log is checked from its first event on: export it whole"
+                )
             shard = report.shards[key] = ShardReport()
         report.events += 1
         shard.events += 1

@@ -31,10 +31,18 @@ end
 if counted ~= ARGV[1] or head ~= ARGV[2] then return {counted, now, 'MOVED ' .. counted} end
 if redis.call('EXISTS', KEYS[7], KEYS[8], KEYS[12]) ~= 3 then corrupt('nothing is staged') end
 
+-- The groups of others begin with the new log, so that it is not trimmed before they have read it; the projector's own
+-- begins where Postgres stands.
+local groups, others = redis.pcall('XINFO', 'GROUPS', KEYS[6]), {}
+for i = 1, groups.err and 0 or #groups do
+  if groups[i][2] ~= 'projector' then others[#others + 1] = groups[i][2] end
+end
+
 -- UNLINK frees a million orders without blocking Redis.
 redis.call('UNLINK', unpack(KEYS, 1, 6))
 for i = 7, 12 do
   if redis.call('EXISTS', KEYS[i]) == 1 then redis.call('RENAME', KEYS[i], KEYS[i - 6]) end
 end
+for i = 1, #others do redis.call('XGROUP', 'CREATE', KEYS[6], others[i], '0') end
 local at = count(KEYS[1])
 return {at, now, 'FOUNDED ' .. at}

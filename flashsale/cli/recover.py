@@ -86,6 +86,7 @@ def _print(found: Outcome) -> None:
             ("carried over", f"{words.count(found.carried, 'events')} of another log, behind all others"),
             ("left out", f"{words.count(len(found.left_out), 'requests')} that cannot be kept"),
             ("log", f"{done} founded anew, up to {found.position}"),
+            *(("group", f"{name} reads the new log from its beginning") for name in survey.groups),
         ]
     )
     _print_orders(survey)
@@ -163,6 +164,7 @@ def _record(found: Outcome) -> dict[str, Any]:
         "orders_lost_in_redis": survey.orders_lost,
         "events_projected": len(survey.tail),
         "events_carried_over": found.carried,
+        "groups": survey.groups,
         "left_out": [
             {"position": str(left.position), "type": left.type, "reason": left.reason, "order": left.order_id,
              "buyer": left.buyer, "sku": left.sku, "quantity": left.quantity, "paid": left.paid}

@@ -82,12 +82,19 @@ class Watch:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: Why nothing was rebuilt.
+_NOTHING = {
+    "empty": "has no events: nothing to rebuild",
+    "dropped": "is archived and its events were dropped: its tables stay as they are",
+}
+
+
 def print_result(done: Replayed, *, json: bool) -> None:
     """What came of one sale: facts and rows on stdout, sentences on stderr."""
     if json:
         output.json(done)
-    elif done.outcome == "empty":
-        output.say(f"Sale {done.sale} has no events: nothing to rebuild.")
+    elif done.outcome in _NOTHING:
+        output.say(f"Sale {done.sale} {_NOTHING[done.outcome]}.")
         return
     else:
         _print_facts(done)

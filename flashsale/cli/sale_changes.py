@@ -115,6 +115,7 @@ def _keep_definition_in_step(session: Session, sale: str, request: Reconfigure) 
                 opens_ms=request.opens_ms,
                 closes_ms=request.closes_ms,
                 hold_ms=request.hold_ms,
+                limits=request.limits,
             )
     except FlashsaleError as error:
         raise Unreachable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg.rows import TupleRow
 
 from flashsale.definition import SaleDefinition, SaleItem
@@ -102,12 +104,20 @@ def mark_archived(connection: Connection, sale: str, *, archived: bool) -> None:
 
 
 def reconfigure(
-    connection: Connection, sale: str, *, opens_ms: int | None, closes_ms: int | None, hold_ms: int | None
+    connection: Connection,
+    sale: str,
+    *,
+    opens_ms: int | None,
+    closes_ms: int | None,
+    hold_ms: int | None,
+    limits: Sequence[tuple[str, int]] = (),
 ) -> None:
-    """Keep a definition in step with its running sale; None leaves a value as it is."""
+    """Keep a definition in step with its running sale; None, or no pair of SKU and limit, leaves a value as it is."""
     values = {"sale_id": sale, "opens_ms": opens_ms, "closes_ms": closes_ms, "hold_ms": hold_ms}
-    with errors_told():
+    skus = {"sale_id": sale, "sku": [sku for sku, _ in limits], "buyer_limit": [limit for _, limit in limits]}
+    with errors_told(), connection.transaction():
         connection.execute(query("catalog", "update_sale"), values)
+        connection.execute(query("catalog", "update_limits"), skus)
 
 
 def _definition(connection: Connection, row: TupleRow) -> SaleDefinition:

@@ -21,10 +21,11 @@ from flashsale.events import (
     evolve,
 )
 from flashsale.ids import START, Position
+from flashsale.keys import GROUP
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
 from flashsale.recover.remains import remains
-from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
+from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, ShardId
 
 
 class Survey(msgspec.Struct):
@@ -53,6 +54,8 @@ class Survey(msgspec.Struct):
     seen: Position = START
     #: entries that no script wrote, or that cannot be read: they are dropped
     foreign: list[Position] = msgspec.field(default_factory=list)
+    #: consumer groups of others, which begin with the new log: what they have not read yet is in the archive only
+    groups: list[str] = msgspec.field(default_factory=list)
     #: what else is wrong, as sentences
     damage: list[str] = msgspec.field(default_factory=list)
 
@@ -92,6 +95,7 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
     # What was applied and trimmed while the log was read is in the archive by now.
     found.checkpoint = max(row.checkpoint, min(_row(connection, shard).checkpoint, head))
     _join(found, connection, entries)
+    found.groups = _groups(log, shard)
     _judge(found, row, snapshot)
     if snapshot:
         found.remains = remains(
@@ -110,6 +114,13 @@ def _hot(client: Client, shard: ShardId) -> tuple[Snapshot | None, str]:
         return client.snapshot(shard.sale, shard.shard, everything=True), ""
     except Halted as error:
         return None, str(error)
+
+
+def _groups(log: Log, shard: ShardId) -> list[str]:
+    try:
+        return sorted(group.name for group in log.groups(shard) if group.name != GROUP)
+    except NoGroup:
+        return []
 
 
 def _counted(log: Log, shard: ShardId) -> Position:
@@ -141,9 +152,14 @@ def _join(found: Survey, connection: Connection, entries: list[Entry]) -> None:
     # Counters that somebody tampered with stand in the events that came after. What the events did is what counts.
     contradictions: list[InvariantBroken] = []
     for entry in _archive(connection, found):
-        event = _decoded(found.shard, entry)
-        found.state = evolve(found.state, entry.position, event, contradictions.append)
-        position = entry.position
+        event, position = _decoded(found.shard, entry), entry.position
+        try:
+            found.state = evolve(found.state, position, event, contradictions.append)
+        except InvariantBroken as broken:
+            raise Halted(
+                f"the archive of {found.shard} does not add up at {broken}; `flashsale reconcile {found.shard.sale} "
+                "--plan FILE` puts back what the log in Redis still has, else restore event_log from a backup"
+            ) from broken
         # What was trimmed was proven before: only the place after which Redis holds entries can be compared.
         trimmed = position <= found.head and (first is None or position < first)
         same = trimmed or (position in in_redis and in_redis[position].body == entry.body)
@@ -224,7 +240,12 @@ def _judge(found: Survey, row: reads.CheckpointRow, snapshot: Snapshot | None) -
     if snapshot.lost:
         found.seen = snapshot.lost
         found.damage.append(f"it has halted: somebody has seen {snapshot.lost}")
-    if found.counted == found.state.position and snapshot.state != found.state:
+    known = max(found.common, *(position for position, _ in found.branch), *found.foreign, START)
+    if known < found.head:
+        found.damage.append(f"events between {known} and {found.head} are in neither log")
+    holds = {key: order.hold_until_ms for key, order in found.state.orders.items() if order.status == "held"}
+    is_folded = snapshot.state == found.state and snapshot.holds == holds
+    if found.counted == found.state.position and not is_folded:
         found.damage.append("what Redis keeps hot is not what the log adds up to (see `flashsale reconcile`)")
     elif found.counted != found.head:
         found.damage.append(f"the scripts have counted to {found.counted}, the log ends at {found.head}")

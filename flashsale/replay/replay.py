@@ -13,7 +13,7 @@ import msgspec
 
 from flashsale.errors import BadInput, RefusedByState
 from flashsale.ids import START, Position
-from flashsale.projections import catalog, rebuild, replays
+from flashsale.projections import catalog, reads, rebuild, replays
 from flashsale.projections.database import Connection
 from flashsale.projections.drain import drain
 from flashsale.projections.in_place import rebuild_in_place
@@ -66,6 +66,8 @@ class Replay:
             now = rebuild.checkpoints(self._connection, request.sale)
             if all(position == START for position in now.values()):
                 return Replayed(sale=request.sale, outcome="empty")
+            if self._is_dropped(request.sale, now):
+                return Replayed(sale=request.sale, outcome="dropped", position=_text(now))
             build = self._in_place if request.mode == "in-place" else self._beside
             done = build(request, now)
         seconds = round(time.monotonic() - began_s, 2)
@@ -98,6 +100,11 @@ class Replay:
                 for run in replays.runs(self._connection, sale)
                 for table in replays.discard(self._connection, run)
             ]
+
+    def _is_dropped(self, sale: str, now: Mapping[int, Position]) -> bool:
+        """Whether the sale is over and its part of the archive was dumped and dropped."""
+        is_archived = all(row.archived for row in reads.checkpoints(self._connection, sale))
+        return is_archived and rebuild.archived(self._connection, sale, now) == 0
 
     # --------------------------------------------------------------------------------------------------- building
 

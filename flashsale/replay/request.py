@@ -41,7 +41,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it; `--json` prints exactly this."""
 
     sale: str
-    #: empty, swapped, verified, kept (a past moment) or rebuilt (in place)
+    #: empty, dropped (archived, its events are gone), swapped, verified, kept (a past moment) or rebuilt (in place)
     outcome: str
     position: str = str(START)
     #: events built by this process

@@ -100,3 +100,13 @@ def test_a_sale_that_was_lost_before_its_first_projection(shop: Shop) -> None:
 
     assert exit_code == 7
     assert "its log ends at 0-0, Postgres knows of 1-1" in found[f"sale {SALE}"][1]
+
+
+def test_an_archiving_that_was_interrupted(sold: Shop) -> None:
+    sold.connection.execute("UPDATE sales SET archived_at = now()")
+
+    exit_code, found = sale_checks(sold)
+
+    assert exit_code == 7
+    assert "Redis still has it" in found[f"sale {SALE}"][1]
+    assert f"flashsale sale archive {SALE}" in sold.cli.run("doctor").stderr

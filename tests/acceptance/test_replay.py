@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from flashsale.commands import Reserve
+from flashsale.commands import Close, Confirm, Reserve
 from flashsale.projections import reads
 from flashsale.projections.database import connect
 from flashsale.stream import ShardId
@@ -209,3 +209,20 @@ def test_a_version_of_the_code_that_is_not_the_tables_is_told(sold: Shop) -> Non
 
     assert "orders_drop was built by version 0" in sold.finished("replay", "status").stderr
     assert "orders_drop" in sold.cli.run("doctor").stdout
+
+
+def test_a_sale_whose_events_were_dropped_is_left_as_it_is(shop: Shop) -> None:
+    shop.open()
+    shop.execute(Reserve("0-aaaaaaaa", "ada", SKU))
+    shop.execute(Confirm("0-aaaaaaaa"))
+    shop.control(Close())
+    shop.project()
+    shop.finished("sale", "archive", SALE)
+    shop.connection.execute(f'ALTER TABLE event_log DETACH PARTITION "event_log_{SALE}"'.encode())
+    shop.connection.execute(f'DROP TABLE "event_log_{SALE}"'.encode())
+
+    done = shop.finished("replay", "--all")
+
+    assert "its events were dropped: its tables stay as they are" in done.stderr
+    assert shop.connection.execute("SELECT count(*) FROM orders").fetchone() == (1,)
+    assert shop.connection.execute("SELECT count(*) FROM replay").fetchone() == (0,)

@@ -153,9 +153,14 @@ def test_a_new_sale_stands_at_the_start(database: psycopg.Connection[TupleRow]) 
 def test_a_running_sale_keeps_what_is_not_reconfigured(database: psycopg.Connection[TupleRow]) -> None:
     catalog.define(database, SALE)
 
-    catalog.reconfigure(database, "spring-24", opens_ms=None, closes_ms=0, hold_ms=5_000)
+    sku = SALE.items[0].sku
+
+    catalog.reconfigure(
+        database, "spring-24", opens_ms=None, closes_ms=0, hold_ms=5_000, limits=[(sku, 7), ("unknown", 1)]
+    )
 
     found = catalog.get(database, "spring-24")
+    assert [item.limit for item in found.items] == [7, *(item.limit for item in SALE.items[1:])]
     assert (found.opens_ms, found.closes_ms, found.hold_ms) == (SALE.opens_ms, 0, 5_000)
 
 

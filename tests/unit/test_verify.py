@@ -137,6 +137,13 @@ def test_an_empty_file_is_no_log_that_adds_up(content: list[bytes]) -> None:
 # ------------------------------------------------------------------------------------------------------------ damage
 
 
+def test_a_part_of_a_log_cannot_be_checked() -> None:
+    with pytest.raises(
+        BadInput, match=r"line 1: 'seq 5' is not accepted; a log is checked from its first event on"
+    ):
+        verify(lines(busy_log(1)[4:]))
+
+
 def renumbered(records: list[Record]) -> list[Record]:
     return [item | {"seq": i} for i, item in enumerate(records, 1)]
 

@@ -60,3 +60,9 @@ UPDATE sales
 SET opens_ms = coalesce(%(opens_ms)s, opens_ms), closes_ms = coalesce(%(closes_ms)s, closes_ms),
     hold_ms = coalesce(%(hold_ms)s, hold_ms)
 WHERE sale_id = %(sale_id)s;
+
+-- update_limits --
+-- The same for limits of buyers.
+UPDATE sale_items i SET buyer_limit = l.buyer_limit
+FROM unnest(%(sku)s::text[], %(buyer_limit)s::int[]) AS l (sku, buyer_limit)
+WHERE i.sale_id = %(sale_id)s AND i.sku = l.sku;
