@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flashsale import ids
-from flashsale.cli import output
+from flashsale.cli import output, words
 from flashsale.cli.reconcile_view import exit_code, print_outcomes, print_reports, record
 from flashsale.cli.session import Json, Session, shared
 from flashsale.cli.values import Usage
@@ -88,7 +88,9 @@ def _look(session: Session, names: list[str], timeout_s: float, plan: Path | Non
         output.fail(sentence)
     if plan is not None:
         output.say(
-            f"{len(items)} items in {plan}" if items else "Nothing can be put right, so no plan was written."
+            f"{words.count(len(items), 'items')} in {plan}"
+            if items
+            else "Nothing can be put right, so no plan was written."
         )
     if plan is not None and items:
         output.suggest(f"reconcile --apply {plan} --yes", "read it first; delete the items you do not want")
@@ -154,7 +156,7 @@ def _apply(session: Session, path: Path, timeout_s: float, *, yes: bool, json: b
 
     items = read_plan(path).items
     if not yes:
-        raise Usage(f"this writes {len(items)} records in Redis and Postgres: add --yes")
+        raise Usage(f"this writes {words.count(len(items), 'records')} in Redis and Postgres: add --yes")
     with session.connected() as shop:
         try:
             outcomes = apply_plan(_servers(shop), items, timeout_s=timeout_s)
@@ -168,7 +170,7 @@ def _apply(session: Session, path: Path, timeout_s: float, *, yes: bool, json: b
         print_outcomes(outcomes)
     refused = sum(outcome.result == "refused" for outcome in outcomes)
     if refused:
-        output.fail(f"{refused} of {len(outcomes)} items were refused")
+        output.fail(f"{refused} of {words.count(len(outcomes), 'items')} refused")
     output.suggest("reconcile --all", "shows what is left")
     return RefusedByState.exit_code if refused else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,7 +46,8 @@ def recover(
         definition = catalog.get(shop.connection, sale)
         if any(row.archived for row in reads.checkpoints(shop.connection, sale)):
             raise RefusedByState(f"sale {sale} is archived: it is over, and nothing of it need be in Redis")
-        with refusals.unknown_told(f"see with `flashsale recover {sale}`"):
+        told = refusals.unknown_told(f"see with `flashsale recover {sale}`") if yes else nullcontext()
+        with told:
             found = recover_sale(
                 shop.client, shop.log, shop.connection, definition, carry_out=yes, leave_out=leave_out
             )
