@@ -1,7 +1,8 @@
 """Load the Lua scripts: one file per command in `lua/`, each with a header that is its contract.
 
-A script's text is: an engine line with its flags, the shared prelude, the file. It runs by EVALSHA; the SHA1 of the
-text is its version, so processes of two releases can run side by side on one server.
+A script's text is: an engine line with its flags, the shared prelude, the file; the code alone, without comments and
+indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two releases can run side by side
+on one server.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def script(name: str) -> Script:
         raise ValueError(f"lua/{name}.lua calls itself {header['name']!r}")
     flags = header.get("Flags", "").partition(":")[0].strip()
     engine = f"#!lua flags={flags}\n" if flags else "#!lua\n"
-    source = engine + _read(PRELUDE) + text
+    source = engine + _code(_read(PRELUDE) + text)
     emits = () if header["Emits"] == "nothing" else tuple(header["Emits"].split(", "))
     return Script(
         name,
@@ -83,6 +84,16 @@ def parse_header(text: str) -> dict[str, str]:
     if missing:
         raise ValueError(f"the header of {header['name']} lacks {', '.join(sorted(missing))}")
     return header
+
+
+def _code(text: str) -> str:
+    """The lines that do something.
+
+    A client without the password begins with a script. Of more than 16 KiB from somebody unknown Redis reads nothing: it
+    ends the connection (unauthenticated bulk length, networking.c), and nobody is told that a password is missing.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("--"))
 
 
 def _read(name: str) -> str:

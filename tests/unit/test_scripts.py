@@ -80,7 +80,10 @@ def test_a_script_is_engine_line_prelude_and_file(name: str) -> None:
     engine, rest = script(name).source.split("\n", 1)
 
     assert engine in {"#!lua", "#!lua flags=allow-oom", "#!lua flags=no-writes"}
-    assert rest == prelude + own
+    lines = [line.strip() for line in (prelude + own).splitlines()]
+    assert rest.splitlines() == [line for line in lines if line and not line.startswith("--")]
+    if name != "mend":  # it comes after a snapshot on the same connection
+        assert len(script(name).source) < 16_384, "from a client without the password, Redis reads no more"
     sha1 = hashlib.sha1(script(name).source.encode())  # noqa: S324 - EVALSHA takes no other
     assert script(name).sha == sha1.hexdigest()
     assert script(name) is script(name), "read once"
