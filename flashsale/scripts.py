@@ -89,8 +89,8 @@ def parse_header(text: str) -> dict[str, str]:
 def _code(text: str) -> str:
     """The lines that do something.
 
-    A client without the password begins with a script. Of more than 16 KiB from somebody unknown Redis reads nothing: it
-    ends the connection (unauthenticated bulk length, networking.c), and nobody is told that a password is missing.
+    A client without the password begins with a script. Of more than 16 KiB from somebody unknown Redis reads nothing:
+    it ends the connection (unauthenticated bulk length, networking.c), and nobody is told that a password is missing.
     """
     lines = (line.strip() for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("--"))
