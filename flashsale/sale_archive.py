@@ -40,7 +40,7 @@ def archive(
     Waits up to `timeout_s` for Postgres to catch up. Raises `NotCaughtUp`, `DriftFound` when the stores do not agree,
     `Halted` when the log does not add up, `RefusedByState` when it cannot be trimmed; then nothing was removed.
     """
-    client.fences.saw(shard.sale, shard.shard, _row(connection, shard).checkpoint)
+    client.fences.saw(shard.sale, shard.shard, reads.checkpoint_row(connection, shard).checkpoint)
     answer = _ask(client, shard, START)
     if answer.code is Code.ARCHIVED:  # also when the reply to the first try was lost
         catalog.mark_archived(connection, shard.sale, archived=True)
@@ -78,12 +78,8 @@ def _ask(client: Client, shard: ShardId, up_to: Position) -> Answer:
     return client.control(shard.sale, Archive(up_to), shard.shard)
 
 
-def _row(connection: Connection, shard: ShardId) -> reads.CheckpointRow:
-    return next(row for row in reads.checkpoints(connection, shard.sale) if row.shard == shard)
-
-
 def _wait_until_let_go(connection: Connection, shard: ShardId, wait: Callable[[float], object]) -> None:
     """Return when no projector leads the shard, or none that lives: it would report the missing log as a fault."""
     deadline = time.monotonic() + LET_GO_S
-    while time.monotonic() < deadline and _row(connection, shard).holder is not None:
+    while time.monotonic() < deadline and reads.checkpoint_row(connection, shard).holder is not None:
         wait(LOOK_EVERY_S)

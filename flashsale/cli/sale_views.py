@@ -128,7 +128,7 @@ def view_of(shop: Shop, definition: SaleDefinition) -> View:
 
     shard = ShardId(definition.sale, 0)
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
-    row = next(row for row in reads.checkpoints(shop.connection, definition.sale) if row.shard == shard)
+    row = reads.checkpoint_row(shop.connection, shard)
     snapshot = shop.snapshot(definition.sale)
     state = words.sale_state(snapshot, row.reached, archived=row.archived)
     if state == "archived":

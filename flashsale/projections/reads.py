@@ -88,6 +88,11 @@ def checkpoints(connection: Connection, sale: str | None = None) -> list[Checkpo
         ]
 
 
+def checkpoint_row(connection: Connection, shard: ShardId) -> CheckpointRow:
+    """One shard of a sale that is defined."""
+    return next(row for row in checkpoints(connection, shard.sale) if row.shard == shard)
+
+
 def tables(connection: Connection, shard: ShardId) -> Tables:
     """Stock, orders and checkpoint as one transaction sees them. Reads every order of the shard."""
     values = {"sale_id": shard.sale, "shard": shard.shard}

@@ -84,7 +84,7 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
     Raises `Halted` when the archive itself does not add up: then nothing is left to found a log on.
     """
     # Postgres first: Redis can then not be behind it, unless it lost something.
-    row = _row(connection, shard)
+    row = reads.checkpoint_row(connection, shard)
     snapshot, problem = _hot(client, shard)
     counted = snapshot.state.position if snapshot else _counted(log, shard)
     head = snapshot.log_position if snapshot else _head(log, shard)
@@ -93,7 +93,7 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
         found.damage.append(problem)
     entries = list(_entries(log, shard, head))
     # What was applied and trimmed while the log was read is in the archive by now.
-    found.checkpoint = max(row.checkpoint, min(_row(connection, shard).checkpoint, head))
+    found.checkpoint = max(row.checkpoint, min(reads.checkpoint_row(connection, shard).checkpoint, head))
     _join(found, connection, entries)
     found.groups = _groups(log, shard)
     _judge(found, row, snapshot)
@@ -103,10 +103,6 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
             common=found.common, checkpoint=found.checkpoint, entries=entries,
         )  # fmt: skip
     return found
-
-
-def _row(connection: Connection, shard: ShardId) -> reads.CheckpointRow:
-    return next(row for row in reads.checkpoints(connection, shard.sale) if row.shard == shard)
 
 
 def _hot(client: Client, shard: ShardId) -> tuple[Snapshot | None, str]:
