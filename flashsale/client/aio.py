@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Literal, Self
 
 from flashsale import ids
-from flashsale.client.lane import Lane, LaneOptions, Wire
+from flashsale.client.lane import Lane, LaneOptions
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences
 from flashsale.commands import BATCH_MAX, Answer, Cancel, Confirm, OrderRequest, Refund, Reserve
 from flashsale.errors import Unreachable
 
-#: Requests of one urgency that may wait for one shard. More would wait longer than any caller does: they are refused.
+#: Requests of one kind that may wait for one shard. More would wait longer than any caller does: they are refused.
 WAITING_MAX = 100_000
 
 
@@ -42,9 +42,9 @@ class AsyncClient:
     ) -> None:
         self.by = ids.actor(by)
         self.fences = fences or Fences()
-        self._url = redis_url
-        self._timeout_ms = timeout_ms
         self._options = LaneOptions(
+            redis_url,
+            timeout_ms,
             self.by,
             self.fences,
             min(ids.quantity(batch_max, "batch_max"), BATCH_MAX),
@@ -89,6 +89,6 @@ class AsyncClient:
         return lane.put(request)
 
     def _new_lane(self, sale: str, shard: int) -> Lane:
-        lane = Lane(ids.sale_id(sale), shard, Wire(self._url, self._timeout_ms), self._options)
+        lane = Lane(ids.sale_id(sale), shard, self._options)
         self._lanes[sale, shard] = lane
         return lane

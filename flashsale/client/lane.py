@@ -1,190 +1,190 @@
-"""One shard's queue and connection, for the asyncio client."""
+"""One shard's queues, for the asyncio client: what waits, and when it leaves."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import RedisError
 
-from flashsale.client.wire import (
-    CALLS_PER_ROUND,
-    ERROR_REPLIES,
-    Command,
-    Fences,
-    connection_options,
-    error_from,
-    pack,
-    run_calls,
-)
-from flashsale.commands import Answer, Call, OrderRequest, Reserve, order_call, parse_reply, plan
-from flashsale.errors import Overloaded, UnknownOutcome, Unreachable
+from flashsale.client.aio_wire import AsyncWire, Flight
+from flashsale.client.wire import CALLS_PER_ROUND, ERROR_REPLIES, Fences, error_from
+from flashsale.commands import ORDER_OF_KINDS, Answer, OrderRequest, order_call, parse_reply
+from flashsale.errors import Overloaded, Unreachable
 
-_Waiting = tuple[OrderRequest, "asyncio.Future[Answer]"]
+#: While calls are under way, another one leaves when this part of a full batch waits: enough to share what a call costs.
+WORTH_A_CALL = 1 / 4
 
 
 class LaneOptions(msgspec.Struct, frozen=True):
     """What all lanes of a client share."""
 
+    redis_url: str
+    timeout_ms: int
     #: who is named in the log
     by: str
     fences: Fences
     #: requests in one script call
     batch_max: int
-    #: requests that may wait, of each urgency
+    #: requests that may wait, of each kind
     waiting_max: int
 
 
-class Lane:
-    """The queue and the connection of one shard. One round trip is under way at a time."""
+class Queue:
+    """Requests of one kind that wait, oldest first, and the futures of their answers."""
 
-    def __init__(self, sale: str, shard: int, wire: Wire, options: LaneOptions) -> None:
+    __slots__ = ("futures", "requests")
+
+    def __init__(self) -> None:
+        # Side by side: a pair for each request would be one more thing for the garbage collector to walk over.
+        self.requests: list[OrderRequest] = []
+        self.futures: list[asyncio.Future[Answer]] = []
+
+    def take(self, count: int) -> tuple[list[OrderRequest], list[asyncio.Future[Answer]]]:
+        taken = self.requests[:count], self.futures[:count]
+        del self.requests[:count], self.futures[:count]
+        return taken
+
+
+class Lane:
+    """The queues and the connection of one shard.
+
+    While calls are under way, requests gather. The next calls leave when the last one is answered, and earlier when
+    enough of them wait: Redis decides one batch while the callers of another one hear their answers. Requests under way
+    are as many as one round has; a call that left first is decided first.
+    """
+
+    def __init__(self, sale: str, shard: int, options: LaneOptions) -> None:
         self._sale, self._shard = sale, shard
-        self._wire = wire
         self._options = options
+        #: in the order in which they leave: payments, what frees units, then new reservations
+        self._queues = {kind: Queue() for kind in ORDER_OF_KINDS}
+        self._waiting = 0
         self._round_max = options.batch_max * CALLS_PER_ROUND
-        #: payments, cancellations and refunds: they free units or settle money, so they never wait behind a crowd
-        self._urgent: deque[_Waiting] = deque()
-        self._reserving: deque[_Waiting] = deque()
+        self._worth_a_call = max(1, int(options.batch_max * WORTH_A_CALL))
+        #: so many waiting requests begin to leave by themselves
+        self._leave_at = 1
+        self._is_sending = False
         self._loop = asyncio.get_running_loop()
-        self._worker: asyncio.Task[None] | None = None
+        self._new_future = self._loop.create_future
+        self._gathering: asyncio.Task[None] | None = None
+        #: set when nothing waits and nothing is under way; made by who wants to know
+        self._drained: asyncio.Event | None = None
+        self._wire = self._new_wire()
 
     def put(self, request: OrderRequest) -> asyncio.Future[Answer]:
-        """Queue one request. Raises `Overloaded` when too many of its urgency wait."""
+        """Queue one request. Raises `Overloaded` when too many of its kind wait."""
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this client belongs to another event loop")
-        queue = self._reserving if type(request) is Reserve else self._urgent
-        if len(queue) >= self._options.waiting_max:
+        queue = self._queues[request.SCRIPT]
+        if len(queue.requests) >= self._options.waiting_max:
             raise Overloaded
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        queue.append((request, future))
-        if self._worker is None:
-            self._worker = self._loop.create_task(self._work())
+        future: asyncio.Future[Answer] = self._new_future()
+        queue.requests.append(request)
+        queue.futures.append(future)
+        self._waiting += 1
+        if self._waiting >= self._leave_at:
+            self._leave_at = sys.maxsize
+            self._gathering = self._loop.create_task(self._gather())
         return future
 
     async def close(self) -> None:
         """Send what waits, then close the connection."""
-        if self._worker is not None:
-            await self._worker
+        if not self._is_idle:
+            self._drained = asyncio.Event()
+            await self._drained.wait()
+        await self._wire.drain()
         await self._wire.close()
 
-    async def _work(self) -> None:
-        """Run rounds until nothing waits. A new request starts a new worker."""
-        # Let every caller that is ready to run queue its request before the first round leaves.
-        try:
-            await asyncio.sleep(0)
-            while waiting := self._take():
-                await self._try_round(waiting)
-        finally:
-            self._worker = None
+    @property
+    def _is_idle(self) -> bool:
+        return not (self._waiting or self._is_sending or self._wire.requests_under_way)
 
-    async def _try_round(self, waiting: Sequence[_Waiting]) -> None:
-        """One round; whatever goes wrong is told to every caller who has no answer yet."""
+    def _new_wire(self) -> AsyncWire:
+        return AsyncWire(self._options.redis_url, self._options.timeout_ms, self._landed, self._send)
+
+    async def _gather(self) -> None:
+        # Let every caller that is ready to run queue its request before the call leaves.
+        await asyncio.sleep(0)
+        await self._send()
+
+    async def _send(self) -> None:
+        """Have leave what may. One task at a time does; what it leaves behind goes when a reply comes, or by `put`."""
+        if self._is_sending:
+            return
+        self._is_sending, self._leave_at = True, sys.maxsize
         try:
-            await self._round(waiting)
+            while flights := self._take():
+                await self._try_send(flights)
+        finally:
+            self._is_sending = False
+            under_way = self._wire.requests_under_way
+            if not under_way:
+                self._leave_at = 1
+            elif self._round_max - under_way >= self._worth_a_call:
+                self._leave_at = self._worth_a_call
+            if self._drained is not None and self._is_idle:
+                self._drained.set()
+
+    def _take(self) -> list[Flight]:
+        under_way = self._wire.requests_under_way
+        room = self._round_max - under_way
+        if under_way and min(self._waiting, room) < self._worth_a_call:
+            return []
+        fence = self._options.fences.of(self._sale, self._shard)
+        flights = []
+        for queue in self._queues.values():
+            while queue.requests and room:
+                requests, futures = queue.take(min(room, self._options.batch_max))
+                room -= len(requests)
+                self._waiting -= len(requests)
+                call = order_call(self._sale, self._shard, fence, self._options.by, requests)
+                flights.append(Flight(call, requests, futures))
+        return flights
+
+    async def _try_send(self, flights: Sequence[Flight]) -> None:
+        try:
+            if not await self._wire.is_usable():
+                await self._wire.close()
+                self._wire = self._new_wire()
+                await self._wire.open()
         except BaseException as error:
-            for _, future in waiting:
-                if not future.done():
-                    future.set_exception(_same_kind(error))
+            for flight in flights:
+                flight.fail(partial(_same, error))
             if not isinstance(error, Exception):
                 raise
+            return
+        await self._wire.send(flights)
 
-    def _take(self) -> list[_Waiting]:
-        taken: list[_Waiting] = []
-        for queue in (self._urgent, self._reserving):
-            room = self._round_max - len(taken)
-            taken.extend(queue.popleft() for _ in range(min(len(queue), room)))
-        return taken
+    async def _landed(self, flight: Flight, result: Any) -> None:
+        """Give the answers to the callers; those who ask again at once share the next call."""
+        self._settle(flight, result)
+        await self._send()
+        self._leave_at = sys.maxsize
+        await asyncio.sleep(0)
+        await self._send()
 
-    async def _round(self, waiting: Sequence[_Waiting]) -> None:
-        requests = [request for request, _ in waiting]
-        fence = self._options.fences.of(self._sale, self._shard)
-        batches = plan(requests, self._options.batch_max)
-        calls = [
-            order_call(self._sale, self._shard, fence, self._options.by, [requests[i] for i in batch])
-            for batch in batches
-        ]
-        results = await self._wire.run(calls)
-        for batch, raw in zip(batches, results, strict=True):
-            if isinstance(raw, ERROR_REPLIES):
-                for i in batch:
-                    if not waiting[i][1].done():
-                        waiting[i][1].set_exception(error_from(raw))
-                continue
-            reply = parse_reply(raw)
+    def _settle(self, flight: Flight, result: Any) -> None:
+        if isinstance(result, ERROR_REPLIES):
+            flight.fail(partial(error_from, result))
+            return
+        try:
+            reply = parse_reply(result)
             self._options.fences.saw(self._sale, self._shard, reply.position)
-            for i, answer in zip(batch, reply.answers, strict=True):
-                future = waiting[i][1]
+            for future, answer in zip(flight.futures, reply.answers, strict=True):
                 if not future.done():  # its caller may have been cancelled
                     future.set_result(answer)
+        except (ValueError, TypeError) as error:
+            flight.fail(partial(_same, error))
 
 
-class Wire:
-    """One write connection. An error between request and reply closes it: no later caller gets an earlier answer."""
-
-    def __init__(self, redis_url: str, timeout_ms: int) -> None:
-        options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
-        connection_class = options.pop("connection_class", Connection)
-        self._connection: AbstractConnection = connection_class(**options)
-        self._loaded: set[str] = set()
-
-    async def close(self) -> None:
-        self._loaded.clear()
-        await self._connection.disconnect(nowait=True)
-
-    async def run(self, calls: Sequence[Call]) -> list[Any]:
-        """One round; error replies stand among the results."""
-        # Once a round: what fails after the first exchange is never "nothing was done".
-        await self._connect()
-        conversation = run_calls(calls, self._loaded)
-        commands = next(conversation)
-        while True:
-            try:
-                commands = conversation.send(await self._exchange(commands))
-            except StopIteration as end:
-                results: list[Any] = end.value
-                return results
-
-    async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
-        try:
-            await self._connection.send_packed_command([pack(commands)], check_health=False)
-            return [await self._read() for _ in commands]
-        except (RedisError, OSError) as error:
-            await self.close()
-            raise UnknownOutcome(f"the reply was lost ({error}): retry with the same id") from error
-        except BaseException:
-            await self.close()
-            raise
-
-    async def _read(self) -> Any:
-        try:
-            return await self._connection.read_response(disconnect_on_error=False)
-        except ERROR_REPLIES as error:
-            return error
-
-    async def _connect(self) -> None:
-        try:
-            # Anything readable between two rounds is the end of the connection: the server went away meanwhile.
-            if self._connection.is_connected and await self._connection.can_read():
-                await self.close()
-            if not self._connection.is_connected:
-                await self._connection.connect()
-        except (RedisError, OSError) as error:
-            await self.close()
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
-        except BaseException:
-            await self.close()
-            raise
-
-
-def _same_kind(error: BaseException) -> BaseException:
-    """An exception of its own for every waiting caller: one shared object would collect all their tracebacks."""
-    if isinstance(error, Unreachable):
-        copy = type(error)(str(error))
-        copy.__cause__ = error.__cause__
-        return copy
-    return error
+def _same(error: BaseException) -> Exception:
+    """An exception of its own for every caller: one shared object would collect all their tracebacks."""
+    if isinstance(error, Exception) and not isinstance(error, Unreachable):
+        return error
+    copy = type(error)(str(error)) if isinstance(error, Unreachable) else Unreachable("stopped before it was sent")
+    copy.__cause__ = error.__cause__
+    return copy

@@ -36,6 +36,7 @@ _REFUSED_WHOLE = (
     "NOPERM",
     "NOAUTH",
     "CLUSTERDOWN",
+    "NOSCRIPT",
 )
 
 
@@ -66,13 +67,13 @@ def pack(commands: Sequence[Command]) -> bytes:
 def run_calls(calls: Sequence[Call], loaded: set[str]) -> Generator[Sequence[Command], list[Any], list[Any]]:
     """The conversation of one round, sans IO: yields commands to send, is sent their replies, returns one per call.
 
-    `loaded` holds the scripts that this connection has loaded; a new one is loaded in front of its first call, so that
-    the calls of a round keep their order. A server that forgot a script since (SCRIPT FLUSH, a failover behind a proxy)
+    `loaded` holds the scripts that this connection was told to load; a new one is loaded in front of its first call, so
+    that the calls of a round keep their order. A server that forgot a script since (SCRIPT FLUSH, a failover behind a proxy)
     ran nothing of that call: the script is loaded and the call sent again, once. Error replies stand among the results.
     """
     loads = _loads(call for call in calls if call.script.sha not in loaded)
-    results = (yield loads + [call.command() for call in calls])[len(loads) :]
     loaded.update(call.script.sha for call in calls)
+    results = (yield loads + [call.command() for call in calls])[len(loads) :]
     missing = [i for i, result in enumerate(results) if isinstance(result, NoScriptError)]
     if missing:
         loads = _loads(calls[i] for i in missing)

@@ -1,7 +1,16 @@
 """Commands without IO: what can be asked, how it is sent, what the answer means."""
 
 from flashsale.commands.answer import Answer, Code, Reply, parse_answer, parse_reply
-from flashsale.commands.call import BATCH_MAX, Call, mend_call, order_call, plan, sale_call, snapshot_call
+from flashsale.commands.call import (
+    BATCH_MAX,
+    ORDER_OF_KINDS,
+    Call,
+    mend_call,
+    order_call,
+    plan,
+    sale_call,
+    snapshot_call,
+)
 from flashsale.commands.mend import MEND_MAX, Mend
 from flashsale.commands.order import ANY_BUYER, Cancel, Confirm, OrderRequest, Refund, Reserve
 from flashsale.commands.sale import (
@@ -33,6 +42,7 @@ __all__ = [
     "ANY_BUYER",
     "BATCH_MAX",
     "MEND_MAX",
+    "ORDER_OF_KINDS",
     "REQUEST_FIELD",
     "Answer",
     "Archive",
