@@ -19,9 +19,11 @@ SALE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BUYER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 ORDER_ID = re.compile(r"(0|[1-9][0-9]{0,2})-[A-Za-z0-9_-]{8,48}")
+_ORDER_BUYER_SKU = re.compile(f"{ORDER_ID.pattern} {BUYER.pattern} {SKU.pattern}")
 ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_POSITION = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+#: The longest number of a stream entry's id, 2**64 - 1, has so many digits.
+_NUMBER_DIGITS_MAX = 20
 
 #: Order ids have three digits for their shard.
 SHARD_MAX = 999
@@ -55,10 +57,12 @@ class Position(NamedTuple):
     @classmethod
     def parse(cls, text: str | bytes) -> Position:
         """Read `epoch-seq`, as Redis returns it. Raises `ValueError` on any other text."""
-        match = _POSITION.fullmatch(text.decode() if isinstance(text, bytes) else text)
-        if match is None:
+        # Every answer holds one: twice as fast as a pattern. Of bytes, only 0 to 9 are digits.
+        epoch, _, seq = (text.encode() if isinstance(text, str) else text).partition(b"-")
+        is_short = len(epoch) <= _NUMBER_DIGITS_MAX and len(seq) <= _NUMBER_DIGITS_MAX
+        if not (is_short and epoch.isdigit() and seq.isdigit()):
             raise ValueError(f"{text!r} is not a position: epoch-seq")
-        return cls(int(match[1]), int(match[2]))
+        return cls(int(epoch), int(seq))
 
 
 #: Before the first event of a shard.
@@ -70,6 +74,17 @@ FIRST = Position(1, 1)
 def sale_id(value: object, field: str = "sale") -> str:
     return _checked(
         SALE_ID, value, field, "use 1 to 48 of a-z, 0-9 and '-', beginning with a letter or digit"
+    )
+
+
+def are_order_buyer_sku(order: object, buyer: object, sku: object) -> bool:
+    """Whether all three are what they should be: one look instead of three. Which one is not, the others tell."""
+    # No pattern has room for a space: the text fits only if each part fits its own.
+    return (
+        type(order) is str
+        and type(buyer) is str
+        and type(sku) is str
+        and _ORDER_BUYER_SKU.fullmatch(f"{order} {buyer} {sku}") is not None
     )
 
 

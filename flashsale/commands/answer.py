@@ -74,6 +74,9 @@ class Code(StrEnum):
     STALE = "STALE"
 
 
+_CODES = {code.encode(): code for code in Code}
+
+
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """One request's answer."""
 
@@ -118,8 +121,15 @@ def parse_reply(raw: list[bytes | int]) -> Reply:
 
 def parse_answer(text: bytes) -> Answer:
     """Read `CODE position [detail [status]]`. Raises `ValueError` on an unknown word."""
-    code, position, *rest = text.decode().split(" ")
-    return Answer(Code(code), Position.parse(position), *rest)
+    word, _, rest = text.partition(b" ")
+    position, _, rest = rest.partition(b" ")
+    code = _CODES.get(word)
+    if code is None:
+        raise ValueError(f"{word!r} is not a word that a script answers with")
+    if not rest:
+        return Answer(code, Position.parse(position))
+    detail, _, status = rest.decode().partition(" ")
+    return Answer(code, Position.parse(position), detail, status)
 
 
 def _bytes(value: bytes | int) -> bytes:

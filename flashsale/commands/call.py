@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from flashsale.commands.mend import Mend
@@ -45,10 +46,8 @@ def plan(requests: Sequence[OrderRequest], batch_max: int = BATCH_MAX) -> list[l
 
 def order_call(sale: str, shard: int, fence: Position, by: str, requests: Sequence[OrderRequest]) -> Call:
     """One call for a batch of requests of the same kind; at most `BATCH_MAX` of them."""
-    arguments: list[str | int] = [str(fence), by]
-    for request in requests:
-        arguments.extend(request.arguments())
-    return Call(script(requests[0].SCRIPT), shard_keys(sale, shard), tuple(arguments))
+    arguments = (str(fence), by, *chain.from_iterable(request.arguments() for request in requests))
+    return Call(script(requests[0].SCRIPT), shard_keys(sale, shard), arguments)
 
 
 def sale_call(sale: str, shard: int, fence: Position, by: str, request: SaleRequest) -> Call:

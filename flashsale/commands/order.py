@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import msgspec
+from msgspec.structs import astuple
 
 from flashsale import ids
 from flashsale.errors import BadInput
@@ -22,8 +23,8 @@ class OrderRequest(msgspec.Struct, frozen=True, gc=False):
     order_id: str
 
     def arguments(self) -> tuple[str | int, ...]:
-        """Its part of the batch's ARGV."""
-        raise NotImplementedError
+        """Its part of the batch's ARGV: its fields in their order."""
+        return astuple(self)
 
 
 class Reserve(OrderRequest, frozen=True, gc=False):
@@ -36,13 +37,11 @@ class Reserve(OrderRequest, frozen=True, gc=False):
     quantity: int = 1
 
     def __post_init__(self) -> None:
-        ids.order_id(self.order_id)
-        ids.buyer(self.buyer)
-        ids.sku(self.sku)
+        if not ids.are_order_buyer_sku(self.order_id, self.buyer, self.sku):
+            ids.order_id(self.order_id)
+            ids.buyer(self.buyer)
+            ids.sku(self.sku)
         ids.quantity(self.quantity)
-
-    def arguments(self) -> tuple[str | int, ...]:
-        return (self.order_id, self.buyer, self.sku, self.quantity)
 
 
 class _Resolution(OrderRequest, frozen=True, gc=False):
@@ -53,9 +52,6 @@ class _Resolution(OrderRequest, frozen=True, gc=False):
         ids.order_id(self.order_id)
         if self.buyer != ANY_BUYER:
             ids.buyer(self.buyer)
-
-    def arguments(self) -> tuple[str | int, ...]:
-        return (self.order_id, self.buyer)
 
 
 class Confirm(_Resolution, frozen=True, gc=False):
@@ -81,6 +77,3 @@ class Refund(_Resolution, frozen=True, gc=False):
         super().__post_init__()
         if self.units not in ("restock", "keep"):
             raise BadInput("units", self.units, "use restock or keep")
-
-    def arguments(self) -> tuple[str | int, ...]:
-        return (self.order_id, self.buyer, self.units)
