@@ -42,8 +42,8 @@ class Flight:
 class AsyncWire:
     """One connection's life: it is never opened again. Whatever happens between request and reply ends it.
 
-    `landed` is awaited with each flight and the result of its call, an error reply among them; `lost` after the
-    connection ended with flights under way, when their callers have been told.
+    `landed` is awaited with each flight and the result of its call, an error reply among them; `lost` is called when
+    the connection has ended, and those who waited for its replies have been told.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AsyncWire:
         redis_url: str,
         timeout_ms: int,
         landed: Callable[[Flight, Any], Awaitable[None]],
-        lost: Callable[[], Awaitable[None]],
+        lost: Callable[[], None],
     ) -> None:
         # Its own timeouts hold for one read and one write: each write would begin a task. Those here hold for more.
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
@@ -73,9 +73,7 @@ class AsyncWire:
                 await self._connection.connect()
         except TimeoutError as error:
             await self.close()
-            raise Unreachable(
-                f"Redis cannot be reached: no answer within {self._timeout_s:g} s"
-            ) from error
+            raise Unreachable(f"Redis cannot be reached: no answer within {self._timeout_s:g} s") from error
         except (RedisError, OSError) as error:
             await self.close()
             raise Unreachable(f"Redis cannot be reached: {error}") from error
@@ -133,12 +131,12 @@ class AsyncWire:
                 await self._hand_over(flight, replies)
         except BaseException as error:
             await self._end(error)
-            if isinstance(error, Exception):
-                await self._lost()
             if not isinstance(error, (RedisError, OSError)):
                 raise
         finally:
             self._receiver = None
+        if not self._connection.is_connected:
+            self._lost()
 
     async def _read(self) -> Any:
         try:
@@ -172,7 +170,7 @@ class AsyncWire:
         self.requests_under_way = 0
         if self._receiver is not None and self._receiver is not asyncio.current_task():
             self._receiver.cancel()
-        why = str(error) or (f"none within {self._timeout_s:g} s" if isinstance(error, TimeoutError) else "stopped")
+        why = str(error) or ("none in time" if isinstance(error, TimeoutError) else "this client was stopped")
         for flight in flights:
             flight.fail(partial(_unknown, why, error))
         await self.close()

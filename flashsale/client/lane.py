@@ -15,7 +15,7 @@ from flashsale.client.wire import CALLS_PER_ROUND, ERROR_REPLIES, Fences, error_
 from flashsale.commands import ORDER_OF_KINDS, Answer, OrderRequest, order_call, parse_reply
 from flashsale.errors import Overloaded, Unreachable
 
-#: While calls are under way, another one leaves when this part of a full batch waits: enough to share what a call costs.
+#: While calls are under way, another one leaves when this part of a full batch waits: they share what a call costs.
 WORTH_A_CALL = 1 / 4
 
 
@@ -87,8 +87,7 @@ class Lane:
         queue.futures.append(future)
         self._waiting += 1
         if self._waiting >= self._leave_at:
-            self._leave_at = sys.maxsize
-            self._gathering = self._loop.create_task(self._gather())
+            self._gather()
         return future
 
     async def close(self) -> None:
@@ -104,10 +103,14 @@ class Lane:
         return not (self._waiting or self._is_sending or self._wire.requests_under_way)
 
     def _new_wire(self) -> AsyncWire:
-        return AsyncWire(self._options.redis_url, self._options.timeout_ms, self._landed, self._send)
+        return AsyncWire(self._options.redis_url, self._options.timeout_ms, self._landed, self._gather)
 
-    async def _gather(self) -> None:
-        # Let every caller that is ready to run queue its request before the call leaves.
+    def _gather(self) -> None:
+        """Send soon: every caller that is ready to run queues its request before."""
+        self._leave_at = sys.maxsize
+        self._gathering = self._loop.create_task(self._send_soon())
+
+    async def _send_soon(self) -> None:
         await asyncio.sleep(0)
         await self._send()
 
@@ -177,14 +180,14 @@ class Lane:
             for future, answer in zip(flight.futures, reply.answers, strict=True):
                 if not future.done():  # its caller may have been cancelled
                     future.set_result(answer)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             flight.fail(partial(_same, error))
 
 
 def _same(error: BaseException) -> Exception:
     """An exception of its own for every caller: one shared object would collect all their tracebacks."""
-    if isinstance(error, Exception) and not isinstance(error, Unreachable):
-        return error
-    copy = type(error)(str(error)) if isinstance(error, Unreachable) else Unreachable("stopped before it was sent")
-    copy.__cause__ = error.__cause__
-    return copy
+    if isinstance(error, Unreachable):
+        copy = type(error)(str(error))
+        copy.__cause__ = error.__cause__
+        return copy
+    return error if isinstance(error, Exception) else Unreachable("this client was stopped; nothing was sent")

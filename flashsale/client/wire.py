@@ -68,8 +68,9 @@ def run_calls(calls: Sequence[Call], loaded: set[str]) -> Generator[Sequence[Com
     """The conversation of one round, sans IO: yields commands to send, is sent their replies, returns one per call.
 
     `loaded` holds the scripts that this connection was told to load; a new one is loaded in front of its first call, so
-    that the calls of a round keep their order. A server that forgot a script since (SCRIPT FLUSH, a failover behind a proxy)
-    ran nothing of that call: the script is loaded and the call sent again, once. Error replies stand among the results.
+    that the calls of a round keep their order. A server that forgot a script since (SCRIPT FLUSH, a failover behind a
+    proxy) ran nothing of that call: the script is loaded and the call sent again, once. Error replies stand among the
+    results.
     """
     loads = _loads(call for call in calls if call.script.sha not in loaded)
     loaded.update(call.script.sha for call in calls)
