@@ -1,7 +1,8 @@
 """The asyncio client: thousands of callers, few script calls.
 
-While one round trip is under way, the requests of all other callers gather; the next round takes them together. So the
-cost of a round trip, a script call and an fsync is shared by everybody who waited for it, and nobody waits for a timer.
+While calls are under way, the requests of all other callers gather; the next call takes them together. So the cost of
+a round trip, a script call and an fsync is shared by everybody who waited for it, and nobody waits for a timer. Where
+enough of them wait, the next call does not wait for the last one's answer: Redis and this process work at once.
 """
 
 from __future__ import annotations

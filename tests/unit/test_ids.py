@@ -113,6 +113,29 @@ def test_a_check_names_the_field_as_the_caller_does(name: str) -> None:
         getattr(ids, name)("", "row 7")
 
 
+#: Short texts that are nearly ids: many fit, many do not.
+NEARLY = st.one_of(
+    st.sampled_from(["0-abcdefgh", "ann", "A-1", "0-abcdefgh ann", "ann A-1", "A-1\n", ""]),
+    st.text("a0-_. @\n", max_size=12),
+    st.sampled_from(NO_ID),
+)
+
+
+@given(NEARLY, NEARLY, NEARLY)
+def test_three_ids_at_one_look_are_good_when_each_is(order: object, buyer: object, sku: object) -> None:
+    each = _accepts(ids.order_id, order) and _accepts(ids.buyer, buyer) and _accepts(ids.sku, sku)
+
+    assert ids.are_order_buyer_sku(order, buyer, sku) == each
+
+
+def _accepts(check: Check, value: object) -> bool:
+    try:
+        check(value)
+    except BadInput:
+        return False
+    return True
+
+
 # --------------------------------------------------------------------------------------------------------- quantities
 
 
