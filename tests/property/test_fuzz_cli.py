@@ -103,13 +103,14 @@ def lines(draw: st.DrawFn) -> list[str]:
 
 def typed_in(args: list[str]) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command, run in this process: another one would take half a second."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    written = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(stream, encoding="utf-8", write_through=True) for stream in written)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = run(args)
         except SystemExit as end:  # shell completion
             code = end.code if type(end.code) is int else 1
-    return code, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]  # BytesIO
+    return code, written[0].getvalue().decode(), written[1].getvalue().decode()
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def desk(read_side: ReadSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return read_side
 
 
-@examples(120)
+@examples(80)
 @given(args=lines())
 def test_any_command_line(desk: ReadSide, args: list[str]) -> None:
     shard = desk.open_sale(f"{SALE}-{next(_sales)}")

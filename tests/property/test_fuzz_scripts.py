@@ -82,7 +82,7 @@ def answers(shard: Shard, name: str, argv: list[Argument], keys: tuple[Any, ...]
     return reply.words
 
 
-@examples(80)
+@examples(60)
 @given(name=st.sampled_from(script_names()), how=changes)
 def test_any_arguments(shard: Shard, name: str, how: list[tuple[str, int, bytes]]) -> None:
     shard.redis.flushdb()
@@ -95,7 +95,7 @@ def test_any_arguments(shard: Shard, name: str, how: list[tuple[str, int, bytes]
     shard.check()
 
 
-@examples(50)
+@examples(40)
 @given(name=st.sampled_from(script_names()), how=changes, other=st.integers(0, 12))
 def test_any_keys(shard: Shard, name: str, how: list[tuple[str, int, bytes]], other: int) -> None:
     """Keys of another sale among them, in another order, fewer, more, or any bytes: all or nothing."""
@@ -129,7 +129,7 @@ PLACES = (
 )
 
 
-@examples(80)
+@examples(60)
 @given(name=st.sampled_from(WRITERS), place=st.sampled_from(PLACES), record=records)
 def test_any_record(shard: Shard, name: str, place: tuple[str, str], record: bytes) -> None:
     """What is written on top of a damaged record, if anything, can be read and counts on."""

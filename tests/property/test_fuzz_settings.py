@@ -73,7 +73,7 @@ def refused(ask: Callable[[], object]) -> str | None:
     return None
 
 
-@examples(300)
+@examples(100)
 @given(environ=environments)
 def test_any_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
     monkeypatch.chdir(tmp_path)
@@ -81,7 +81,7 @@ def test_any_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enviro
     event("understood" if why is None else why.partition(":")[0])
 
 
-@examples(200)
+@examples(60)
 @given(flags=st.dictionaries(st.sampled_from(Settings.__struct_fields__), typed | urls, max_size=3))
 def test_any_flags(tmp_path: Path, flags: dict[str, str]) -> None:
     why = refused(lambda: load(flags, {}, home=tmp_path).shown())
@@ -136,7 +136,7 @@ def a_file(names: tuple[str, ...]) -> st.SearchStrategy[bytes]:
 _files = itertools.count(1)
 
 
-@examples(200)
+@examples(60)
 @given(content=a_file(Settings.__struct_fields__))
 def test_any_settings_file(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / f"{next(_files)}.toml"
@@ -182,7 +182,7 @@ def definitions(draw: st.DrawFn) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
-@examples(300)
+@examples(100)
 @given(content=definitions() | a_file(("sale", "title", "currency", "hold", "items", "items_file")))
 def test_any_definition(content: bytes) -> None:
     found: list[SaleDefinition] = []
@@ -202,7 +202,7 @@ cells = st.sampled_from(
 ) | st.text(max_size=10)
 
 
-@examples(300)
+@examples(100)
 @given(
     rows=st.lists(st.lists(cells, max_size=6).map(",".join), max_size=5),
     begin=st.sampled_from([ROW, ROW.splitlines()[0] + "\n", "", "\ufeff" + ROW]),
