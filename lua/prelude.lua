@@ -56,7 +56,7 @@ end
 -- ARCHIVED (the sale is over, and only Postgres has it).
 local function read_sale(key, fence)
   local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
-  if not fence_epoch then invalid('fence') end
+  if not fence_epoch or #fence_epoch > 20 or #fence_seq > 20 then invalid('fence') end
   local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost')
   if not (field[1] or field[2] or field[5] or field[6]) then
     return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'

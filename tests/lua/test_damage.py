@@ -68,7 +68,7 @@ def test_a_log_behind_its_counters_sells_nothing(
 
 
 @each_later_writer
-@pytest.mark.parametrize("entry", ["*", "next", "2-1"])
+@pytest.mark.parametrize("entry", ["*", "next", "2-1", f"{2**64 - 1}-{2**64 - 1}"])
 def test_an_entry_that_no_script_wrote_stops_everything(shard: Shard, name: str, entry: str) -> None:
     prepare(shard, name)
     place = f"1-{int(shard.head().partition('-')[2]) + 1}" if entry == "next" else entry
