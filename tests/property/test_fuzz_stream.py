@@ -73,7 +73,7 @@ def write(side: ReadSide, shard: ShardId, way: str, body: bytes, name: str) -> N
         side.redis.execute_command("XADD", side.key(shard), place[way], name, body)
 
 
-@examples(50)
+@examples(25)
 @given(
     entries=st.lists(
         st.tuples(ways, bodies, st.integers(0, 50), st.sampled_from(["e", "e", "e", "x", ""])), max_size=4
