@@ -6,6 +6,7 @@ stand in a file that `FLASHSALE_…_FILE` names. The settings file is TOML with 
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -110,7 +111,7 @@ def mask(url: str) -> str:
 def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | None) -> Path | None:
     named = file or (Path(environ[f"{ENV_PREFIX}CONFIG"]) if environ.get(f"{ENV_PREFIX}CONFIG") else None)
     if named is not None:
-        if not named.is_file():
+        if not _is_file(named):
             raise BadInput("config", str(named), "name a TOML file that exists")
         return named
     folder = (
@@ -119,7 +120,11 @@ def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | N
         else (home or Path.home()) / ".config"
     )
     own = folder / "flashsale" / "flashsale.toml"
-    return next((path for path in (own, SYSTEM_FILE) if path.is_file()), None)
+    return next((path for path in (own, SYSTEM_FILE) if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - that of pathlib raises for a name that is too long
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -174,7 +179,7 @@ def _convert(name: str, item: Value) -> Any:
         given = int(given)
     try:
         value = msgspec.convert(given, field.type)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the second: bytes that are no text
         choices = [choice for choice in get_args(field.type) if type(choice) is str]
         remedy = f"use {', '.join(choices)}" if choices else _TYPE_REMEDIES[field.type]
         raise BadInput(name, item.value, f"{remedy} ({item.origin})") from error

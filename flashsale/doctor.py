@@ -132,6 +132,10 @@ def _redis_checks(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
     yield _version(title, version, VALKEY_OLDEST if is_valkey else REDIS_OLDEST)
     role = str(info.get("role", "unknown"))
     yield _check("role", role == "master", role, "this is a replica and refuses writes: name its primary")
+    if int(info.get("cluster_enabled", 0)):
+        yield Check(
+            "cluster", "warn", "on", "flashsale talks to this node alone: see to it that it serves all slots"
+        )
     policy = str(info.get("maxmemory_policy") or log.setting("maxmemory-policy") or "unknown")
     yield _check(
         "eviction", policy == "noeviction", policy,
@@ -189,6 +193,13 @@ def _postgres_checks(connection: Connection) -> Iterator[Check]:
     if in_recovery:
         yield Check(
             "Postgres role", "fail", "standby", "this is a standby and refuses writes: name its primary"
+        )
+    if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
+        yield Check(
+            "encoding",
+            "fail",
+            str(encoding),
+            "titles are text in any script: make the database with ENCODING 'UTF8'",
         )
     unsafe = [
         name for name, value in (("fsync", fsync), ("full_page_writes", full_page_writes)) if value != "on"

@@ -69,6 +69,8 @@ class Position(NamedTuple):
 START = Position(0, 0)
 #: Where a log begins, unless an earlier epoch was lost before anybody had stored an event of it.
 FIRST = Position(1, 1)
+#: The largest id that Redis gives an entry. No log comes so far; somebody may write there all the same.
+LAST = Position(2**64 - 1, 2**64 - 1)
 
 
 def sale_id(value: object, field: str = "sale") -> str:

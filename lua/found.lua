@@ -10,6 +10,9 @@
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    nothing
 if #KEYS ~= 12 then invalid('KEYS') end
+local tag = tag_of_keys()
+keys_of_shard(1, tag)
+keys_of_shard(7, tag .. ':new')
 if #ARGV ~= 2 then invalid('ARGV: ' .. #ARGV .. ' values') end
 for i = 1, 2 do
   if not string.find(ARGV[i], '^%d+%-%d+$') then invalid('ARGV: position') end

@@ -45,8 +45,9 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Up to 13 digits: no script wrote more, and one more would be printed as 1e+14 in an event that nobody can read.
 local function whole(text, what)
-  if not text or not string.find(text, '^%d+$') then corrupt(what) end
+  if not text or not string.find(text, '^%d+$') or #text > 13 then corrupt(what) end
   return tonumber(text)
 end
 
@@ -55,15 +56,17 @@ end
 -- ARCHIVED (the sale is over, and only Postgres has it).
 local function read_sale(key, fence)
   local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
-  if not fence_epoch then invalid('fence') end
+  if not fence_epoch or #fence_epoch > 20 or #fence_seq > 20 then invalid('fence') end
   local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost')
   if not (field[1] or field[2] or field[5] or field[6]) then
     return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'
   end
   -- Of an archived sale only state, epoch and seq are left.
   if field[1] == 'archived' then field[2], field[3], field[4] = '0', '0', '0' end
+  -- A word: it stands in answers.
+  if not string.find(field[1] or '', '^%l+$') or #field[1] > 20 then corrupt('sale state') end
   local sale = {
-    state = field[1] or corrupt('sale state'),
+    state = field[1],
     opens_ms = whole(field[2], 'sale opens_ms'),
     closes_ms = whole(field[3], 'sale closes_ms'),
     hold_ms = whole(field[4], 'sale hold_ms'),
@@ -107,7 +110,8 @@ end
 local function stock_of(text, sku)
   if not text then return nil end
   local available, held, sold, returned, limit = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
-  if not available then corrupt('stock ' .. sku) end
+  -- 13 digits each, as for `whole`.
+  if not available or available + held + sold + returned >= 1e13 or #limit > 13 then corrupt('stock ' .. sku) end
   return {
     available = tonumber(available), held = tonumber(held), sold = tonumber(sold),
     returned = tonumber(returned), limit = tonumber(limit),
@@ -123,7 +127,7 @@ local function order_of(text, id)
   if not text then return nil end
   local status, sku, quantity, buyer, hold_until_ms, reserved_at, changed_at, how =
     string.match(text, '^(%l[%l_]+) (%S+) (%d+) (%S+) (%d+) (%d+%-%d+) ?(%S*) ?(%l*)$')
-  if not status then corrupt('orders ' .. id) end
+  if not status or #quantity > 6 then corrupt('orders ' .. id) end
   return {
     id = id, status = status, sku = sku, quantity = tonumber(quantity), buyer = buyer,
     hold_until_ms = hold_until_ms, reserved_at = reserved_at, changed_at = changed_at, how = how,
@@ -318,9 +322,24 @@ local function refuse_all(sale, now, word, n)
   return reply
 end
 
+-- The six keys of a shard by name, the n-th of KEYS being the first. Keys of two shards, or in another order, would
+-- sell the stock of the one into the log of the other: only Redis Cluster refuses that by itself.
+local function keys_of_shard(n, tag)
+  local keys = {}
+  for i, name in ipairs({'sale', 'stock', 'orders', 'buyers', 'holds', 'events'}) do
+    keys[name] = KEYS[n + i - 1]
+    if keys[name] ~= tag .. ':' .. name then invalid('KEYS') end
+  end
+  return keys
+end
+
+local function tag_of_keys()
+  return string.match(KEYS[1] or '', '^(fs:{[^{}]+}):sale$') or invalid('KEYS')
+end
+
 local function named_keys()
   if #KEYS ~= 6 then invalid('KEYS') end
-  return {sale = KEYS[1], stock = KEYS[2], orders = KEYS[3], buyers = KEYS[4], holds = KEYS[5], events = KEYS[6]}
+  return keys_of_shard(1, tag_of_keys())
 end
 
 -- How many requests of `width` arguments follow the first `fixed`. Bounded: unpack() has a limit, Redis must not block.

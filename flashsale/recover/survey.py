@@ -27,6 +27,9 @@ from flashsale.projections.database import Connection
 from flashsale.recover.remains import remains
 from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, ShardId
 
+#: One more each time a log is founded anew. Scripts and Postgres take no larger one.
+EPOCH_MAX = 999_999_999
+
 
 class Survey(msgspec.Struct):
     """What the two stores hold of one shard."""
@@ -73,9 +76,14 @@ class Survey(msgspec.Struct):
 
     @property
     def next_epoch(self) -> int:
-        """The epoch in which the log would go on: later than any that anybody may have seen."""
-        positions = (self.checkpoint, self.head, self.counted, self.seen)
-        return max(self.founded_epoch, *(position.epoch for position in positions)) + 1
+        """The epoch in which the log would go on: later than any that anybody may have seen.
+
+        What no script wrote was never answered to anybody; a claim to have seen an epoch that no sale reaches is none.
+        """
+        branch = [position for position, _ in self.branch[-1:]]
+        positions = (self.checkpoint, self.common, *branch, self.counted, self.seen)
+        claimed = [position.epoch for position in positions if position.epoch < EPOCH_MAX]
+        return max(self.founded_epoch, *claimed) + 1
 
 
 def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> Survey:

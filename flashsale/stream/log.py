@@ -8,7 +8,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from flashsale.errors import Halted
-from flashsale.ids import Position
+from flashsale.ids import LAST, Position
 from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.stream.entries import DeadLetter, Entry, ShardId
 from flashsale.stream.group import Group
@@ -49,6 +49,8 @@ class Log(Group):
         self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX
     ) -> list[Entry]:
         """At most `count` entries after a position, in order."""
+        if after == LAST:  # Redis refuses an interval that begins behind it
+            return []
         raw = self._call("XRANGE", key_of(shard), f"({after}", str(up_to) if up_to else "+", "COUNT", count)
         return entries_of(raw)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,7 +92,8 @@ CASES: list[Case] = [
     (("dev", "destroy"), "add --yes"),
 ]  # fmt: skip
 
-#: Everything of a group that fails alike is one test: a process takes half a second.
+#: Everything of a group that fails alike is one test: a process takes half a second, and they have nothing in common.
+AT_ONCE = 2
 GROUPS = [
     (name, list(cases))
     for name, cases in itertools.groupby(
@@ -114,8 +116,9 @@ def unconnected(cli: Cli) -> Cli:
 def test_malformed_values_are_refused_before_anything_is_connected(
     unconnected: Cli, cases: list[Case]
 ) -> None:
-    for args, words in cases:
-        done = unconnected.run(*args)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        ended = list(pool.map(lambda case: unconnected.run(*case[0]), cases))
+    for (args, words), done in zip(cases, ended, strict=True):
         assert done.exit_code == 2, f"{args}: {done.stderr}"
         assert done.stdout == ""
         assert done.stderr.startswith("error: ")

@@ -179,6 +179,11 @@ class PrivateRedis:
         self._processes.append(process)
         wait_until(self._answers, description="the private Redis answers")
 
+    @property
+    def exit_code(self) -> int | None:
+        """How its process ended; None while it runs."""
+        return self._processes[-1].poll()
+
     def kill(self) -> None:
         """End it as a power cut does."""
         self._processes[-1].send_signal(signal.SIGKILL)

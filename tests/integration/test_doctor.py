@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import redis
+from psycopg.conninfo import make_conninfo
 
 from flashsale import doctor
 from flashsale.doctor import Check, Report, examine
@@ -125,6 +126,7 @@ def test_every_complaint_has_a_remedy(database_url: str) -> None:
         ({"server_name": "valkey", "valkey_version": "9.1.2", "redis_version": "7.2.4"}, "Valkey", "ok"),
         ({"server_name": "valkey", "valkey_version": "7.2.5", "redis_version": "7.2.4"}, "Valkey", "fail"),
         ({"role": "slave"}, "role", "fail"),
+        ({"cluster_enabled": 1}, "cluster", "warn"),
         ({"maxmemory_policy": "volatile-lru"}, "eviction", "fail"),
         ({"maxmemory_policy": None}, "eviction", "warn"),
         ({"aof_last_write_status": "err"}, "last log write", "fail"),
@@ -164,6 +166,18 @@ def test_another_schema(database_url: str, change: str, found: str) -> None:
     report = examined(database_url, {})
 
     assert finding(report, "schema").found.startswith(found)
+    assert report.exit_code == 4
+
+
+def test_a_database_of_another_encoding(postgres_url: str) -> None:
+    with connect(postgres_url) as connection:
+        connection.execute("CREATE DATABASE ascii_only TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C'")
+        try:
+            report = examined(make_conninfo(postgres_url, dbname="ascii_only"), {})
+        finally:
+            connection.execute("DROP DATABASE ascii_only WITH (FORCE)")
+
+    assert (finding(report, "encoding").verdict, finding(report, "encoding").found) == ("fail", "SQL_ASCII")
     assert report.exit_code == 4
 
 

@@ -87,6 +87,7 @@ def test_an_event_is_parked_in_the_transaction_that_archives_it(desk: Desk) -> N
         b'["order.unheard_of",1,2,"x"]',
         encode(loaded()).replace(b",1,", b",99,", 1),
         encode(reserved("00000002", 8, 2)).replace(b'"ann"', b"5"),
+        pytest.param(b"x" * 1_000_000, id="a megabyte"),
         None,  # the entry has another field than `e`
     ],
 )

@@ -125,7 +125,7 @@ def test_a_transaction_is_ended_by_an_operator(read_side: ReadSide, function: st
     read_side.assert_projected(shard)
 
 
-@pytest.mark.parametrize("state", ["40001", "40P01", "53300"])
+@pytest.mark.parametrize("state", ["40001", "40P01", "53100", "53200", "53300", "55P03", "57014"])
 def test_failures_that_pass_are_tried_again_and_held_against_nobody(read_side: ReadSide, state: str) -> None:
     shard = read_side.open_sale()
     read_side.sell(shard, 10)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from flashsale import history
-from flashsale.client import Client
+from flashsale.client import Client, Fences
 from flashsale.commands import Code, Confirm, Expire, Refund, Reserve
 from flashsale.commands.sale import Pause
 from flashsale.errors import Halted, RefusedByState
@@ -19,6 +19,7 @@ from flashsale.projections.database import connect
 from flashsale.projections.lease import acquire, seize
 from flashsale.projections.projector import Projector
 from flashsale.projections.retry import Chosen, retry
+from flashsale.recover.survey import EPOCH_MAX
 from flashsale.stream import ShardId
 from flashsale.trim import trim
 from tests.fixtures.read_side import SKU, ReadSide
@@ -207,6 +208,34 @@ def test_an_entry_that_no_script_wrote_is_dropped(read_side: ReadSide) -> None:
     done = mended(read_side, shard)
 
     assert done.survey.foreign == [forged]
+    sell_out(read_side, shard)
+
+
+@pytest.mark.parametrize(
+    "place", [f"{2**64 - 1}-{2**64 - 1}", f"{2**64 - 2}-1", f"{2**31}-1", f"{EPOCH_MAX}-5", "7-1"]
+)
+def test_an_entry_far_ahead_that_no_script_wrote_does_not_carry_the_epoch_away(
+    read_side: ReadSide, place: str
+) -> None:
+    """Behind the last position that there can be, Redis takes no entry any more: the log goes on in another stream."""
+    shard = busy(read_side)
+    read_side.redis.execute_command("XADD", read_side.key(shard), place, "e", "forged")
+    assert read_side.step_until(read_side.projectors[0], halted=shard)
+
+    done = mended(read_side, shard)
+
+    assert ([str(position) for position in done.survey.foreign], done.position.epoch) == ([place], 2)
+    sell_out(read_side, shard)
+
+
+def test_who_claims_to_have_seen_an_epoch_that_no_sale_reaches_is_not_believed(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    fences = Fences()
+    fences.saw(*shard, Position(2**63, 1))
+    with Client(read_side.redis_url, fences=fences) as stranger:
+        assert stranger.reserve(shard.sale, read_side.new_order(), "bob", SKU).code is Code.LOG_REGRESSED
+
+    assert mended(read_side, shard).position.epoch == 2
     sell_out(read_side, shard)
 
 

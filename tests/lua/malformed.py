@@ -81,4 +81,6 @@ FENCES = {
     "three numbers": "1-1-1",
     "word": "START",
     "infinite": "1-+",
+    "epoch of 21 digits": "9" * 21 + "-1",
+    "seq of 400 digits": "1-" + "9" * 400,
 }

@@ -68,7 +68,7 @@ def test_a_log_behind_its_counters_sells_nothing(
 
 
 @each_later_writer
-@pytest.mark.parametrize("entry", ["*", "next", "2-1"])
+@pytest.mark.parametrize("entry", ["*", "next", "2-1", f"{2**64 - 1}-{2**64 - 1}"])
 def test_an_entry_that_no_script_wrote_stops_everything(shard: Shard, name: str, entry: str) -> None:
     prepare(shard, name)
     place = f"1-{int(shard.head().partition('-')[2]) + 1}" if entry == "next" else entry
@@ -106,9 +106,18 @@ def test_a_sale_that_lacks_a_field_is_corrupt(shard: Shard, name: str, field: st
 @pytest.mark.parametrize("field", SALE_FIELDS[1:])
 def test_a_sale_with_a_damaged_number_is_corrupt(shard: Shard, name: str, field: str) -> None:
     prepare(shard, name)
-    for value in ("", "abc", "nan", "-1", "1.5", "1e3", " 1", "1\n"):
+    for value in ("", "abc", "nan", "-1", "1.5", "1e3", " 1", "1\n", "9" * 14):
         shard.damage("HSET", shard.keys.sale, field, value)
         assert shard.error(name, *GOOD[name]).startswith(f"KEY_CORRUPT sale {field}")
+
+
+@each_later_writer
+def test_a_state_that_is_no_word_is_corrupt(shard: Shard, name: str) -> None:
+    """It would stand in an answer."""
+    prepare(shard, name)
+    for value in ("", "a b", "open 1-1", "open\n", "OPEN", b"\xff", "o" * 21):
+        shard.damage("HSET", shard.keys.sale, "state", value)
+        assert shard.error(name, *GOOD[name]).startswith("KEY_CORRUPT sale state")
 
 
 #: Scripts that read one record of this key when they run with their good arguments.
@@ -127,6 +136,8 @@ BAD_STOCK = (
     "1.5 0 0 0 0",
     "5  0 0 0 0",
     "5 0 0 0 0\n",
+    "99999999999999 0 0 0 0",
+    f"5 0 0 0 {'9' * 400}",
 )
 BAD_ORDERS = (
     "",
@@ -136,8 +147,9 @@ BAD_ORDERS = (
     "HELD A 1 ann 1 1-4",
     "held A 1 ann 1 14",
     "held A 1 a b 1 1-4",
+    "held A 1000000 ann 1 1-4",
 )
-BAD_UNITS = ("", "abc", "nan", "-1", "1.5", " 1")
+BAD_UNITS = ("", "abc", "nan", "-1", "1.5", " 1", "9" * 14)
 
 
 @pytest.mark.parametrize("name", READ_STOCK)

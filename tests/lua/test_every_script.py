@@ -7,6 +7,7 @@ import pytest
 
 from flashsale.events import encode
 from flashsale.events.types import EpochStarted
+from flashsale.keys import shard_keys
 from flashsale.scripts import script
 from tests.lua import malformed
 from tests.lua.kit import Shard
@@ -48,6 +49,16 @@ def test_it_runs_again_after_the_server_forgot_it(shard: Shard, name: str) -> No
 def test_other_keys_than_six_are_refused(shard: Shard, name: str) -> None:
     prepare(shard, name)
     for keys in ((), shard.keys[:5], (*shard.keys, "other")):
+        error = shard.error_raw(name, "0-0", "test", *GOOD[name], keys=keys)
+        assert error.startswith("INVALID_ARGUMENT KEYS")
+
+
+@each_writer
+def test_keys_of_two_sales_or_in_another_order_are_refused(shard: Shard, name: str) -> None:
+    prepare(shard, name)
+    other = shard_keys("other", 0)
+    mixed = [(*shard.keys[:place], other[place], *shard.keys[place + 1 :]) for place in range(6)]
+    for keys in (*mixed, shard.keys[::-1], tuple(key.replace("fs:", "") for key in shard.keys)):
         error = shard.error_raw(name, "0-0", "test", *GOOD[name], keys=keys)
         assert error.startswith("INVALID_ARGUMENT KEYS")
 

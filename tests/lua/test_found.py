@@ -28,8 +28,8 @@ def stage(shard: Shard) -> ShardState:
     return state
 
 
-def found(shard: Shard, counted: str, head: str) -> str:
-    keys = (*shard.keys, *staged_keys("sale", 0))
+def found(shard: Shard, counted: str, head: str, keys: tuple[str, ...] = ()) -> str:
+    keys = keys or (*shard.keys, *staged_keys("sale", 0))
     reply = shard.redis.eval(script("found").source, len(keys), *keys, counted, head)
     assert isinstance(reply, list)
     return str(reply[2].decode())
@@ -168,3 +168,22 @@ def test_many_orders_are_staged_in_bites(shard: Shard) -> None:
     assert encode(shard.newest()) == encode(
         EpochStarted(1, shard.newest().at_ms, "test", 1, len(state.orders) + 3)
     )
+
+
+def test_keys_of_two_sales_or_in_another_order_are_refused(selling: Shard) -> None:
+    head = selling.head()
+    stage(selling)
+    before = selling.dump()
+    own, staged, other = selling.keys, staged_keys("sale", 0), staged_keys("other", 0)
+
+    for keys in (
+        (*own, *own),
+        (*staged, *own),
+        (*own, *other),
+        (*own, *staged[::-1]),
+        (*own, *staged[:5], other[5]),
+    ):
+        with pytest.raises(redis.ResponseError, match="INVALID_ARGUMENT KEYS"):
+            found(selling, head, head, keys)
+
+    assert selling.dump() == before

@@ -70,6 +70,10 @@ def test_where_the_file_is_looked_for(
     assert load({}, environ, home=home).origins["batch_max"] == f"file {file}"
 
 
+def test_a_directory_that_no_system_can_have_holds_no_settings(home: Path) -> None:
+    assert load({}, {"XDG_CONFIG_HOME": "k" * 300}, home=home).origins["batch_max"] == "default"
+
+
 def test_empty_variables_are_as_good_as_none(home: Path) -> None:
     assert load({}, {"FLASHSALE_REDIS_URL": "", "FLASHSALE_CONFIG": ""}, home=home).settings.redis_url is None
 
@@ -121,6 +125,8 @@ def test_what_is_shown_has_no_password_and_every_origin(home: Path) -> None:
         ({"FLASHSALE_BATCH_MAX": "10001"}, "batch_max: 10001 is not accepted"),
         ({"FLASHSALE_MAX_RATE": "nan"}, "max_rate: 'nan'"),
         ({"FLASHSALE_REPLY_TIMEOUT_MS": "9"}, "reply_timeout_ms: 9 is not accepted; use 10 to 600000"),
+        ({"FLASHSALE_LOG_LEVEL": "\udcff"}, r"log_level: '\udcff' is not accepted; use debug, info, warning, error"),
+        ({"FLASHSALE_CONFIG": "k" * 300}, "(302 characters) is not accepted; name a TOML file that exists"),
         ({"FLASHSALE_LOG_LEVEL": "loud"}, "log_level: 'loud' is not accepted; use debug, info, warning, error"),
         ({"FLASHSALE_LOG_FORMAT": "xml"}, "use auto, json, plain (environment FLASHSALE_LOG_FORMAT)"),
         ({"FLASHSALE_REDIS_URL": "localhost"}, "redis_url: 'localhost' is not accepted; write it like redis://HOST:6379/0"),
