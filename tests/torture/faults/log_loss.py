@@ -1,0 +1,106 @@
+"""The log itself is lost or forged: the sale halts by itself, and an operator follows docs/runbook.md."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flashsale.ids import Position
+from flashsale.keys import shard_keys
+from tests.fixtures.proxy import Mode
+from tests.torture.faults.registry import fault
+from tests.torture.losses import Loss
+from tests.torture.operations import recover
+from tests.torture.patience import came_true, pause
+from tests.torture.schedule import Planned
+from tests.torture.world import SALE, World
+
+SETTLED_S = 0.7
+SYNC_TIMEOUT_S = 30
+READ_TIMEOUT_S = 30
+
+
+@contextmanager
+def _alone(world: World) -> Iterator[None]:
+    """No other fault is under way: what is lost and what is not can be told apart afterwards."""
+    with world.rest_lock:
+        yield
+
+
+def _settled_checkpoint(world: World) -> Position:
+    """What Postgres has, once no batch is under way any more."""
+    seen: list[Position] = []
+
+    def stands_still() -> bool:
+        seen.append(world.checkpoint())
+        pause(SETTLED_S)
+        return len(seen) > 1 and seen[-1] == seen[-2]
+
+    assert came_true(stands_still, READ_TIMEOUT_S), "the checkpoint does not settle although Redis is gone"
+    return seen[-1]
+
+
+@fault("flushall", "events that Redis lost")
+def flushall(world: World, planned: Planned) -> int:
+    with _alone(world):
+        assert came_true(world.head, READ_TIMEOUT_S)
+        head = world.head()
+        with world.redis(5) as commands:
+            commands.flushall()
+        world.losses.append(Loss("flushall", _settled_checkpoint(world), head.epoch, 0))
+    done = recover(world)
+    return done["events_lost_in_redis"] if done else 0
+
+
+@fault("replica-promoted", "promotions that lost a tail")
+def replica_promoted(world: World, planned: Planned) -> int:
+    with _alone(world):
+        if not came_true(lambda: _in_step(world), SYNC_TIMEOUT_S):
+            return 0
+        world.replication.behave(Mode.BLACK_HOLE)
+        pause(0.5 + planned.lasts_s / 4)
+        epoch = world.head().epoch
+        old, new = world.master, world.replica
+        old.kill()
+        # Nobody answers now. What the old master said has reached everybody when the checkpoint stands still.
+        checkpoint = _settled_checkpoint(world)
+        until_ns = time.monotonic_ns()
+        with new.client(5) as commands:
+            commands.replicaof("NO", "ONE")
+        world.master, world.replica = new, old
+        head = world.head()
+        world.losses.append(Loss("replica-promoted", max(head, checkpoint), epoch, until_ns))
+        world.make_current(new)
+        world.replication.heal()
+        for proxy in (world.shop_redis, world.daemon_redis):
+            proxy.heal()
+    done = recover(world)
+    old.disk.wipe()
+    old.start(world.replication_address)
+    return int(done is not None)
+
+
+@fault("foreign-entry", "entries that no script wrote")
+def foreign_entry(world: World, planned: Planned) -> int:
+    with _alone(world):
+        assert came_true(world.head, READ_TIMEOUT_S)
+        with world.redis(5) as commands:
+            stream = shard_keys(SALE, 0).events
+            # In one step, or a shop writes in between.
+            commands.eval(FORGE, 1, stream)
+    done = recover(world)
+    return int(done is not None)
+
+
+FORGE = """
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]
+local epoch, seq = newest:match('^(%d+)-(%d+)$')
+return redis.call('XADD', KEYS[1], epoch .. '-' .. string.format('%d', seq + 1), 'e', 'not of ours')
+"""
+
+
+def _in_step(world: World) -> bool:
+    with world.replica.client() as commands:
+        info = commands.info("replication")
+        return bool(info.get("master_link_status") == "up" and not info.get("master_sync_in_progress"))
