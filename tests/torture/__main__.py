@@ -9,6 +9,7 @@ import argparse
 import json
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,6 +34,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix=f"flashsale-torture-{seed}-"))
     home.chmod(0o755)
     print(f"make torture SEED={seed} MINUTES={minutes:g}    histories and logs: {home}", flush=True)  # noqa: T201 - this is a program
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # so that servers and mounts are cleared away
     planned = schedule(seed, minutes)
     (home / "schedule.json").write_text(json.dumps(planned, indent=1))
     with World(home, seed, minutes) as world:

@@ -36,8 +36,10 @@ class Result(msgspec.Struct):
     oversold: int = 0
     #: acknowledged, within the promise, and not in the log
     lost: int = 0
-    #: applied or done twice
+    #: orders that were reserved twice
     double: int = 0
+    #: answers that cannot be true: done and called refused, sold out when it was not, out of order, unlike at a repeat
+    untrue: int = 0
     #: differences between log, Redis and Postgres
     drift: int = 0
     events: int = 0
@@ -123,6 +125,10 @@ def _check_log(world: World, result: Result) -> None:
     result.lost_with_the_log = sum(without_lost(file, told / file.name, world.losses) for file in files)
     options = [word for file in sorted(told.glob("*.jsonl")) for word in ("--history", str(file))]
     finished = world.cli.run("verify", str(log), *options, "--json", timeout_s=CLI_TIMEOUT_S)
+    if finished.stdout:
+        broken: dict[str, int] = finished.json().get("history", {}).get("broken", {})
+        result.lost = broken.get("K1", 0)
+        result.untrue = sum(broken.values()) - result.lost
     if finished.exit_code != 0:
         result.broken.append(f"verify ended with {finished.exit_code}: {finished.stderr[:2000]}")
         note(world, "verify", {"stdout": finished.stdout[:100_000], "stderr": finished.stderr})

@@ -15,7 +15,7 @@ AGAIN_S = 0.5
 
 
 def recover(world: World) -> dict[str, Any] | None:
-    """By "Redis lost a log": look, then found it anew. Returns what `recover --yes` said; None when nothing was lost."""
+    """By "Redis lost a log": look, then found it anew. Returns what `recover --yes` said; None: nothing was lost."""
     look = _ask(world, "recover", SALE, "--json", enough=(0, Halted.exit_code))
     if look["whole"]:
         return None

@@ -89,6 +89,12 @@ class RedisServer:
         """Start it again as what it was."""
         self.start(self._master)
 
+    def promote(self) -> None:
+        """A replica becomes a master, and stays one when it is started again."""
+        with self.client(START_TIMEOUT_S) as commands:
+            commands.replicaof("NO", "ONE")
+        self._master = None
+
     def answers(self) -> bool:
         """Whether it works. Fails when the process has ended."""
         assert self.is_running, f"{self.name} ended: {self.log_tail()}"

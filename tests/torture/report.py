@@ -51,6 +51,7 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "oversold", f"{result.oversold:,}"
     yield "acknowledged and lost", f"{result.lost:,}"
     yield "reserved twice", f"{result.double:,}"
+    yield "answers that cannot be true", f"{result.untrue:,}"
     yield "drift", f"{result.drift:,}"
     yield "events, epochs", f"{result.events:,}, {result.epochs}"
     asked = f"{result.asked:,} / {result.ok:,} / {result.refused:,} / {result.unknown:,}"

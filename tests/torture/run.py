@@ -49,7 +49,7 @@ class Run:
     def carry_out(self, planned: dict[str, list[Planned]]) -> Outcome:
         """Returns when the last fault is healed, or one could not be carried out."""
         tracks = [
-            threading.Thread(target=self._track, args=(track, faults), name=track)
+            threading.Thread(target=self._track, args=(track, faults), name=track, daemon=True)
             for track, faults in planned.items()
         ]
         for thread in tracks:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-#: The faults of each track. A name may be added at the end only: older seeds would mean other schedules.
+#: The faults of each track. A name more, or another order, and each seed means another schedule.
 TRACKS = {
     "log": (
         "redis-killed",
@@ -58,8 +58,7 @@ TRACKS = {
 }
 #: From the start of one fault of a track to the next, unless that one lasts longer: at random in between.
 GAP_S = {"log": (5.0, 10.0), "rest": (2.5, 5.0)}
-#: Nothing happens before this: everybody is at work then.
-FIRST_S = 3.0
+FIRST_S = 1.0
 #: How long a fault lasts, where it does not end by itself.
 LASTS_S = (0.5, 4.0)
 

@@ -21,7 +21,8 @@ SKUS = ("phone", "case")
 #: Buyers come back, and meet the limit.
 BUYERS = 2_000
 HOLD_S = 3.0
-AGAIN_S = (0.1, 0.6)
+#: Waits between two tries grow from the first to the last.
+AGAIN_S = (0.1, 1.5)
 #: After the signal, those under way have so many tries left.
 TRIES_AT_THE_END = 60
 #: A request is asked for so often at most; minutes.
@@ -45,7 +46,7 @@ class Shop:
 
     async def ask(self, request: OrderRequest) -> Answer | None:
         """Ask until there is an answer; None when there was none in all that time."""
-        tries = TRIES_MAX
+        tries, again_s = TRIES_MAX, AGAIN_S[0]
         while tries:
             tries = min(tries, TRIES_AT_THE_END) - 1 if self.stopping.is_set() else tries - 1
             op = self._history.invoked(self._sale, request)
@@ -57,7 +58,8 @@ class Shop:
                 self._history.returned(op, answer)
                 if answer.code not in HALTED:
                     return answer
-            await asyncio.sleep(self._lots.uniform(*AGAIN_S))
+            again_s = min(again_s * 1.5, AGAIN_S[1])
+            await asyncio.sleep(self._lots.uniform(again_s / 2, again_s))
         return None
 
     async def buyer(self) -> None:

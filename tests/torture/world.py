@@ -22,6 +22,7 @@ from tests.fixtures.proxy import Proxy
 from tests.torture.fleet import Fleet, daemon_command
 from tests.torture.losses import Loss
 from tests.torture.machine import build_library
+from tests.torture.patience import came_true
 from tests.torture.redis_server import RedisServer
 from tests.torture.shop import HOLD_S, SKUS
 
@@ -35,6 +36,7 @@ UNITS_PER_MINUTE = 1_200
 LIMIT = 40
 #: What a shop waits for a reply.
 REPLY_TIMEOUT_MS = 1_500
+START_TIMEOUT_S = 60
 
 
 class World:
@@ -196,6 +198,11 @@ class World:
         for fleet in (self.daemons, self.shops):
             self._open.callback(fleet.stop)
             fleet.watch()
+        first = self.head()
+        assert came_true(
+            lambda: self.head().seq > first.seq + len(SHOPS) * BUYERS_PER_S and self.checkpoint() > first,
+            START_TIMEOUT_S,
+        ), "the fleet does not begin to work"
 
     def _shop(self, name: str) -> Callable[[int], list[str]]:
         """The command of the shop's n-th process."""

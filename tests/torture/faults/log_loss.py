@@ -66,8 +66,7 @@ def replica_promoted(world: World, planned: Planned) -> int:
         # Nobody answers now. What the old master said has reached everybody when the checkpoint stands still.
         checkpoint = _settled_checkpoint(world)
         until_ns = time.monotonic_ns()
-        with new.client(5) as commands:
-            commands.replicaof("NO", "ONE")
+        new.promote()
         world.master, world.replica = new, old
         head = world.head()
         world.losses.append(Loss("replica-promoted", max(head, checkpoint), epoch, until_ns))
