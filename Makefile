@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million bench bench-full build lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million torture bench bench-full build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -14,6 +14,9 @@ PYTHONS = $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3)
 
 # More arguments for pytest or the demo: make test-docker ARGS="-k lease", make demo ARGS="--buyers 100000"
 ARGS =
+# Of torture; without a seed, a random one that it prints.
+SEED =
+MINUTES = 3
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +52,9 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)
+
+torture: setup ## break everything at random for MINUTES (3), SEED as you like, and check every promise; best as root
+	@$(BIN)/python -m tests.torture --seed "$(SEED)" --minutes "$(MINUTES)"
 
 bench: setup ## how fast, against what people use instead, in under three minutes: private servers
 	@$(BIN)/flashsale bench all --quick $(ARGS)

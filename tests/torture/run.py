@@ -78,11 +78,12 @@ class Run:
         tally.left_out = kind.missing(self._world)
         if tally.left_out:
             return
+        began_s = time.monotonic() - self._began_s
         evidence = kind.run(self._world, fault)
         tally.done += 1
         tally.bit += evidence > 0
         tally.evidence += evidence
-        self._say(f"{fault.fault}: {evidence} {kind.evidence}")
+        self._say(f"{fault.fault}, from {began_s:.1f} s: {evidence} {kind.evidence}")
 
     def _say(self, sentence: str) -> None:
         sys.stdout.write(f"{time.monotonic() - self._began_s:6.1f} s  {sentence}\n")

@@ -17,6 +17,7 @@ from flashsale.client_history import HistoryWriter, open_history
 from flashsale.commands import Answer, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
 from flashsale.errors import FlashsaleError
 
+#: The second is scarce.
 SKUS = ("phone", "case")
 #: Buyers come back, and meet the limit.
 BUYERS = 2_000
@@ -116,7 +117,7 @@ class Shop:
         """Buy and pay one unit after the other until nothing is left and nothing will come back."""
         for number in range(ROUNDS_MAX):
             bought = await asyncio.gather(
-                *(self._buy(f"last-{number}-{i}", SKUS[i % 2]) for i in range(SELLERS))
+                *(self._buy(f"last-{number}-{i}", SKUS[i % 8 == 0]) for i in range(SELLERS))
             )
             if not any(bought):
                 return

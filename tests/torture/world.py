@@ -31,8 +31,10 @@ PROJECTORS = ("projector-1", "projector-2")
 SHOPS = ("shop-1", "shop-2", "shop-3")
 #: Buyers of one shop, a second.
 BUYERS_PER_S = 15
-#: About what the shops sell in good weather; the rest is sold when the faults are over.
-UNITS_PER_MINUTE = 1_200
+#: So many that they last until the faults are over: a sale that is sold out has nothing to lose. The rest is sold then.
+UNITS_PER_MINUTE = 2_700
+#: One in so many of them are scarce, and sold out while the faults last.
+SCARCE = 12
 LIMIT = 40
 #: What a shop waits for a reply.
 REPLY_TIMEOUT_MS = 1_500
@@ -44,7 +46,7 @@ class World:
 
     def __init__(self, home: Path, seed: int, minutes: float) -> None:
         self.home, self.seed = home, seed
-        self.units = max(200, int(UNITS_PER_MINUTE * minutes)) // 2 * 2
+        self.units = max(200, int(UNITS_PER_MINUTE * minutes))
         self.history_dir = home / "history"
         self.losses: list[Loss] = []
         #: held by whoever needs that no fault of the other track is under way
@@ -166,10 +168,11 @@ class World:
             operator_home,
             {"FLASHSALE_REDIS_URL": self.current_url, "FLASHSALE_POSTGRES_URL": self.postgres_url},
         )
+        scarce = self.units // SCARCE
         items = "".join(
-            f'[[items]]\nsku = "{sku}"\ntitle = "{sku}"\nquantity = {self.units // 2}\n'
+            f'[[items]]\nsku = "{sku}"\ntitle = "{sku}"\nquantity = {units}\n'
             f"unit_price_minor = 100\nlimit = {LIMIT}\n"
-            for sku in SKUS
+            for sku, units in zip(SKUS, (self.units - scarce, scarce), strict=True)
         )
         file = operator_home / "sale.toml"
         file.write_text(

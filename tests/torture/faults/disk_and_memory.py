@@ -10,7 +10,8 @@ from tests.torture.patience import came_true, pause
 from tests.torture.schedule import Planned
 from tests.torture.world import World
 
-DEATH_TIMEOUT_S = 20
+#: Nobody writes while the sale is halted or the shops are cut off.
+BITE_TIMEOUT_S = 25
 MEMORY_BYTES = 1024 * 1024
 
 
@@ -24,7 +25,7 @@ def fsync_slow(world: World, planned: Planned) -> int:
     before = control[Field.FSYNCS_DELAYED]
     _slow(world, planned)
     pause(planned.lasts_s)
-    came_true(lambda: control[Field.FSYNCS_DELAYED] > before, 5)
+    came_true(lambda: control[Field.FSYNCS_DELAYED] > before, BITE_TIMEOUT_S)
     control.heal()
     return control[Field.FSYNCS_DELAYED] - before
 
@@ -34,7 +35,7 @@ def fsync_slow_killed(world: World, planned: Planned) -> int:
     control = world.master.control
     before = control[Field.FSYNCS_DELAYED]
     _slow(world, planned)
-    within = came_true(lambda: control[Field.FSYNCS_DELAYED] > before, 5)
+    within = came_true(lambda: control[Field.FSYNCS_DELAYED] > before, BITE_TIMEOUT_S)
     world.master.kill()
     control.heal()
     pause(planned.lot)
@@ -47,7 +48,7 @@ def fsync_fails(world: World, planned: Planned) -> int:
     control = world.master.control
     before = control[Field.FSYNCS_FAILED]
     control[Field.FSYNC_ERRNO] = errno.EIO
-    died = came_true(lambda: not world.master.is_running, DEATH_TIMEOUT_S)
+    died = came_true(lambda: not world.master.is_running, BITE_TIMEOUT_S)
     control.heal()
     if not died:
         return 0
@@ -60,7 +61,7 @@ def fsync_fails(world: World, planned: Planned) -> int:
 @fault("disk-full", "servers that ended for want of room", needs_small_disk)
 def disk_full(world: World, planned: Planned) -> int:
     world.master.disk.fill()
-    died = came_true(lambda: not world.master.is_running, DEATH_TIMEOUT_S)
+    died = came_true(lambda: not world.master.is_running, BITE_TIMEOUT_S)
     pause(planned.lot)
     world.master.disk.make_room()
     if died:
@@ -80,7 +81,7 @@ def out_of_memory(world: World, planned: Planned) -> int:
         commands.config_set("maxmemory", MEMORY_BYTES)
         try:
             pause(planned.lasts_s)
-            came_true(lambda: refused() > before, 5)
+            came_true(lambda: refused() > before, BITE_TIMEOUT_S)
         finally:
             commands.config_set("maxmemory", 0)
         return refused() - before

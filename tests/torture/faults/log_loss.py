@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flashsale.ids import Position
+from flashsale.ids import START, Position
 from flashsale.keys import shard_keys
 from tests.fixtures.proxy import Mode
 from tests.torture.faults.registry import fault
@@ -59,7 +59,8 @@ def replica_promoted(world: World, planned: Planned) -> int:
         if not came_true(lambda: _in_step(world), SYNC_TIMEOUT_S):
             return 0
         world.replication.behave(Mode.BLACK_HOLE)
-        pause(0.5 + planned.lasts_s / 4)
+        pause(planned.lasts_s / 4)
+        came_true(lambda: world.head() > _head_of_replica(world), SYNC_TIMEOUT_S)
         epoch = world.head().epoch
         old, new = world.master, world.replica
         old.kill()
@@ -97,6 +98,12 @@ local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][1]
 local epoch, seq = newest:match('^(%d+)-(%d+)$')
 return redis.call('XADD', KEYS[1], epoch .. '-' .. string.format('%d', seq + 1), 'e', 'not of ours')
 """
+
+
+def _head_of_replica(world: World) -> Position:
+    with world.replica.client() as commands:
+        newest = commands.xrevrange(shard_keys(SALE, 0).events, count=1)
+    return Position.parse(newest[0][0]) if newest else START
 
 
 def _in_step(world: World) -> bool:

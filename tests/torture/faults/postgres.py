@@ -12,7 +12,7 @@ from tests.torture.patience import AWAY, came_true, pause
 from tests.torture.schedule import Planned
 from tests.torture.world import SALE, World
 
-TIMEOUT_S = 20
+TIMEOUT_S = 25
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flashsale projector%' AND wait_event_type = 'Lock'
 """
@@ -64,7 +64,7 @@ def backends_killed(world: World, planned: Planned) -> int:
 def ddl_lock(world: World, planned: Planned) -> int:
     with world.postgres() as connection, connection.transaction():
         connection.execute(b"LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        waited = came_true(lambda: world.value(WAITING), TIMEOUT_S / 2)
+        waited = came_true(lambda: world.value(WAITING), TIMEOUT_S)
         pause(planned.lasts_s)
     return int(waited)
 
