@@ -10,6 +10,8 @@ from tests.torture.patience import AWAY, came_true, pause
 from tests.torture.schedule import Planned
 from tests.torture.world import World
 
+#: Nobody may ask for anything meanwhile: the sale is halted, or a server is away.
+BITE_TIMEOUT_S = 25
 DELAY_S = (0.05, 1.5)
 #: What a shop sends.
 EVALSHA = b"EVALSHA"
@@ -38,7 +40,7 @@ def _bad_network(which: Callable[[World], Proxy], mode: Mode, telling: bytes) ->
         proxy.behave(mode, when=telling if only else b"", delay_s=delay_s)
         try:
             pause(planned.lasts_s)
-            came_true(lambda: count(proxy.counts) > before, 10)
+            came_true(lambda: count(proxy.counts) > before, BITE_TIMEOUT_S)
         finally:
             proxy.heal()
         return count(proxy.counts) - before

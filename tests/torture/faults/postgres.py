@@ -13,8 +13,9 @@ from tests.torture.schedule import Planned
 from tests.torture.world import SALE, World
 
 TIMEOUT_S = 25
+#: Projectors, and an operator's commands.
 WAITING = """
-SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flashsale projector%' AND wait_event_type = 'Lock'
+SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'flashsale%' AND wait_event_type = 'Lock'
 """
 END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE 'flashsale projector%'
@@ -63,6 +64,7 @@ def backends_killed(world: World, planned: Planned) -> int:
 @fault("ddl-lock", "transactions that waited for the lock")
 def ddl_lock(world: World, planned: Planned) -> int:
     with world.postgres() as connection, connection.transaction():
+        connection.execute(b"SET LOCAL idle_in_transaction_session_timeout = 0")
         connection.execute(b"LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
         waited = came_true(lambda: world.value(WAITING), TIMEOUT_S)
         pause(planned.lasts_s)
@@ -84,7 +86,7 @@ def serialization_failures(world: World, planned: Planned) -> int:
                 rival.execute(b"UPDATE stock SET available = available WHERE sale_id = %s", [SALE])
                 return _count(log) > before
 
-            came_true(touch, 10)
+            came_true(touch, TIMEOUT_S)
     finally:
         world.do(SERIALIZABLE.format(database, "read committed"))
         world.value(END_SESSIONS)
