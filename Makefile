@@ -53,8 +53,8 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)
 
-torture: setup ## break everything at random for MINUTES (3), SEED as you like, and check every promise; best as root
-	@$(BIN)/python -m tests.torture --seed "$(SEED)" --minutes "$(MINUTES)"
+torture: setup ## break everything, at random, and check every promise: SEED=1 MINUTES=3; best as root
+	@$(BIN)/python -m tests.torture --seed "$(SEED)" --minutes "$(MINUTES)" $(ARGS)
 
 bench: setup ## how fast, against what people use instead, in under three minutes: private servers
 	@$(BIN)/flashsale bench all --quick $(ARGS)

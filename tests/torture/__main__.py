@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.torture.checks import check, drain
+from tests.torture.checks import WITHIN_THE_PROMISE, check, drain
 from tests.torture.report import print_report, verdict
 from tests.torture.run import Run
 from tests.torture.schedule import schedule
@@ -37,7 +37,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # so that servers and mounts are cleared away
     planned = schedule(seed, minutes)
     (home / "schedule.json").write_text(json.dumps(planned, indent=1))
-    with World(home, seed, minutes) as world:
+    with World(home, seed, minutes, arguments.servers) as world:
         outcome = Run(world).carry_out(planned)
         drain(world)
         result = check(world)
@@ -49,6 +49,8 @@ def main() -> int:
     (home / "result.json").write_bytes(msgspec.json.encode(result))
     print_report(outcome, result)
     failed = verdict(outcome, result)
+    if not failed:
+        shutil.rmtree(home / WITHIN_THE_PROMISE)
     for sentence in failed:
         sys.stdout.write(f"BROKEN: {sentence}\n")
     sys.stdout.write(
@@ -61,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--seed", type=_seed, default=None, help="default: a random one, printed")
     parser.add_argument("--minutes", type=_minutes, default=3.0, help="how long faults come (3)")
+    parser.add_argument("--servers", choices=("bundled", "debian"), default="bundled")
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = secrets.randbelow(1_000_000)

@@ -23,6 +23,8 @@ SELL_OUT_TIMEOUT_S = 240
 SELL_OUT_TIMES_MAX = 10
 HOLDS_END_TIMEOUT_S = 90
 CLI_TIMEOUT_S = 240
+#: The directory of the histories as the checker gets them.
+WITHIN_THE_PROMISE = "history-within-the-promise"
 
 
 class Result(msgspec.Struct):
@@ -120,7 +122,7 @@ def _check_log(world: World, result: Result) -> None:
     files = sorted(world.history_dir.glob("*.jsonl"))
     for name, count in count_outcomes(files).items():
         setattr(result, name, count)
-    told = world.home / "history-within-the-promise"
+    told = world.home / WITHIN_THE_PROMISE
     told.mkdir(exist_ok=True)
     result.lost_with_the_log = sum(without_lost(file, told / file.name, world.losses) for file in files)
     options = [word for file in sorted(told.glob("*.jsonl")) for word in ("--history", str(file))]

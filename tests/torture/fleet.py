@@ -146,7 +146,18 @@ class Fleet:
             )
 
 
-def daemon_command(kind: str, name: str) -> Callable[[int], list[str]]:
+def daemon_command(kind: str, name: str, *options: str) -> Callable[[int], list[str]]:
     """`flashsale KIND run --name NAME`."""
-    command = [sys.executable, "-m", "flashsale", kind, "run", "--name", name, "--log-format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "flashsale",
+        kind,
+        "run",
+        "--name",
+        name,
+        "--log-format",
+        "json",
+        *options,
+    ]
     return lambda _: command

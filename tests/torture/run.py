@@ -66,7 +66,7 @@ class Run:
                 return
             try:
                 # The log's own faults take it when they must be alone.
-                with self._world.rest_lock if track == "rest" else nullcontext():
+                with self._world.alone() if track == "rest" else nullcontext():
                     self._fault(fault)
             except Exception:  # noqa: BLE001 - whatever it was, the run has failed, and says so
                 self.outcome.errors.append(f"{fault.fault} at {fault.at_s} s:\n{traceback.format_exc()}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from flashsale.servers import DevServers, binaries, location
 from flashsale.servers.account import server_account
 from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Proxy
+from tests.fixtures.servers import debian_binaries
 from tests.torture.fleet import Fleet, daemon_command
 from tests.torture.losses import Loss
 from tests.torture.machine import build_library
@@ -27,7 +28,8 @@ from tests.torture.redis_server import RedisServer
 from tests.torture.shop import HOLD_S, SKUS
 
 SALE = "torture"
-PROJECTORS = ("projector-1", "projector-2")
+#: The second takes off the log what Postgres has.
+PROJECTORS: dict[str, tuple[str, ...]] = {"projector-1": (), "projector-2": ("--trim", "--keep", "100")}
 SHOPS = ("shop-1", "shop-2", "shop-3")
 #: Buyers of one shop, a second.
 BUYERS_PER_S = 15
@@ -42,15 +44,18 @@ START_TIMEOUT_S = 60
 
 
 class World:
-    """One run's; `home` is a directory of its own."""
+    """One run's; `home` is a directory of its own. `servers`: bundled or debian."""
 
-    def __init__(self, home: Path, seed: int, minutes: float) -> None:
+    def __init__(self, home: Path, seed: int, minutes: float, servers: str = "bundled") -> None:
+        self._redis_binary: Path | None = None
+        self._postgres_bin_dir: Path | None = None
+        if servers == "debian":
+            self._redis_binary, self._postgres_bin_dir = debian_binaries()
         self.home, self.seed = home, seed
         self.units = max(200, int(UNITS_PER_MINUTE * minutes))
         self.history_dir = home / "history"
         self.losses: list[Loss] = []
-        #: held by whoever needs that no fault of the other track is under way
-        self.rest_lock = threading.Lock()
+        self._turn, self._rest = threading.Lock(), threading.Lock()
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -116,6 +121,16 @@ class World:
         assert row is not None
         return Position(*row)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No fault of the other track is under way; whoever asks for this is the next."""
+        with self._turn:
+            self._rest.acquire()
+        try:
+            yield
+        finally:
+            self._rest.release()
+
     def heal(self) -> None:
         """End every fault that does not end by itself."""
         for proxy in (self.shop_redis, self.daemon_redis, self.postgres_proxy, self.replication):
@@ -128,11 +143,11 @@ class World:
 
     def _start_servers(self) -> None:
         account = server_account()
-        self.dev = DevServers(self.home / "servers")
+        self.dev = DevServers(self.home / "servers", postgres_bin_dir=self._postgres_bin_dir)
         self._open.callback(self.dev.destroy)
         self.postgres_url = self.dev.up(["postgres"]).postgres_url
         place = location.locate(self.home / "servers", account)
-        program = binaries.redis_program(place, None).path
+        program = binaries.redis_program(place, self._redis_binary).path
         redis_dir = self.home / "redis"
         redis_dir.mkdir()
         if account.switches:
@@ -193,8 +208,8 @@ class World:
         }
         self.daemons = Fleet({"FLASHSALE_REDIS_URL": self.daemon_redis.url, **shared}, log_dir)
         self.shops = Fleet({"FLASHSALE_REDIS_URL": self.shop_redis.url, **shared}, log_dir)
-        for name in PROJECTORS:
-            self.daemons.add(name, "projector", daemon_command("projector", name))
+        for name, options in PROJECTORS.items():
+            self.daemons.add(name, "projector", daemon_command("projector", name, *options))
         self.daemons.add("sweeper-1", "sweeper", daemon_command("sweeper", "sweeper-1"))
         for name in SHOPS:
             self.shops.add(name, "shop", self._shop(name))

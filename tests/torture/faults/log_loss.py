@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from flashsale.ids import START, Position
 from flashsale.keys import shard_keys
@@ -19,13 +17,6 @@ from tests.torture.world import SALE, World
 SETTLED_S = 0.7
 SYNC_TIMEOUT_S = 30
 READ_TIMEOUT_S = 30
-
-
-@contextmanager
-def _alone(world: World) -> Iterator[None]:
-    """No other fault is under way: what is lost and what is not can be told apart afterwards."""
-    with world.rest_lock:
-        yield
 
 
 def _settled_checkpoint(world: World) -> Position:
@@ -43,7 +34,7 @@ def _settled_checkpoint(world: World) -> Position:
 
 @fault("flushall", "events that Redis lost")
 def flushall(world: World, planned: Planned) -> int:
-    with _alone(world):
+    with world.alone():
         assert came_true(world.head, READ_TIMEOUT_S)
         head = world.head()
         with world.redis(5) as commands:
@@ -55,7 +46,7 @@ def flushall(world: World, planned: Planned) -> int:
 
 @fault("replica-promoted", "promotions that lost a tail")
 def replica_promoted(world: World, planned: Planned) -> int:
-    with _alone(world):
+    with world.alone():
         if not came_true(lambda: _in_step(world), SYNC_TIMEOUT_S):
             return 0
         world.replication.behave(Mode.BLACK_HOLE)
@@ -83,7 +74,7 @@ def replica_promoted(world: World, planned: Planned) -> int:
 
 @fault("foreign-entry", "entries that no script wrote")
 def foreign_entry(world: World, planned: Planned) -> int:
-    with _alone(world):
+    with world.alone():
         assert came_true(world.head, READ_TIMEOUT_S)
         with world.redis(5) as commands:
             stream = shard_keys(SALE, 0).events

@@ -15,6 +15,8 @@ BITE_TIMEOUT_S = 25
 DELAY_S = (0.05, 1.5)
 #: What a shop sends.
 EVALSHA = b"EVALSHA"
+#: What a projector sends to Postgres with every batch.
+A_BUYER = b"buyer-"
 #: What a proxy counts in each mode, and what that is called.
 COUNTED = {
     Mode.CUT_REPLY: ("replies_cut", "replies lost"),
@@ -71,7 +73,7 @@ _register("shop-delayed", _shops, Mode.DELAY)
 _register("daemon-reset", _daemons, Mode.RESET, b"")
 _register("daemon-black-hole", _daemons, Mode.BLACK_HOLE, b"")
 _register("daemon-delayed", _daemons, Mode.DELAY, b"")
-_register("postgres-replies-lost", _postgres, Mode.CUT_REPLY, b"COMMIT")
+_register("postgres-replies-lost", _postgres, Mode.CUT_REPLY, A_BUYER)
 _register("postgres-reset", _postgres, Mode.RESET, b"")
 _register("postgres-black-hole", _postgres, Mode.BLACK_HOLE, b"")
 _register("postgres-delayed", _postgres, Mode.DELAY, b"")
