@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from flashsale.errors import DriftFound, Halted, RefusedByState, Unreachable
+from flashsale.keys import shard_keys
 from tests.torture.patience import came_true, pause
 from tests.torture.world import SALE, World
 
 #: A server may be away while an operator works, and is waited for.
 TRIES_MAX = 60
 AGAIN_S = 0.5
+LOOK_TIMEOUT_S = 30
 
 
 def recover(world: World) -> dict[str, Any] | None:
@@ -58,6 +60,21 @@ def retry_dead_letters(world: World) -> int:
 def parked(world: World) -> int:
     """Dead letters that wait."""
     return int(world.value("SELECT count(*) FROM parked WHERE kind <> 'discarded' AND sale_id = %s", SALE))
+
+
+def assert_not_halted(world: World) -> None:
+    """Between two faults of the log's server, each of which was mended: a sale that lost nothing is never halted."""
+    found: list[str | None] = []
+
+    def looked() -> bool:
+        with world.redis() as commands:
+            found.append(commands.hget(shard_keys(SALE, 0).sale, "lost"))
+        return True
+
+    assert came_true(looked, LOOK_TIMEOUT_S), "Redis does not come back"
+    assert found[-1] is None or world.may_lose, (
+        f"the sale is halted, somebody has seen {found[-1]}: nothing was lost"
+    )
 
 
 def lag_is_gone(world: World, timeout_s: float) -> bool:

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from tests.torture.faults import FAULTS
+from tests.torture.operations import assert_not_halted
 from tests.torture.schedule import TRACKS, Planned
 from tests.torture.world import World
 
@@ -67,6 +68,8 @@ class Run:
             try:
                 # The log's own faults take it when they must be alone.
                 with self._world.alone() if track == "rest" else nullcontext():
+                    if track == "log":
+                        assert_not_halted(self._world)
                     self._fault(fault)
             except Exception:  # noqa: BLE001 - whatever it was, the run has failed, and says so
                 self.outcome.errors.append(f"{fault.fault} at {fault.at_s} s:\n{traceback.format_exc()}")

@@ -36,6 +36,8 @@ def fsync_slow_killed(world: World, planned: Planned) -> int:
     before = control[Field.FSYNCS_DELAYED]
     _slow(world, planned)
     within = came_true(lambda: control[Field.FSYNCS_DELAYED] > before, BITE_TIMEOUT_S)
+    # Near its end: what would be acknowledged before it is on disk has been by now.
+    pause(control[Field.FSYNC_DELAY_US] / 1_000_000 * 0.8)
     world.master.kill()
     control.heal()
     pause(planned.lot)
