@@ -21,7 +21,7 @@ from tests.torture.checks import WITHIN_THE_PROMISE, Result, check, drain
 from tests.torture.report import print_report, verdict
 from tests.torture.run import Outcome, Run
 from tests.torture.schedule import schedule
-from tests.torture.world import Options, World
+from tests.torture.world import World
 
 SEED_MAX = 2**31
 MINUTES_MAX = 600.0
@@ -38,7 +38,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # so that servers and mounts are cleared away
     planned = schedule(seed, minutes)
     (home / "schedule.json").write_text(json.dumps(planned, indent=1))
-    with World(home, seed, minutes, Options(arguments.servers, arguments.appendfsync)) as world:
+    with World(home, seed, minutes, arguments.servers) as world:
         outcome = Run(world).carry_out(planned)
         result = _judge(world, outcome)
         servers = [home / "servers", home / "redis"]
@@ -75,9 +75,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=_seed, default=None, help="default: a random one, printed")
     parser.add_argument("--minutes", type=_minutes, default=3.0, help="how long faults come (3)")
     parser.add_argument("--servers", choices=("bundled", "debian"), default="bundled")
-    parser.add_argument(
-        "--appendfsync", choices=("always", "everysec"), default="always", help="everysec: see it fail"
-    )
     arguments = parser.parse_args()
     if arguments.seed is None:
         arguments.seed = secrets.randbelow(1_000_000)

@@ -72,9 +72,7 @@ def assert_not_halted(world: World) -> None:
         return True
 
     assert came_true(looked, LOOK_TIMEOUT_S), "Redis does not come back"
-    assert found[-1] is None or world.may_lose, (
-        f"the sale is halted, somebody has seen {found[-1]}: nothing was lost"
-    )
+    assert found[-1] is None, f"the sale is halted, somebody has seen {found[-1]}: nothing was lost"
 
 
 def lag_is_gone(world: World, timeout_s: float) -> bool:

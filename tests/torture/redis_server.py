@@ -29,8 +29,6 @@ class RedisServer:
         self.control = Control(home / f"{name}.control")
         self.log_file = home / f"{name}.log"
         self._program, self._account, self._library = program, account, library
-        #: as Redis has it: always is D1, everysec is D0
-        self.appendfsync = "always"
         self._process: subprocess.Popen[bytes] | None = None
         self._master: tuple[str, int] | None = None
 
@@ -55,7 +53,7 @@ class RedisServer:
             "unixsocket": str(self.socket),
             "dir": str(self.disk.directory),
             "appendonly": "yes",
-            "appendfsync": self.appendfsync,
+            "appendfsync": "always",
             "save": "",
             "maxmemory-policy": "noeviction",
             "repl-diskless-sync-delay": "0",

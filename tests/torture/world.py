@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import redis
 
@@ -43,24 +43,15 @@ REPLY_TIMEOUT_MS = 1_500
 START_TIMEOUT_S = 60
 
 
-class Options(NamedTuple):
-    """What it runs on."""
-
-    #: bundled or debian
-    servers: str = "bundled"
-    #: everysec breaks promises, which shows that the torture sees it
-    appendfsync: str = "always"
-
-
 class World:
-    """One run's; `home` is a directory of its own."""
+    """One run's; `home` is a directory of its own. `servers`: bundled or debian."""
 
-    def __init__(self, home: Path, seed: int, minutes: float, options: Options) -> None:
+    def __init__(self, home: Path, seed: int, minutes: float, servers: str) -> None:
         self._redis_binary: Path | None = None
         self._postgres_bin_dir: Path | None = None
-        if options.servers == "debian":
+        if servers == "debian":
             self._redis_binary, self._postgres_bin_dir = debian_binaries()
-        self.home, self.seed, self._options = home, seed, options
+        self.home, self.seed = home, seed
         self.units = max(200, int(UNITS_PER_MINUTE * minutes))
         self.history_dir = home / "history"
         self.losses: list[Loss] = []
@@ -87,11 +78,6 @@ class World:
     def current_url(self) -> str:
         """The Redis that is the master now, without a proxy."""
         return f"unix://{self._current}"
-
-    @property
-    def may_lose(self) -> bool:
-        """Whether what was acknowledged may be lost without a loss of the log."""
-        return self._options.appendfsync != "always"
 
     def redis(self, timeout_s: float = 1.0) -> redis.Redis:
         return self.master.client(timeout_s)
@@ -172,7 +158,6 @@ class World:
             RedisServer(name, redis_dir, program, account, self.library) for name in ("a", "b")
         )
         for server in (self.master, self.replica):
-            server.appendfsync = self._options.appendfsync
             self._open.callback(server.close)
         self.master.start()
         self.make_current(self.master)
