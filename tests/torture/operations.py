@@ -35,6 +35,7 @@ def recover(world: World) -> dict[str, Any] | None:
             note(world, "left-out", _ask(world, "recover", SALE, "--json", enough=(0, Halted.exit_code)))
             command.append("--leave-out")
             continue
+        note(world, "recover-refused", {"exit_code": finished.exit_code, "stderr": finished.stderr})
         expected = (Unreachable.exit_code, RefusedByState.exit_code, Halted.exit_code)
         assert finished.exit_code in expected, f"recover ended with {finished.exit_code}: {finished.stderr}"
         pause(AGAIN_S)
