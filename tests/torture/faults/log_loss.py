@@ -61,12 +61,17 @@ def replica_promoted(world: World, planned: Planned) -> int:
         new.promote()
         world.master, world.replica = new, old
         head = world.head()
-        world.losses.append(Loss("replica-promoted", max(head, checkpoint), epoch, until_ns))
+        loss = Loss("replica-promoted", max(head, checkpoint), epoch, until_ns)
+        world.losses.append(loss)
         world.make_current(new)
         world.replication.heal()
         for proxy in (world.shop_redis, world.daemon_redis):
             proxy.heal()
     done = recover(world)
+    if done and (done["events_carried_over"] or done["left_out"]):
+        # Somebody who had not seen the lost tail was served before the halt. What is kept of that stands elsewhere now,
+        # and what is not was listed to the operator: no answer of that stretch names its place any more.
+        world.losses.append(loss._replace(until_ns=0))
     old.disk.wipe()
     old.start(world.replication_address)
     return int(done is not None)
