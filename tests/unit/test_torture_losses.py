@@ -1,0 +1,60 @@
+"""What `make torture` reads as lost together with a log: those answers, and no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flashsale.client_history import Line, open_history
+from flashsale.commands import Answer, Code, Reserve
+from flashsale.ids import Position
+from tests.torture.losses import Loss, count_outcomes, without_lost
+
+#: Epoch 2 ended at some place behind 2-10; nobody kept more than 2-10.
+FLUSHED = Loss("flushall", Position(2, 10), epoch=2, until_ns=0)
+PROMOTED = Loss("replica-promoted", Position(2, 10), epoch=2, until_ns=500)
+
+
+@pytest.mark.parametrize(
+    ("position", "at_ns", "flushed", "promoted"),
+    [
+        (Position(2, 10), 400, False, False),
+        (Position(2, 11), 400, True, True),
+        (Position(2, 11), 500, True, True),
+        (Position(2, 11), 501, True, False),  # by the promoted one, whose log goes on there
+        (Position(3, 1), 400, False, False),
+        (Position(1, 99), 400, False, False),
+    ],
+)
+def test_a_loss_took_what_stood_behind_what_survived(
+    position: Position, at_ns: int, *, flushed: bool, promoted: bool
+) -> None:
+    assert FLUSHED.took(position, at_ns) is flushed
+    assert PROMOTED.took(position, at_ns) is promoted
+
+
+def test_lost_answers_become_unknown_and_the_rest_stays(tmp_path: Path) -> None:
+    told, kept = tmp_path / "told", tmp_path / "kept"
+    answers = [
+        Answer(Code.RESERVED, Position(2, 10), "9"),
+        Answer(Code.RESERVED, Position(2, 11), "9"),
+        Answer(Code.SOLD_OUT, Position(2, 12), "0"),
+        Answer(Code.RESERVED, Position(3, 2), "9"),
+    ]
+    with open_history(told, "shop") as history:
+        for number, answer in enumerate(answers):
+            history.returned(history.invoked("sale", Reserve(f"0-order-{number:03}", "ann", "phone")), answer)
+    with told.open("ab") as file:
+        file.write(b'{"type":"invo')  # killed within a line
+
+    assert without_lost(told, kept, [FLUSHED]) == 1  # one of the two was a yes
+    assert count_outcomes([told]) == {"asked": 4, "ok": 3, "refused": 1, "unknown": 0}
+    assert count_outcomes([kept]) == {"asked": 4, "ok": 2, "refused": 0, "unknown": 2}
+    before, after = (path.read_bytes().splitlines() for path in (told, kept))
+    assert len(before) == len(after)
+    changed = [i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    assert changed == [4, 6]
+    for line in after[:-1]:
+        msgspec.json.decode(line, type=Line)
