@@ -1,4 +1,4 @@
-"""A power cut leaves the append-only file cut at any byte: what Redis makes of it is whole scripts, never a part of one."""
+"""A power cut leaves the append-only file cut at any byte: Redis makes whole scripts of it, never a part of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of what could be enumerated is tried: `make test` takes a part that is chosen with care, `make crash` all."""
+"""How much of what can be enumerated is tried: `make test` takes a part, chosen with care; `make crash-full` all."""
 
 import os
 

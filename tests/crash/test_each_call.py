@@ -1,0 +1,92 @@
+"""Each call that a command makes to a server meets a fault, one after the other.
+
+The N-th call is cut, for N from 1 until the command needs no more calls. Four faults: the process is killed before the
+call arrives, so at each of its steps; the call does not arrive; it is carried out and its reply is lost; the server
+refuses. Afterwards the books add up, and the same command without a fault leaves what it leaves in peace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGKILL
+from typing import NamedTuple
+
+import pytest
+
+from flashsale.errors import Unreachable
+from tests.crash.calls_kit import Fault
+from tests.crash.cases import DAEMONS, FILES, READERS, WRITERS, Case
+from tests.crash.scenes import SALE
+from tests.crash.stage_kit import Stage, open_stage
+from tests.crash.thoroughness import every_case
+from tests.crash.world_kit import Essence, assert_books_add_up
+from tests.fixtures.processes import Finished
+
+FAULTS = tuple(Fault)
+#: No command needs as many calls as this.
+CALLS_MAX = 400
+
+
+class Peace(NamedTuple):
+    """What the command does when nothing goes wrong."""
+
+    before: Essence
+    finished: Finished
+    after: Essence
+
+
+@pytest.fixture(scope="module")
+def stage(
+    redis_url: str, postgres_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """One for all cases: making the states takes longer than putting them back."""
+    home = tmp_path_factory.mktemp("home")
+    for name, text in FILES.items():
+        (home / name).write_text(text)
+    with open_stage(redis_url, postgres_url, template_database, home) as stage:
+        yield stage
+
+
+@pytest.mark.parametrize("case", [*WRITERS, *DAEMONS, *READERS], ids=lambda case: case.name)
+def test_whichever_call_meets_a_fault(stage: Stage, case: Case) -> None:
+    stage.world.put_back(case.scene)
+    before = stage.world.essence()
+    peace = Peace(before, stage.run(case), stage.world.essence())
+    last = stage.calls.count
+    assert 0 < last < CALLS_MAX
+    assert_told(peace.finished)
+
+    for at in range(1, last + 1):
+        for fault in FAULTS if every_case() else (FAULTS[at % len(FAULTS)],):
+            stage.world.put_back(case.scene)
+            done = stage.run(case, fault, at)
+            if stage.calls.has_bitten:
+                check(stage, case, done, peace)
+
+
+def check(stage: Stage, case: Case, done: Finished, peace: Peace) -> None:
+    """What holds after a fault, and after a repeat."""
+    code = peace.finished.exit_code
+    if stage.calls.fault is Fault.KILL:
+        assert done.exit_code == -SIGKILL
+    else:
+        assert_told(done)
+        assert done.exit_code in {code, Unreachable.exit_code}, done.stderr
+    now = stage.world.essence()
+    if case.is_one_request and done.exit_code == Unreachable.exit_code and "may or may not" not in done.stderr:
+        assert now == peace.before, f"nothing was done, it said: {done.stderr}"
+    if case.adds_up and peace.before.get("sales"):
+        with stage.world.side() as side:
+            assert_books_add_up(side, SALE)
+    if done.exit_code != code:
+        again = stage.run(case)
+        assert_told(again)
+        assert again.exit_code == code, again.stderr
+        now = stage.world.essence()
+    assert now == peace.after
+
+
+def assert_told(done: Finished) -> None:
+    """In sentences, whatever happened."""
+    for sign in ("Traceback", "error: unexpected", "Exception ignored"):
+        assert sign not in done.stderr, done.stderr
