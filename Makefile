@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million bench bench-full build lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million crash-full bench bench-full build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -49,6 +49,9 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)
+
+crash-full: setup ## the log cut at every byte, every command cut at each of its calls, in every way; minutes
+	@FLASHSALE_TEST_EVERY_CASE=1 $(BIN)/pytest tests/crash $(ARGS)
 
 bench: setup ## how fast, against what people use instead, in under three minutes: private servers
 	@$(BIN)/flashsale bench all --quick $(ARGS)

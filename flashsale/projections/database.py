@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from flashsale.config import mask
-from flashsale.errors import BadInput, FlashsaleError, Unreachable
+from flashsale.errors import BadInput, FlashsaleError, UnknownOutcome, Unreachable
 from flashsale.projections import arrays
 
 Connection = psycopg.Connection[TupleRow]
@@ -74,6 +75,26 @@ def is_transient(error: psycopg.Error) -> bool:
 def is_data_error(error: psycopg.Error) -> bool:
     """Whether the values themselves are refused: class 22 (data exception), 23 (constraint), 54 (too large)."""
     return error.sqlstate is not None and error.sqlstate.startswith(("22", "23", "54"))
+
+
+@contextmanager
+def written(connection: Connection, *, force_rollback: bool = False) -> Iterator[None]:
+    """A transaction of a command that a person runs. When the reply to its commit is lost, that is an `UnknownOutcome`.
+
+    Within another transaction it is a savepoint, and nothing is committed.
+    """
+    commits = connection.info.transaction_status is TransactionStatus.IDLE and not force_rollback
+    is_committing = False
+    try:
+        with connection.transaction(force_rollback=force_rollback):
+            yield
+            is_committing = commits
+    except psycopg.OperationalError as error:
+        if is_committing and error.sqlstate is None:  # with a state, Postgres says that it was rolled back
+            raise UnknownOutcome(
+                f"Postgres went away: this may or may not have been done, so look first ({_one_line(error)})"
+            ) from error
+        raise
 
 
 @contextmanager

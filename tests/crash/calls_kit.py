@@ -78,7 +78,7 @@ class CallProxy(Proxy):
 
     def meet(self, request: bytes | None) -> Behaviour:
         """What this call meets, and no other."""
-        if request is None:
+        if request is None or request == _GOODBYE:
             return Behaviour()
         fault = self._calls.meet()
         if fault is Fault.KILL:
@@ -98,6 +98,10 @@ def counted(redis_url: str, postgres_url: str) -> Iterator[tuple[Calls, Proxy, P
     calls = Calls()
     with CallProxy(redis_url, calls) as to_redis, CallProxy(postgres_url, calls) as to_postgres:
         yield calls, to_redis, to_postgres
+
+
+#: How a session of Postgres ends: it has no reply, and whoever sent it may be gone.
+_GOODBYE = b"X\0\0\0\4"
 
 
 def _postgres_error(**fields: Any) -> bytes:

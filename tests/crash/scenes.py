@@ -97,7 +97,7 @@ def regressed(side: ReadSide) -> None:
     for key in keys:
         side.redis.rename(f"old-{key}", key)
     with Client(side.redis_url, by="late") as client:  # it knows nothing of what is lost
-        client.execute(SALE, [Reserve(f"0-late-{n}", f"late-{n}", SKU) for n in range(2)])
+        client.execute(SALE, [Reserve(f"0-latecomer-{n}", f"late-{n}", SKU) for n in range(2)])
 
 
 def drifted(side: ReadSide) -> None:
@@ -111,9 +111,7 @@ def drifted(side: ReadSide) -> None:
 def parked(side: ReadSide) -> None:
     """A dead letter that can be applied by now, and one that waits behind it."""
     _sell(side)
-    side.postgres.execute(
-        f"ALTER TABLE orders ADD CONSTRAINT broken CHECK (order_id <> '{PAID}')".encode()
-    )
+    side.postgres.execute(f"ALTER TABLE orders ADD CONSTRAINT broken CHECK (order_id <> '{PAID}')".encode())
     side.drain(side.projector("scene"))
     side.postgres.execute("ALTER TABLE orders DROP CONSTRAINT broken")
 

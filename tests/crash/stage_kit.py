@@ -35,9 +35,8 @@ class Stage:
         child = self.nursery.start(*case.args)
         self.calls.victim.put(child.pid)
         if case.done is not None:
-            with self.world.side() as side:
-                done = case.done
-                wait_until(lambda: child.has_ended() or done(side), DONE_TIMEOUT_S, f"{case.name} is done")
+            done, side = case.done, self.world.side
+            wait_until(lambda: child.has_ended() or done(side), DONE_TIMEOUT_S, f"{case.name} is done")
             if not child.has_ended():
                 child.terminate()
         finished = child.wait()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import redis
 from psycopg import sql
 
 from flashsale.events import ShardState, decode, fold
-from flashsale.ids import Position
+from flashsale.ids import START
 from tests.fixtures.read_side import ReadSide, open_read_side
 from tests.helpers import wait_until
 
@@ -29,7 +29,8 @@ VOLATILE = (
 TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1
 """
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
 
 #: Makes a state, by way of the servers it is given.
 Scene = Callable[[ReadSide], None]
@@ -39,55 +40,62 @@ Essence = dict[str, list[str]]
 
 @dataclass
 class World:
-    """An empty Redis, and a database that is remade for every run."""
+    """A Redis, and a database that is made anew for every run that needs it."""
 
     redis_url: str
     redis: redis.Redis
     #: a session beside the database: databases are made and dropped by it
     admin: psycopg.Connection[Any]
-    #: of the database that is remade
+    #: of the database that is made anew
     postgres_url: str
     #: of a database with the schema and no rows, to begin with
     schema: str
     _keys: dict[Scene, dict[bytes, bytes]] = field(default_factory=dict)
     _made: dict[Scene, str] = field(default_factory=dict)
+    #: the scene of the database, and the next transaction's number then: while that is the same, nobody has written
+    _in: tuple[Scene, int] | None = None
+    #: what is closed before the database is copied or dropped
+    _side: ExitStack = field(default_factory=ExitStack)
 
     @property
     def database(self) -> str:
-        """The name of the one that is remade."""
+        """The name of the one that is made anew."""
         return urlsplit(self.postgres_url).path[1:]
 
-    def put_back(self, scene: Scene) -> None:
-        """Have the state of a scene, exactly."""
+    def put_back(self, scene: Scene) -> ReadSide:
+        """Have the state of a scene, exactly; returns what reads there, until the next time."""
         if scene not in self._made:
             self._make(scene)
-        self._copy(self._made[scene], self.database)
+        if self._in != (scene, self._next_transaction()):
+            self._open(self._made[scene])
+            self._in = (scene, self._next_transaction())
         self.redis.flushall()
         with self.redis.pipeline(transaction=False) as pipe:
             for key, value in self._keys[scene].items():
                 pipe.restore(key, 0, value)
             pipe.execute()
+        return self.side
 
     def _make(self, scene: Scene) -> None:
         name = f"{self.database}_{len(self._made)}"
-        self._copy(self.schema, self.database)
         self.redis.flushall()
-        with self.side() as side:
-            scene(side)
+        scene(self._open(self.schema))
         keys: Any = self.redis.keys()
         self._keys[scene] = {key: value for key in keys if (value := self.redis.dump(key)) is not None}
+        self._side.close()
         self._copy(self.database, name)
         self._made[scene] = name
 
-    @contextmanager
-    def side(self) -> Iterator[ReadSide]:
-        """What reads and writes there."""
-        with open_read_side(self.redis_url, self.postgres_url) as side:
-            yield side
+    def _open(self, template: str) -> ReadSide:
+        self._side.close()
+        self._copy(template, self.database)
+        self.side = self._side.enter_context(open_read_side(self.redis_url, self.postgres_url))
+        return self.side
 
     def settle(self) -> None:
         """Return when no session of a command is left: Postgres notices an end a moment after it."""
-        wait_until(lambda: self._sessions(self.database) == 0, 20, "all sessions have ended")
+        own = self.side.postgres.info.backend_pid
+        wait_until(lambda: self._sessions(self.database, own) == 0, 20, "all sessions have ended")
 
     def essence(self) -> Essence:
         """Everything that is stored, without times, names of sessions and numbers of attempts."""
@@ -102,16 +110,16 @@ class World:
                 found[f"groups of {key.decode()}"] = [
                     f"{group['name']} {group['pending']} {group['last-delivered-id']}" for group in groups
                 ]
-        with psycopg.connect(self.postgres_url) as connection:
-            tables = [name for (name,) in connection.execute(TABLES)]
-            found["tables"] = [re.sub(r"\d+", "N", name) for name in tables]
-            for table in ("event_log", "orders", "stock", *(t for t in tables if "_sale" not in t)):
-                query = sql.SQL("SELECT row_to_json(t) FROM {} t").format(sql.Identifier(table))
-                found[table] = sorted(_told(table, row) for (row,) in connection.execute(query))
+        tables = [name for (name,) in self.side.rows(TABLES)]
+        found["tables"] = [re.sub(r"\d+", "N", name) for name in tables]
+        for table in ("event_log", "orders", "stock", *(t for t in tables if "_sale" not in t)):
+            query = sql.SQL("SELECT row_to_json(t) FROM {} t").format(sql.Identifier(table))
+            found[table] = sorted(_told(table, row) for (row,) in self.side.postgres.execute(query))
         return found
 
     def drop(self) -> None:
         """Leave nothing behind."""
+        self._side.close()
         for name in (self.database, *self._made.values()):
             self._drop(name)
 
@@ -120,15 +128,21 @@ class World:
         wait_until(lambda: self._sessions(template) == 0, 20, f"nobody uses {template}")
         # A copy of files, where that is known: the servers of the tests need not survive a crash of the machine.
         how = b"STRATEGY file_copy" if self.admin.info.server_version >= 150_000 else b""
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.Identifier(name), sql.Identifier(template)
+        )
         self.admin.execute(create.as_bytes() + b" " + how)
 
     def _drop(self, name: str) -> None:
         self.admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _sessions(self, name: str) -> int:
-        ((count,),) = self.admin.execute(SESSIONS, (name,)).fetchall()
+    def _sessions(self, database: str, but: int = 0) -> int:
+        ((count,),) = self.admin.execute(SESSIONS, (database, but)).fetchall()
         return int(count)
+
+    def _next_transaction(self) -> int:
+        ((number,),) = self.admin.execute(NEXT_TRANSACTION).fetchall()
+        return int(number)
 
 
 _READ: dict[bytes, Callable[[redis.Redis, bytes], Any]] = {
@@ -159,7 +173,7 @@ def assert_books_add_up(side: ReadSide, sale: str) -> None:
     assert {at: archived[at] for at in streamed if at in archived} == {
         at: body for at, body in streamed.items() if at in archived
     }
-    assert side.checkpoint(shard) == max(archived, default=Position(0, 0))
+    assert side.checkpoint(shard) == max(archived, default=START)
     log = archived | streamed
     folded: ShardState = fold([(at, decode(log[at])) for at in sorted(log)])
     if streamed:
