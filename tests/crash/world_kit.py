@@ -165,6 +165,16 @@ def _told(table: str, row: dict[str, Any]) -> str:
     return TIME_MS.sub("T", json.dumps(told, sort_keys=True))
 
 
+def in_epoch_two(essence: Essence) -> Essence:
+    """The same as if the log had been founded anew but once: each attempt to do so takes an epoch."""
+    heads = [item for part, items in essence.items() if part.endswith(":sale") for item in items]
+    epoch = next((found[1] for item in heads if (found := re.fullmatch(r"\(b'epoch', b'(\d)'\)", item))), "1")
+    if epoch < "3":
+        return essence
+    place = re.compile(rf"(?<!\d){epoch}(?=-\d)|(?<=epoch\": ){epoch}|(?<=b'epoch', b'){epoch}")
+    return {part: sorted(place.sub("2", item) for item in items) for part, items in essence.items()}
+
+
 def assert_books_add_up(side: ReadSide, sale: str) -> None:
     """Archive and stream are one gapless log, which adds up to the hot state."""
     (shard,) = (shard for shard in side.shards() if shard.sale == sale)
