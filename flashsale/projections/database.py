@@ -57,9 +57,9 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
             **_VANISHED,
         )
     except (psycopg.ProgrammingError, UnicodeError) as error:
-        raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {_one_line(error)}") from error
+        raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {one_line(error)}") from error
     except psycopg.Error as error:
-        raise Unreachable(f"Postgres cannot be reached: {_one_line(error)}") from error
+        raise Unreachable(f"Postgres cannot be reached: {one_line(error)}") from error
     arrays.register(connection.adapters)
     return connection
 
@@ -92,7 +92,7 @@ def written(connection: Connection, *, force_rollback: bool = False) -> Iterator
     except psycopg.OperationalError as error:
         if is_committing and error.sqlstate is None:  # with a state, Postgres says that it was rolled back
             raise UnknownOutcome(
-                f"Postgres went away: this may or may not have been done, so look first ({_one_line(error)})"
+                f"Postgres went away: this may or may not have been done, so look first ({one_line(error)})"
             ) from error
         raise
 
@@ -106,8 +106,8 @@ def errors_told() -> Iterator[None]:
         raise SchemaMissing from error
     except psycopg.Error as error:
         if is_transient(error):
-            raise Unreachable(f"Postgres: {_one_line(error)}") from error
-        raise FlashsaleError(f"Postgres: {_one_line(error)}") from error
+            raise Unreachable(f"Postgres: {one_line(error)}") from error
+        raise FlashsaleError(f"Postgres: {one_line(error)}") from error
 
 
 class SchemaMissing(FlashsaleError):
@@ -116,5 +116,6 @@ class SchemaMissing(FlashsaleError):
     exit_code = 4
 
 
-def _one_line(error: Any) -> str:
+def one_line(error: Any) -> str:
+    """What psycopg says, as a part of a sentence: libpq breaks its lines."""
     return " ".join(str(error).split())

@@ -49,7 +49,7 @@ def cuts(recorded: Recorded) -> list[int]:
     return sorted(found)
 
 
-@pytest.mark.timeout(3_600 if every_case() else 300)  # 15 s on an idle machine
+@pytest.mark.timeout(3_600 if every_case() else 600)  # 15 s on an idle machine
 def test_wherever_the_file_is_cut_whole_scripts_are_left(recorded: Recorded, tmp_path: Path) -> None:
     recorded.stop()
     places = cuts(recorded)
