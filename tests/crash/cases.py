@@ -110,7 +110,7 @@ WRITERS = (
     Case(scenes.selling, ("replay", "run", SALE, "--in-place")),
     Case(scenes.lost, ("recover", SALE, "--yes"), adds_up=False),
     Case(scenes.regressed, ("recover", SALE, "--yes", "--leave-out"), adds_up=False),
-    Case(scenes.parked, ("dead-letter", "retry", SALE, "--all"), is_one_step=True, adds_up=False),
+    Case(scenes.parked, ("dead-letter", "retry", SALE, "--all"), adds_up=False),
     Case(
         scenes.parked,
         ("dead-letter", "discard", SALE, "--seq", "5", "--reason", "no"),

@@ -47,6 +47,8 @@ class Nursery:
         passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         env = {**passed_on, "HOME": str(self.home), **self.env}
         output = self.home / "output"
+        for end in (".out", ".err"):
+            output.with_suffix(end).write_bytes(b"")  # nothing of the one before
         job: Mapping[str, Any] = {"args": args, "env": env, "output": str(output)}
         return Child(self, args, self.ask(start=job), output)
 
@@ -76,6 +78,11 @@ class Child:
             self._exit_code = self._nursery.ask(ended=self.pid)
         return self._exit_code is not None
 
+    @property
+    def stderr(self) -> str:
+        """What it has said so far."""
+        return self._output.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
+
     def terminate(self) -> None:
         """Ask it to end as systemd does."""
         os.kill(self.pid, signal.SIGTERM)
@@ -88,8 +95,5 @@ class Child:
             os.kill(self.pid, signal.SIGKILL)
             raise
         assert self._exit_code is not None
-        stdout, stderr = (
-            self._output.with_suffix(end).read_text(encoding="utf-8", errors="replace")
-            for end in (".out", ".err")
-        )
-        return Finished(self._args, self._exit_code, stdout, stderr)
+        stdout = self._output.with_suffix(".out").read_text(encoding="utf-8", errors="replace")
+        return Finished(self._args, self._exit_code, stdout, self.stderr)

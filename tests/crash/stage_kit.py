@@ -12,7 +12,7 @@ import redis
 
 from tests.crash.calls_kit import Calls, Fault, counted
 from tests.crash.cases import Case
-from tests.crash.commands_kit import Nursery
+from tests.crash.commands_kit import Child, Nursery
 from tests.crash.world_kit import World
 from tests.fixtures.processes import Finished
 from tests.helpers import wait_until
@@ -35,13 +35,16 @@ class Stage:
         child = self.nursery.start(*case.args)
         self.calls.victim.put(child.pid)
         if case.done is not None:
-            done, side = case.done, self.world.side
-            wait_until(lambda: child.has_ended() or done(side), DONE_TIMEOUT_S, f"{case.name} is done")
+            wait_until(lambda: child.has_ended() or self._is_done(case, child), DONE_TIMEOUT_S, case.name)
             if not child.has_ended():
                 child.terminate()
         finished = child.wait()
         self.world.settle()
         return finished
+
+    def _is_done(self, case: Case, child: Child) -> bool:
+        """Whether a daemon listens to signals, and has nothing left to do."""
+        return "daemon_started" in child.stderr and case.done is not None and case.done(self.world.side)
 
 
 @contextmanager
