@@ -25,6 +25,8 @@ quantity = 20
 unit_price_minor = 100
 """
 }
+#: The file that `reconcile` writes, and applies.
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Case:
 
     scene: Scene
     args: tuple[str, ...]
+    #: what is run before it, in peace
+    first: tuple[str, ...] = ()
     #: for a daemon, which never ends by itself: when its work is done
     done: Callable[[ReadSide], bool] | None = None
     #: one request or transaction is all it changes: what it says of it must be so
@@ -117,6 +121,15 @@ WRITERS = (
         is_one_step=True,
         adds_up=False,
     ),
+    Case(scenes.selling, ("replay", "rollback", SALE), first=("replay", "run", SALE), done_already=4),
+    Case(scenes.selling, ("replay", "finish", SALE), first=("replay", "run", SALE)),
+    Case(
+        scenes.drifted,
+        ("reconcile", "--apply", PLAN, "--yes"),
+        first=("reconcile", SALE, "--plan", PLAN),
+        adds_up=False,
+    ),
+    Case(scenes.without_schema, ("db", "migrate")),
 )
 DAEMONS = (
     Case(scenes.behind, ("projector", "run"), done=applied),
@@ -126,6 +139,7 @@ DAEMONS = (
 READERS = (
     Case(scenes.selling, ("sale", "list")),
     Case(scenes.selling, ("sale", "show", SALE)),
+    Case(scenes.selling, ("sale", "watch", SALE, "--count", "1")),
     Case(scenes.selling, ("order", "show", SALE, CANCELLED)),
     Case(scenes.half_way, ("events", "tail", SALE)),
     Case(scenes.half_way, ("events", "show", SALE, "3")),

@@ -17,6 +17,8 @@ from tests.helpers import wait_until
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).parent / "programs" / "nursery.py"
+#: A cursor of the server's whose `with` ends because its session was ended: closing it fails, and it stays as it is.
+PSYCOPG_LEAVES_OPEN = "ignore:<psycopg.ServerCursor:ResourceWarning"
 #: Longer than any timeout of a command, so that one that hangs is told from one that waits.
 END_TIMEOUT_S = 40
 
@@ -31,7 +33,7 @@ class Nursery:
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", PROGRAM],
+            [sys.executable, "-W", "error", "-W", PSYCOPG_LEAVES_OPEN, PROGRAM],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

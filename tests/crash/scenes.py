@@ -24,6 +24,11 @@ def nothing(side: ReadSide) -> None:
     """No sale at all."""
 
 
+def without_schema(side: ReadSide) -> None:
+    """An empty database."""
+    side.postgres.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
 def defined(side: ReadSide) -> None:
     """A sale that is not in Redis yet."""
     side.define(SALE, UNITS)

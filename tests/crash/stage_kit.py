@@ -11,7 +11,7 @@ import psycopg
 import redis
 
 from tests.crash.calls_kit import Calls, Fault, counted
-from tests.crash.cases import Case
+from tests.crash.cases import PLAN, Case
 from tests.crash.commands_kit import Child, Nursery
 from tests.crash.world_kit import World
 from tests.fixtures.processes import Finished
@@ -28,6 +28,15 @@ class Stage:
     world: World
     nursery: Nursery
     calls: Calls
+
+    def prepare(self, case: Case) -> None:
+        """Have the state in which the command is run."""
+        self.world.put_back(case.scene)
+        if case.first:
+            (self.nursery.home / PLAN).unlink(missing_ok=True)
+            self.calls.arm(None)
+            self.nursery.run(*case.first)
+            self.world.settle()
 
     def run(self, case: Case, fault: Fault | None = None, at: int = 0) -> Finished:
         """Run the command; a daemon until its work is done."""
