@@ -97,6 +97,7 @@ WRITERS = (
     Case(
         scenes.defined,
         ("sale", "warm", SALE),
+        done_already=4,
         mend=("recover", SALE, "--yes"),
         parts=(KEYS.stock, *DEFINITION),
     ),
