@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz bench bench-full build torture lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz torture crash-full bench bench-full build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -57,8 +57,12 @@ test-million: setup ## a replay of a million events beside a live sale; minutes,
 
 fuzz: setup ## any bytes at every boundary, TIMES (50) as many as in `test`, by another seed each time
 	@FLASHSALE_FUZZ=$(TIMES) $(BIN)/pytest -o timeout=0 tests/property/test_fuzz_*.py $(ARGS)
+
 torture: setup ## break everything, at random, and check every promise: SEED=1 MINUTES=3; best as root
 	@$(BIN)/python -m tests.torture --seed "$(SEED)" --minutes "$(MINUTES)" $(ARGS)
+
+crash-full: setup ## the log cut at every byte, every command cut at each of its calls, in every way; minutes
+	@FLASHSALE_TEST_EVERY_CASE=1 $(BIN)/pytest tests/crash $(ARGS)
 
 bench: setup ## how fast, against what people use instead, in under three minutes: private servers
 	@$(BIN)/flashsale bench all --quick $(ARGS)

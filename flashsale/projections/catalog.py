@@ -10,7 +10,7 @@ from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import NotFound, RefusedByState
 from flashsale.ids import Position
 from flashsale.projections import partitions
-from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.projections.versions import PROJECTION_VERSIONS
 from flashsale.stream import ShardId
@@ -38,7 +38,7 @@ def define(connection: Connection, definition: SaleDefinition) -> None:
         "unit_price_minor": [item.unit_price_minor for item in items],
         "buyer_limit": [item.limit for item in items],
     }
-    with errors_told(), connection.transaction():
+    with errors_told(), written(connection):
         if connection.execute(query("catalog", "insert_sale"), head).fetchone() is None:
             raise RefusedByState(
                 f"sale {sale} is defined already; choose another id, or `flashsale sale show {sale}`"
@@ -115,7 +115,7 @@ def reconfigure(
     """Keep a definition in step with its running sale; None, or no pair of SKU and limit, leaves a value as it is."""
     values = {"sale_id": sale, "opens_ms": opens_ms, "closes_ms": closes_ms, "hold_ms": hold_ms}
     skus = {"sale_id": sale, "sku": [sku for sku, _ in limits], "buyer_limit": [limit for _, limit in limits]}
-    with errors_told(), connection.transaction():
+    with errors_told(), written(connection):
         connection.execute(query("catalog", "update_sale"), values)
         connection.execute(query("catalog", "update_limits"), skus)
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from flashsale.config import mask
-from flashsale.errors import BadInput, FlashsaleError, Unreachable
+from flashsale.errors import BadInput, FlashsaleError, UnknownOutcome, Unreachable
 from flashsale.projections import arrays
 
 Connection = psycopg.Connection[TupleRow]
@@ -56,9 +57,9 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
             **_VANISHED,
         )
     except (psycopg.ProgrammingError, UnicodeError) as error:
-        raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {_one_line(error)}") from error
+        raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {one_line(error)}") from error
     except psycopg.Error as error:
-        raise Unreachable(f"Postgres cannot be reached: {_one_line(error)}") from error
+        raise Unreachable(f"Postgres cannot be reached: {one_line(error)}") from error
     arrays.register(connection.adapters)
     return connection
 
@@ -77,6 +78,26 @@ def is_data_error(error: psycopg.Error) -> bool:
 
 
 @contextmanager
+def written(connection: Connection, *, force_rollback: bool = False) -> Iterator[None]:
+    """A transaction of a command that a person runs. When the reply to its commit is lost, that is an `UnknownOutcome`.
+
+    Within another transaction it is a savepoint, and nothing is committed.
+    """
+    commits = connection.info.transaction_status is TransactionStatus.IDLE and not force_rollback
+    is_committing = False
+    try:
+        with connection.transaction(force_rollback=force_rollback):
+            yield
+            is_committing = commits
+    except psycopg.OperationalError as error:
+        if is_committing and error.sqlstate is None:  # with a state, Postgres says that it was rolled back
+            raise UnknownOutcome(
+                f"Postgres went away: this may or may not have been done, so look first ({one_line(error)})"
+            ) from error
+        raise
+
+
+@contextmanager
 def errors_told() -> Iterator[None]:
     """Turn psycopg's errors into flashsale's, for commands that a person runs."""
     try:
@@ -85,8 +106,8 @@ def errors_told() -> Iterator[None]:
         raise SchemaMissing from error
     except psycopg.Error as error:
         if is_transient(error):
-            raise Unreachable(f"Postgres: {_one_line(error)}") from error
-        raise FlashsaleError(f"Postgres: {_one_line(error)}") from error
+            raise Unreachable(f"Postgres: {one_line(error)}") from error
+        raise FlashsaleError(f"Postgres: {one_line(error)}") from error
 
 
 class SchemaMissing(FlashsaleError):
@@ -95,5 +116,6 @@ class SchemaMissing(FlashsaleError):
     exit_code = 4
 
 
-def _one_line(error: Any) -> str:
+def one_line(error: Any) -> str:
+    """What psycopg says, as a part of a sentence: libpq breaks its lines."""
     return " ".join(str(error).split())

@@ -10,7 +10,7 @@ import msgspec
 
 from flashsale.errors import NotFound
 from flashsale.ids import Position
-from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.stream import ShardId
 
@@ -126,7 +126,7 @@ def discard(
     `dry_run`: say so, and change nothing.
     """
     values = _values(shard, position)
-    with errors_told(), connection.transaction(force_rollback=dry_run):
+    with errors_told(), written(connection, force_rollback=dry_run):
         connection.execute(query("apply", "lock_shard"), values)
         if connection.execute(query("dead_letters", "letter"), values).fetchone() is None:
             raise not_parked(shard, position)

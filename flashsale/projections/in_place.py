@@ -8,7 +8,7 @@ import msgspec
 from psycopg import sql
 
 from flashsale.ids import START, Position
-from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.projections.rebuild import OnChunk, fill, next_range
 from flashsale.projections.replays import Live
@@ -32,7 +32,7 @@ def rebuild_in_place(
     every = {name: table.table for name, table in live.items()}
     tables = {name: every[name] for name in names}
     events = 0
-    with errors_told(), connection.transaction():
+    with errors_told(), written(connection):
         # First of all: a projector's next batch waits here, and nothing moves until the end.
         rows = connection.execute(query("replay", "lock_checkpoints"), {"sale_id": sale}).fetchall()
         position = {shard: Position(epoch, seq) for shard, epoch, seq in rows}

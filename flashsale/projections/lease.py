@@ -64,6 +64,8 @@ def heartbeat(connection: Connection, holder: str) -> list[Lease]:
 
 def release(connection: Connection, holder: str) -> None:
     """Give everything back, so that another projector need not wait."""
+    if connection.closed:
+        return  # a session that is gone has given everything back; its own error is what there is to tell
     connection.execute(query("lease", "release"), {"holder": holder})
 
 

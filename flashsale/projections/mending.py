@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flashsale.events import Order, Told
 from flashsale.ids import START, Position
 from flashsale.projections.batch import COLUMNS, Row, read_entry, without_values
-from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.stream import PAGE_MAX, Entry, ShardId
 
@@ -90,7 +90,7 @@ class Tables:
 @contextmanager
 def locked(connection: Connection, shard: ShardId) -> Iterator[Tables]:
     """A transaction in which the shard's checkpoint stands still: all that is written, or nothing."""
-    with errors_told(), connection.transaction():
+    with errors_told(), written(connection):
         row = connection.execute(query("mend", "lock"), _shard(shard)).fetchone()
         yield Tables(connection, shard, Position(*row) if row else START)
 

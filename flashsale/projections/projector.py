@@ -17,7 +17,7 @@ import structlog
 from flashsale.errors import Halted, Unreachable
 from flashsale.ids import Position
 from flashsale.projections.apply import Applied, Fork, Lease, LeaseLost
-from flashsale.projections.database import Connection, connect, is_transient
+from flashsale.projections.database import Connection, connect, is_transient, one_line
 from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release, rivals
 from flashsale.projections.migrate import check_schema
 from flashsale.projections.pace import Pace
@@ -96,6 +96,8 @@ class Projector:
                 if not is_transient(error):
                     raise
             self.close()
+            if isinstance(error, psycopg.Error):
+                raise Unreachable(f"Postgres: {one_line(error)}") from error
             raise error if isinstance(error, Unreachable) else Unreachable(str(error)) from error
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 from flashsale.errors import NotFound, RefusedByState
 from flashsale.ids import START, Position
 from flashsale.projections import partitions
-from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.projections.versions import PROJECTION_VERSIONS
 
@@ -159,7 +159,7 @@ def set_state(connection: Connection, run: Run, state: str) -> None:
 def discard(connection: Connection, run: Run) -> list[str]:
     """Drop the tables of a run that are not live, and forget it; returns their names."""
     tables = list((run.old_tables if run.state == "swapped" else run.new_tables).values())
-    with errors_told(), connection.transaction():
+    with errors_told(), written(connection):
         for table in tables:
             partitions.drop(connection, table)
         connection.execute(query("replay", "delete_run"), {"run": run.run})

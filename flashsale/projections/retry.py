@@ -18,7 +18,7 @@ import psycopg
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Poison, refusal
 from flashsale.projections.batch import Row, parameters, read_entry, without_values
-from flashsale.projections.database import Connection, errors_told, is_data_error
+from flashsale.projections.database import Connection, errors_told, is_data_error, written
 from flashsale.projections.queries import query
 from flashsale.stream import Entry, ShardId
 
@@ -129,7 +129,7 @@ class _Retry:
         """Apply one line as far as it goes."""
         applied: list[Position] = []
         while True:
-            with self._connection.transaction():
+            with written(self._connection):
                 self._lock()
                 parked = self._parked(line)
                 work = self._try_stock if line.stock_sku is not None else self._try_in_order

@@ -11,7 +11,7 @@ from psycopg import sql
 from flashsale.errors import FlashsaleError
 from flashsale.ids import Position
 from flashsale.projections import partitions
-from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.projections.rebuild import catch_up_within
 from flashsale.projections.replays import Live, Run
@@ -67,7 +67,7 @@ def _exchange(
     state: str | None,
 ) -> dict[int, Position]:
     try:
-        with connection.transaction():
+        with written(connection):
             connection.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_TIMEOUT_MS}".encode())
             now = _lock(connection, run.sale, changes)
             if sum(map(_distance, run.reached.values(), now.values())) > SWAP_EVENTS_MAX:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -191,11 +192,13 @@ class PrivateRedis:
 
     def _answers(self) -> bool:
         assert self._processes[-1].poll() is None, (self.directory / "redis.log").read_text()
-        try:
-            with redis_client(self.url) as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(f"{self.directory}/redis.sock")
+                client.sendall(b"PING\r\n")
+                return client.recv(64) == b"+PONG\r\n"  # else it is loading
+            except OSError:
+                return False
 
     def __enter__(self) -> Self:
         return self
