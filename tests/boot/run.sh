@@ -19,27 +19,38 @@ if [[ ! -e $base/.complete ]]; then
   debootstrap --variant=minbase \
     --include=systemd,systemd-sysv,dbus,python3,python3-venv,redis-server,postgresql,ca-certificates \
     bookworm "$base" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$build/debootstrap.log"
+  ! mountpoint --quiet "$base/proc" || umount "$base/proc"
   rm -f "$base"/var/cache/apt/archives/*.deb
   touch "$base/.complete"
 fi
 rm -rf "$root"
-cp --archive --reflink=auto "$base" "$root"
+cp --archive --one-file-system "$base" "$root"
 
-# The wheel as a user gets it, and what it needs, for a machine without a network.
+# The wheel as a user gets it, and what it needs, for a machine without a network. Its Python is 3.11.2, for which redis needs
+# async-timeout; pip asks this machine's, which may be newer.
 mkdir -p "$root/wheels"
 make build >"$build/build.log"
 $python -m pip download --quiet --disable-pip-version-check --only-binary=:all: --dest "$root/wheels" \
-  dist/flashsale-*.whl
+  dist/flashsale-*.whl async-timeout
 
 install -D -m 755 tests/boot/inside.sh "$root/boot-test/inside.sh"
 install -D -m 644 tests/boot/shop.py "$root/boot-test/shop.py"
 install -m 644 tests/boot/boot-test.service "$root/etc/systemd/system/"
 ln -s ../boot-test.service "$root/etc/systemd/system/multi-user.target.wants/"
 
-# A container that hangs is a failure, too. SIGRTMIN+3 is how systemd is asked to power off.
-timeout --signal=RTMIN+3 --kill-after=60 "${BOOT_TIMEOUT_S:-900}" \
-  systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit --private-network --console=pipe \
-  </dev/null >"$build/console.log" 2>&1 || echo "The container ended with $?."
+# A container that hangs is a failure, too. SIGRTMIN+3 is how systemd is asked to power off; 133 is its wish to boot again.
+boot() {
+  timeout --signal=RTMIN+3 --kill-after=60 "${BOOT_TIMEOUT_S:-900}" \
+    systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit --private-network --console=pipe \
+    </dev/null >>"$build/console.log" 2>&1
+}
+: >"$build/console.log"
+for _ in first second; do
+  code=0
+  boot || code=$?
+  [[ $code == 133 ]] || break
+done
+[[ $code == 0 ]] || echo "The container ended with $code."
 
 cp "$root/boot-test/transcript.txt" "$transcript" 2>/dev/null || { tail -n 50 "$build/console.log"; exit 1; }
 cat "$transcript"
