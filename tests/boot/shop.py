@@ -27,7 +27,7 @@ async def buyers(count: int) -> None:
             paid = await asyncio.gather(*(shop.confirm(SALE, order) for order in orders))
             assert {answer.code for answer in paid} == {Code.CONFIRMED}, paid
             sold += len(paid)
-    print(f"shop: {sold} orders acknowledged and paid")
+    sys.stdout.write(f"shop: {sold} orders acknowledged and paid\n")
 
 
 asyncio.run(buyers(int(sys.argv[1])))
