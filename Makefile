@@ -2,7 +2,8 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz torture crash-full bench bench-full build lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz torture crash-full bench bench-full systemd-test build \
+	lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -69,6 +70,9 @@ bench: setup ## how fast, against what people use instead, in under three minute
 
 bench-full: setup ## the same with longer rounds, and the cost as the work grows; about 20 minutes
 	@$(BIN)/flashsale bench all $(ARGS)
+
+systemd-test: setup ## boot a Debian with systemd in a container, and try the units; root, a few minutes
+	@tests/boot/run.sh
 
 build: setup ## the sdist, and the wheel built from that sdist, in dist/
 	rm -rf dist

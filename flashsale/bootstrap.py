@@ -11,10 +11,10 @@ from flashsale.servers import DevServers, Urls, default_data_dir
 if TYPE_CHECKING:
     # Imported where they are used: `flashsale --version` must not pay for redis and psycopg.
     from flashsale.client import AsyncClient, Client, Fences
-    from flashsale.config import Settings
     from flashsale.daemon import Daemon
     from flashsale.projections.database import Connection
     from flashsale.projections.projector import Projector
+    from flashsale.settings import Settings
     from flashsale.stream import Log
     from flashsale.sweeper import Sweeper
 

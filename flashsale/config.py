@@ -1,7 +1,8 @@
-"""Settings: one table of fields, each read from a flag, the environment, a file or its default, in that order.
+"""Read the settings: each from a flag, the environment, a credential, a file or its default, in that order.
 
-Environment variables are `FLASHSALE_` and the field's name in capitals. A value too secret for the environment may
-stand in a file that `FLASHSALE_…_FILE` names. The settings file is TOML with the same names.
+Environment variables are `FLASHSALE_` and the setting's name in capitals. A value too secret for the environment may
+stand in a file that `FLASHSALE_…_FILE` names, or in the file of its name in `$CREDENTIALS_DIRECTORY`, where systemd
+puts what a unit's `LoadCredential=` names. The settings file is TOML with the same names.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,40 +21,18 @@ import msgspec
 from flashsale import redis_url
 from flashsale.errors import BadInput
 from flashsale.files import Unreadable, read_file
+from flashsale.settings import ENV_PREFIX, SECRET, TABLE, Settings
 
-ENV_PREFIX = "FLASHSALE_"
 SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
 #: A settings file, or one with a secret, is a few lines.
 FILE_BYTES_MAX = 1024 * 1024
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
 _TYPE_REMEDIES: dict[Any, str] = {int: "use a whole number", str | None: "use text"}
-_SECRET = ("redis_url", "postgres_url")
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be configured. `None` URLs mean the private development servers."""
-
-    #: redis://, rediss:// or unix:// URL of Redis or Valkey; none: the development server
-    redis_url: str | None = None
-    #: postgresql:// URL or conninfo of PostgreSQL; none: the development server
-    postgres_url: str | None = None
-    #: where the development servers keep their data; none: ~/.local/share/flashsale/dev
-    data_dir: str | None = None
-    #: least level that is logged
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    #: json for machines, plain for people; auto: plain on a terminal
-    log_format: Literal["auto", "json", "plain"] = "auto"
-    #: events a projector applies in one transaction
-    batch_max: int = 1000
-    #: events a projector applies in a second, to spare the database; 0: no limit
-    max_rate: int = 0
-    #: a reply of Redis that takes longer is lost, and the outcome unknown
-    reply_timeout_ms: int = 5000
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A setting and where it came from: `flag`, `environment NAME`, `file PATH` or `default`."""
+    """A setting and where it came from: `flag`, `environment NAME`, `credential NAME`, `file PATH` or `default`."""
 
     value: Any
     origin: str
@@ -69,7 +48,7 @@ class Config(msgspec.Struct, frozen=True):
         """Every setting for people; passwords in URLs are masked."""
         values = msgspec.structs.asdict(self.settings)
         return {
-            name: Value(mask(value) if name in _SECRET and value else value, self.origins[name])
+            name: Value(mask(value) if name in SECRET and value else value, self.origins[name])
             for name, value in values.items()
         }
 
@@ -85,15 +64,14 @@ def load(
     path = _settings_file(environ, file, home)
     if path is not None:
         found |= {name: Value(value, f"file {path}") for name, value in _read_file(path).items()}
+    found |= _read_credentials(environ)
     found |= _read_environment(environ)
     found |= {name: Value(value, "flag") for name, value in flags.items() if value is not None}
-    for name in _SECRET:
+    for name in SECRET:
         if name in found and found[name].origin == "flag":
             _refuse_password(name, str(found[name].value))
     values = {name: _convert(name, item) for name, item in found.items()}
-    origins = {
-        name: found[name].origin if name in found else "default" for name in Settings.__struct_fields__
-    }
+    origins = {name: found[name].origin if name in found else "default" for name in TABLE}
     return Config(Settings(**values), origins)
 
 
@@ -143,13 +121,25 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Value]:
     found = {}
-    for name in Settings.__struct_fields__:
-        variable = ENV_PREFIX + name.upper()
+    for name, setting in TABLE.items():
+        variable = setting.variable
         if file := environ.get(f"{variable}_FILE"):
             found[name] = Value(_read_secret(f"{variable}_FILE", Path(file)), f"environment {variable}_FILE")
         if text := environ.get(variable):
             found[name] = Value(text, f"environment {variable}")
     return found
+
+
+def _read_credentials(environ: Mapping[str, str]) -> dict[str, Value]:
+    """What systemd hands over to this process alone."""
+    if not (directory := environ.get("CREDENTIALS_DIRECTORY")):
+        return {}
+    files = {name: Path(directory) / name for name in TABLE}
+    return {
+        name: Value(_read_secret(f"credential {name}", file), f"credential {name}")
+        for name, file in files.items()
+        if file.is_file()
+    }
 
 
 def _read_secret(field: str, path: Path) -> str:
@@ -160,33 +150,32 @@ def _read_secret(field: str, path: Path) -> str:
 
 
 def _check_name(name: str, where: str) -> None:
-    if name not in Settings.__struct_fields__:
-        close = get_close_matches(name, Settings.__struct_fields__, n=1)
-        known = f"did you mean {close[0]}?" if close else f"known are {', '.join(Settings.__struct_fields__)}"
+    if name not in TABLE:
+        close = get_close_matches(name, TABLE, n=1)
+        known = f"did you mean {close[0]}?" if close else f"known are {', '.join(TABLE)}"
         raise BadInput(name, where, f"there is no such setting; {known}")
 
 
 def _convert(name: str, item: Value) -> Any:
-    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
+    setting = TABLE[name]
     given = item.value
     # Only text from outside is converted: a TOML string is no number, and 1e3 is none anywhere.
     if (
-        field.type is int
+        setting.type is int
         and type(given) is str
         and not item.origin.startswith("file")
         and _DIGITS.fullmatch(given)
     ):
         given = int(given)
     try:
-        value = msgspec.convert(given, field.type)
+        value = msgspec.convert(given, setting.type)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the second: bytes that are no text
-        choices = [choice for choice in get_args(field.type) if type(choice) is str]
-        remedy = f"use {', '.join(choices)}" if choices else _TYPE_REMEDIES[field.type]
+        choices = [choice for choice in get_args(setting.type) if type(choice) is str]
+        remedy = f"use {', '.join(choices)}" if choices else _TYPE_REMEDIES[setting.type]
         raise BadInput(name, item.value, f"{remedy} ({item.origin})") from error
-    limits = {"batch_max": (1, 10_000), "max_rate": (0, 10_000_000), "reply_timeout_ms": (10, 600_000)}
-    if name in limits and not limits[name][0] <= value <= limits[name][1]:
-        raise BadInput(name, value, f"use {limits[name][0]} to {limits[name][1]} ({item.origin})")
-    if name in _SECRET and (
+    if setting.least is not None and setting.most is not None and not setting.least <= value <= setting.most:
+        raise BadInput(name, value, f"use {setting.least} to {setting.most} ({item.origin})")
+    if name in SECRET and (
         problem := redis_url.problem(value) if name == "redis_url" else _postgres_url_problem(value)
     ):
         raise BadInput(name, mask(value), f"{problem} ({item.origin})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from types import FrameType
 import structlog
 
 from flashsale.errors import Unreachable
+from flashsale.notify import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +33,7 @@ class Daemon:
         # Putting something into a SimpleQueue is promised to be safe there.
         self._wake_up: SimpleQueue[None] = SimpleQueue()
         self._signal: int | None = None
+        self._notifier = Notifier(os.environ)
 
     def wait(self, seconds: float) -> bool:
         """Sleep; returns early, and True, when the daemon is asked to stop."""
@@ -47,11 +50,14 @@ class Daemon:
     def run(self, step: Callable[[], object], close: Callable[[], None]) -> int:
         """Call `step` until a signal; returns the exit code: 0 after SIGTERM, 130 after SIGINT (Ctrl-C).
 
-        `Unreachable` is waited out for ever. Any other exception ends the loop: `close` runs in every case.
+        `Unreachable` is waited out for ever. Any other exception ends the loop: `close` runs in every case. A service
+        manager is told of the start, of each turn that came to its end, and of the stop.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         log.info("started", action="daemon_started", daemon=self.name)
+        # Before the first turn: a server that is still away is waited out in the loop, not by starting over and over.
+        self._notifier.ready()
         backoff_s = BACKOFF_FIRST_S
         try:
             while not self._stopping:
@@ -63,9 +69,13 @@ class Daemon:
                     )
                     self.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311  # jitter, no secret
                     backoff_s = min(backoff_s * 2, BACKOFF_LAST_S)
+                    # It is alive: a restart would not bring the server back.
+                    self._notifier.alive(f"waiting: {error}")
                 else:
                     backoff_s = BACKOFF_FIRST_S
+                    self._notifier.alive("at work")
         finally:
+            self._notifier.stopping()
             close()
         log.info("stopped", action="daemon_stopped", daemon=self.name)
         return 130 if self._signal == signal.SIGINT else 0

@@ -16,6 +16,7 @@ from flashsale.cli import (
     dev,
     doctor,
     events,
+    ops,
     order,
     output,
     projector,
@@ -50,7 +51,7 @@ for panel, groups in {
         "dead-letter": dead_letter.app,
         "replay": replay.app,
     },
-    SET_UP: {"db": db.app, "dev": dev.app, "config": config.app},
+    SET_UP: {"db": db.app, "dev": dev.app, "config": config.app, "ops": ops.app},
 }.items():
     for name, group in groups.items():
         app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from flashsale import ids
-from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_watch, words
+from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_warm_due, sale_watch, words
 from flashsale.cli.refusals import Asked
 from flashsale.cli.sale_control import control, decided
 from flashsale.cli.session import Json, SaleId, Session, Shop, shared
@@ -130,6 +130,7 @@ def close(session: Session, sale: SaleId, json: Json = False) -> None:
     output.suggest(f"sale show {sale}")
 
 
+app.command("warm-due")(sale_warm_due.warm_due)
 app.command("restock", context_settings={"ignore_unknown_options": True})(
     sale_changes.restock
 )  # -5 is a number here

@@ -66,6 +66,14 @@ def every(connection: Connection) -> list[SaleDefinition]:
         return [_definition(connection, row) for row in rows]
 
 
+def due(connection: Connection, *, now_ms: int, within_ms: int) -> list[SaleDefinition]:
+    """Sales that open by themselves within that time from now, or should have, and were never warmed; soonest first."""
+    with errors_told():
+        values = {"now_ms": now_ms, "until_ms": now_ms + within_ms}
+        rows = connection.execute(query("catalog", "due"), values).fetchall()
+        return [_definition(connection, row) for row in rows]
+
+
 def fences(connection: Connection, *, running: bool = False) -> dict[ShardId, Position]:
     """Every shard of every sale, with the highest position its log is known to have reached.
 

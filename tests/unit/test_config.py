@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.config import Config, Settings, load, mask
+from flashsale.config import Config, load, mask
 from flashsale.errors import BadInput
+from flashsale.settings import Settings
 
 
 @pytest.fixture
@@ -258,3 +259,25 @@ def test_redis_urls(home: Path, url: str) -> None:
 def test_postgres_urls(home: Path, url: str) -> None:
     found: Config = load({}, {"FLASHSALE_POSTGRES_URL": url}, home=home)
     assert found.settings.postgres_url == url
+
+
+def test_a_credential_of_the_unit_wins_over_the_file_and_loses_to_the_environment(
+    home: Path, tmp_path: Path
+) -> None:
+    file_with(tmp_path / "credentials/redis_url", "redis://:secret@one/0\n")
+    file_with(tmp_path / "credentials/batch_max", "9\n")
+    settings = file_with(tmp_path / "f.toml", 'redis_url = "redis://two/0"\n')
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"), "FLASHSALE_BATCH_MAX": "8"}
+
+    config = load({}, environ, settings, home)
+
+    assert (config.settings.redis_url, config.settings.batch_max) == ("redis://:secret@one/0", 8)
+    assert config.origins["redis_url"] == "credential redis_url"
+    assert config.shown()["redis_url"].value == "redis://:***@one/0"
+
+
+def test_a_bad_credential_is_named_and_not_shown(home: Path, tmp_path: Path) -> None:
+    file_with(tmp_path / "redis_url", "redis://:secret@one/zero")
+    told = refusal({"CREDENTIALS_DIRECTORY": str(tmp_path)}, home)
+    assert "credential redis_url" in told
+    assert "secret" not in told

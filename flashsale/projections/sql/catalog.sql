@@ -30,6 +30,17 @@ FROM sale_items WHERE sale_id = %(sale_id)s ORDER BY line;
 -- sales --
 SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales ORDER BY defined_at, sale_id;
 
+-- due --
+-- Sales that open by themselves before `until_ms`, do not close before `now_ms`, and were never warmed; soonest first.
+SELECT s.sale_id, s.title, s.currency, s.opens_ms, s.closes_ms, s.hold_ms, s.shards
+FROM sales s
+JOIN checkpoint c ON c.sale_id = s.sale_id AND c.shard = 0
+WHERE s.opens_ms BETWEEN 1 AND %(until_ms)s
+  AND (s.closes_ms = 0 OR s.closes_ms > %(now_ms)s)
+  AND s.archived_at IS NULL
+  AND c.founded_epoch = 0
+ORDER BY s.opens_ms, s.sale_id;
+
 -- fences --
 -- Every shard with the highest position that its log is known to have reached: applied, or founded and not applied yet.
 -- `all`: also those of archived sales, which daemons leave alone.

@@ -1,0 +1,129 @@
+"""The table of settings: each with its default, what it is for, and what it may be.
+
+`config` reads them from a flag, the environment, a credential, a file or the default. The environment file that an
+operator edits is written from here.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+ENV_PREFIX = "FLASHSALE_"
+#: Settings that may hold a password: masked where they are shown, refused on the command line.
+SECRET = ("redis_url", "postgres_url")
+
+_WIDTH = 100
+_HEAD = """\
+# Settings of every flashsale process on this machine, read by its systemd units.
+# A line without # is in force after: systemctl restart flashsale.target
+# What holds a password stands better in /etc/credstore/, see the units; it is left out here then.
+"""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be configured. `None` URLs mean the private development servers."""
+
+    redis_url: Annotated[
+        str | None,
+        Meta(
+            description="URL of Redis or Valkey: redis://, rediss:// (TLS) or unix://; "
+            "none: a private development server",
+            examples=["redis://projector:PASSWORD@127.0.0.1:6379/0"],
+        ),
+    ] = None
+    postgres_url: Annotated[
+        str | None,
+        Meta(
+            description="postgresql:// URL, or conninfo, of PostgreSQL; none: a private development server",
+            examples=["postgresql://flashsale_projector:PASSWORD@127.0.0.1:5432/flashsale"],
+        ),
+    ] = None
+    data_dir: Annotated[
+        str | None,
+        Meta(
+            description="where the private development servers keep their data; none: ~/.local/share/flashsale/dev",
+            examples=["/var/lib/flashsale/dev"],
+        ),
+    ] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="least level that is logged: debug, info, warning or error"),
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "plain"],
+        Meta(
+            description="how logs are written: json for machines, plain for people; auto: plain on a terminal"
+        ),
+    ] = "auto"
+    batch_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="events a projector applies in one transaction at most")
+    ] = 1000
+    max_rate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="events a projector applies in a second at most, to spare the database; 0: no limit",
+        ),
+    ] = 0
+    reply_timeout_ms: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=600_000,
+            description="a reply of Redis that takes longer is lost, and the outcome unknown",
+        ),
+    ] = 5000
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One row of the table."""
+
+    name: str
+    #: int, str, or a Literal of the choices
+    type: Any
+    default: Any
+    description: str
+    #: least and greatest of a number
+    least: int | None
+    most: int | None
+    example: str | None
+
+    @property
+    def variable(self) -> str:
+        """What it is called in the environment."""
+        return ENV_PREFIX + self.name.upper()
+
+
+def _setting(field: msgspec.structs.FieldInfo) -> Setting:
+    meta = field.type.__metadata__[0]
+    least, most = (None if limit is None else int(limit) for limit in (meta.ge, meta.le))
+    return Setting(
+        name=field.name,
+        type=field.type.__origin__,
+        default=field.default,
+        description=meta.description,
+        least=least,
+        most=most,
+        example=meta.examples[0] if meta.examples else None,
+    )
+
+
+TABLE = {field.name: _setting(field) for field in msgspec.structs.fields(Settings)}
+
+
+def environment_file() -> str:
+    """Every setting, explained and commented out, as systemd reads it with `EnvironmentFile=`."""
+    parts = [_HEAD]
+    for setting in TABLE.values():
+        text = setting.description[0].upper() + setting.description[1:] + "."
+        if setting.least is not None:
+            text += f" From {setting.least:,} to {setting.most:,}."
+        comment = textwrap.fill(text, _WIDTH, initial_indent="# ", subsequent_indent="# ")
+        value = setting.example if setting.default is None else setting.default
+        parts.append(f"{comment}\n#{setting.variable}={value}\n")
+    return "\n".join(parts)

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Runs inside the booted system: once before its reboot, and once after. The end is "Everything held.", or the first fault.
+set -euo pipefail
+export PATH=/opt/flashsale/bin:$PATH HOME=/root LC_ALL=C.UTF-8
+export FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.operator.redis_url
+export FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.operator.postgres_url
+trap 'code=$?; [[ $code == 0 ]] || { echo "FAILED (exit $code)"; journalctl --no-pager -n 60 -o cat; poweroff; }' EXIT
+
+say() { printf '\n# %s\n' "$*"; }
+# Show a command, and what it prints.
+show() { printf '$ %s\n' "$*"; "$@" 2>&1; }
+# Wait until a command succeeds, half a minute at most.
+await() {
+  for _ in $(seq 300); do
+    if "$@" >/dev/null 2>&1; then return; fi
+    sleep 0.1
+  done
+  echo "Waited half a minute for: $*"
+  return 1
+}
+caught_up() { [[ $(flashsale projector status --json | grep -o '"state":"[a-z]*"' | sort -u) == '"state":"ok"' ]]; }
+restarts() { systemctl show --property=NRestarts --value "$1"; }
+is_restarted() { [[ $(restarts "$1") == "$2" && $(systemctl is-active "$1") == active ]]; }
+shop() { /opt/flashsale/bin/python /boot-test/shop.py "$@"; }
+
+install_flashsale() {
+  say "Install flashsale, its units, and the URLs with passwords"
+  show python3 -m venv /opt/flashsale
+  show pip install --quiet --no-index --find-links /wheels flashsale
+  show flashsale --version
+  show flashsale ops install
+  show systemd-sysusers
+  show systemd-tmpfiles --create
+  show systemctl daemon-reload
+  for role in projector sweeper auditor operator; do
+    install -m 600 /dev/stdin "/etc/credstore/flashsale.$role.redis_url" <<<"redis://:a-password@127.0.0.1:6379/0"
+    install -m 600 /dev/stdin "/etc/credstore/flashsale.$role.postgres_url" \
+      <<<"postgresql://flashsale:another@127.0.0.1:5432/flashsale"
+  done
+}
+
+set_up_servers() {
+  say "Servers of Debian: durable, with passwords"
+  cat >>/etc/redis/redis.conf <<<$'appendonly yes\nappendfsync always\nmaxmemory-policy noeviction\nrequirepass a-password'
+  show systemctl restart redis-server
+  runuser -u postgres -- psql --quiet -c "CREATE ROLE flashsale LOGIN PASSWORD 'another'" -c "CREATE DATABASE flashsale OWNER flashsale"
+  show flashsale db migrate
+  show flashsale doctor
+}
+
+first_boot() {
+  install_flashsale
+  set_up_servers
+
+  say "Start everything"
+  show systemctl enable --now --quiet flashsale.target flashsale-projector@1 flashsale-projector@2 flashsale-sweeper \
+    flashsale-reconcile.timer flashsale-warm.timer
+  await systemctl is-active flashsale-projector@1 flashsale-projector@2 flashsale-sweeper
+  show systemctl --no-pager list-units 'flashsale*'
+  for unit in flashsale-projector@1 flashsale-sweeper flashsale-reconcile flashsale-warm; do
+    systemd-analyze security --no-pager "$unit.service" | tail -n 1
+  done
+
+  say "A sale that opens in half a minute is warmed by the timer, and opens by itself"
+  cat >/root/drop.toml <<DEFINITION
+sale = "drop"
+title = "Drop"
+currency = "EUR"
+hold = "15m"
+opens = $(date -u -d '+30 sec' +%Y-%m-%dT%H:%M:%SZ)
+
+[[items]]
+sku = "phone-15"
+title = "Phone 15"
+quantity = 2000
+unit_price_minor = 79900
+DEFINITION
+  show flashsale sale define /root/drop.toml
+  show systemctl start flashsale-warm
+  show journalctl --no-pager -o cat -u flashsale-warm -n 3
+  await bash -c "flashsale sale show drop --json | grep -q '\"state\":\"open\"'"
+  shop 300
+  await caught_up
+  show flashsale projector status
+
+  say "kill -9 a projector while it sells: systemd starts it again"
+  shop 300 &
+  show systemctl kill --signal=KILL flashsale-projector@1
+  await is_restarted flashsale-projector@1 1
+  wait %1
+  await caught_up
+  show flashsale projector status
+
+  say "A projector that hangs feeds no watchdog: systemd kills it and starts it again (here after 5 s instead of 60)"
+  mkdir -p /run/systemd/system/flashsale-projector@2.service.d
+  printf '[Service]\nWatchdogSec=5s\n' >/run/systemd/system/flashsale-projector@2.service.d/test.conf
+  systemctl daemon-reload
+  systemctl restart flashsale-projector@2
+  await caught_up
+  show systemctl kill --signal=STOP flashsale-projector@2
+  await is_restarted flashsale-projector@2 1
+  rm -r /run/systemd/system/flashsale-projector@2.service.d
+  systemctl daemon-reload
+
+  say "Stop the target under load: batches are finished, sales go on, Postgres falls behind"
+  shop 300 &
+  show systemctl stop flashsale.target
+  wait %1
+  show systemctl show --property=Id,ActiveState,Result,ExecMainStatus flashsale-projector@1 flashsale-sweeper
+  show flashsale projector status
+
+  say "Reboot under load: what is enabled starts again"
+  touch /boot-test/rebooted
+  show systemctl start flashsale.target
+  shop 300
+  show systemctl reboot
+}
+
+second_boot() {
+  say "After the reboot"
+  await caught_up
+  show systemctl --no-pager list-units 'flashsale*'
+  show flashsale projector status
+  show flashsale sale show drop
+  say "The books"
+  show systemctl start flashsale-reconcile
+  show journalctl --no-pager -o cat -u flashsale-reconcile -n 5
+  flashsale events export drop >/root/drop.ndjson
+  show flashsale verify /root/drop.ndjson
+  sold=$(flashsale sale show drop --json | grep -o '"sold":[0-9]*' | head -n 1)
+  [[ $sold == '"sold":1200' ]] || { echo "sold is $sold, and 1,200 orders were acknowledged"; exit 1; }
+  printf '\nEverything held.\n'
+  poweroff
+}
+
+if [[ -e /boot-test/rebooted ]]; then second_boot; else first_boot; fi
