@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 from os import PathLike
 from pathlib import Path
@@ -45,22 +46,21 @@ from flashsale.errors import BadInput, UnknownOutcome, Unreachable
 #: ok: done, and the position says where; refused: nothing was changed; unknown: done once, or not at all
 Outcome = Literal["ok", "refused", "unknown"]
 
-#: The words by which a request is answered that was done.
-OK = frozenset(
-    {
-        Code.RESERVED,
-        Code.CONFIRMED,
-        Code.CANCELLED,
-        Code.REFUNDED,
-        Code.REFUND_DUE,
-        Code.OPENED,
-        Code.PAUSED,
-        Code.RESUMED,
-        Code.CLOSED,
-        Code.RECONFIGURED,
-        Code.RESTOCKED,
-    }
-)
+#: The requests that a history may hold → the words by which they are answered when they were done. One word may be
+#: either: a sale is PAUSED for whoever pauses it and for whoever wants to buy.
+DONE = {
+    "load": {Code.LOADED},
+    "open": {Code.OPENED},
+    "pause": {Code.PAUSED},
+    "resume": {Code.RESUMED},
+    "close": {Code.CLOSED},
+    "reconfigure": {Code.RECONFIGURED},
+    "restock": {Code.RESTOCKED},
+    "reserve": {Code.RESERVED},
+    "confirm": {Code.CONFIRMED, Code.REFUND_DUE},
+    "cancel": {Code.CANCELLED},
+    "refund": {Code.REFUNDED},
+}
 #: Why a request is refused that no script has decided: Redis was not reached, or refused to work.
 UNREACHABLE = "UNREACHABLE"
 
@@ -85,7 +85,7 @@ class Invoked(msgspec.Struct, frozen=True, tag="invoke", omit_defaults=True, gc=
     at_ns: int
     sale: str
     shard: int
-    #: the script that decides it: reserve, confirm, cancel, refund, restock, open, pause, resume, close, reconfigure
+    #: the script that decides it, a key of `DONE`
     command: str
     order_id: str = ""
     #: of a reservation; of another request where it said whose order it is
@@ -138,6 +138,8 @@ class HistoryWriter:
     def __init__(self, fd: int, client: str) -> None:
         self._fd = fd
         self._ops = itertools.count(1)
+        #: lines stand in the order of their times, so that a reader need not sort them
+        self._lock = threading.Lock()
         self._append(Header(VERSION, client, clock_name()))
 
     def __enter__(self) -> Self:
@@ -151,15 +153,20 @@ class HistoryWriter:
     def close(self) -> None:
         os.close(self._fd)
 
-    def invoked(self, sale: str, request: OrderRequest | SaleRequest, shard: int = 0) -> int:
-        """Note a request, before it is sent; the number for `returned`. `shard` is for requests about a whole one."""
-        op = next(self._ops)
-        self._append(_invoked(op, time.monotonic_ns(), sale, request, shard))
-        return op
+    def invoked(self, sale: str, request: OrderRequest | SaleRequest, shard: int = 0) -> Invoked:
+        """Note a request, before it is sent; `returned` wants what this returns.
 
-    def returned(self, op: int, result: Answer | BaseException) -> None:
+        `shard` is for requests about a whole one. Raises `KeyError` for a command that is not in `DONE`.
+        """
+        with self._lock:
+            invoked = _invoked(next(self._ops), time.monotonic_ns(), sale, request, shard)
+            self._append(invoked)
+        return invoked
+
+    def returned(self, invoked: Invoked, result: Answer | BaseException) -> None:
         """Note an answer, or the exception that came instead of one. Each request returns once, or never."""
-        self._append(_returned(op, time.monotonic_ns(), result))
+        with self._lock:
+            self._append(_returned(invoked, time.monotonic_ns(), result))
 
     def _append(self, line: Line) -> None:
         rest = _encoder.encode(line) + b"\n"
@@ -172,6 +179,8 @@ _encoder = msgspec.json.Encoder()
 
 def _invoked(op: int, at_ns: int, sale: str, request: OrderRequest | SaleRequest, shard: int) -> Invoked:
     command = type(request).SCRIPT
+    if command not in DONE:
+        raise KeyError(command)
     if isinstance(request, Reserve):
         shard = ids.shard_of_order(request.order_id)
         return Invoked(
@@ -197,9 +206,10 @@ def _invoked(op: int, at_ns: int, sale: str, request: OrderRequest | SaleRequest
     return Invoked(op, at_ns, sale, shard, command)
 
 
-def _returned(op: int, at_ns: int, result: Answer | BaseException) -> Returned:
+def _returned(invoked: Invoked, at_ns: int, result: Answer | BaseException) -> Returned:
+    op = invoked.op
     if isinstance(result, Answer):
-        outcome: Outcome = "ok" if result.code in OK else "refused"
+        outcome: Outcome = "ok" if result.code in DONE[invoked.command] else "refused"
         return Returned(op, at_ns, outcome, result.code, str(result.position), result.detail, result.status)
     if isinstance(result, Unreachable) and not isinstance(result, UnknownOutcome):
         return Returned(op, at_ns, "refused", UNREACHABLE)

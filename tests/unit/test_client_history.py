@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from flashsale.client_history import HistoryWriter, clock_name, open_history
 from flashsale.commands import (
     Answer,
+    Archive,
     Cancel,
     Close,
     Code,
     Confirm,
     OrderRequest,
+    Pause,
     Refund,
     Reserve,
     Restock,
@@ -79,7 +82,7 @@ def test_a_request_stands_there_before_it_is_sent(
 ) -> None:
     with open_history(path, "shop-1") as history:
         before = time.monotonic_ns()
-        op = history.invoked("drop", request_, shard=5)
+        op = history.invoked("drop", request_, shard=5).op
         after = time.monotonic_ns()
 
         _, found = written(path)
@@ -89,40 +92,85 @@ def test_a_request_stands_there_before_it_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("result", "line"),
+    ("request_", "result", "line"),
     [
         (
+            Reserve(ORDER, "ada", "phone"),
             Answer(Code.RESERVED, Position(1, 7), "99", "held"),
             {"outcome": "ok", "code": "RESERVED", "position": "1-7", "detail": "99", "status": "held"},
         ),
         (
+            Confirm(ORDER),
+            Answer(Code.REFUND_DUE, Position(1, 7), "0"),
+            {"outcome": "ok", "code": "REFUND_DUE", "position": "1-7", "detail": "0"},
+        ),
+        (
+            Pause(),
+            Answer(Code.PAUSED, Position(1, 7)),
+            {"outcome": "ok", "code": "PAUSED", "position": "1-7"},
+        ),
+        (
+            Reserve(ORDER, "ada", "phone"),
+            Answer(Code.PAUSED, Position(1, 7)),
+            {"outcome": "refused", "code": "PAUSED", "position": "1-7"},
+        ),
+        (
+            Reserve(ORDER, "ada", "phone"),
             Answer(Code.SOLD_OUT, Position(1, 7), "0"),
             {"outcome": "refused", "code": "SOLD_OUT", "position": "1-7", "detail": "0"},
         ),
-        (Overloaded(), {"outcome": "refused", "code": "UNREACHABLE"}),
-        (Unreachable("no such socket"), {"outcome": "refused", "code": "UNREACHABLE"}),
-        (UnknownOutcome(), {"outcome": "unknown"}),
-        (Halted(), {"outcome": "unknown"}),
-        (TimeoutError(), {"outcome": "unknown"}),
+        (Confirm(ORDER), Overloaded(), {"outcome": "refused", "code": "UNREACHABLE"}),
+        (Confirm(ORDER), Unreachable("no such socket"), {"outcome": "refused", "code": "UNREACHABLE"}),
+        (Confirm(ORDER), UnknownOutcome(), {"outcome": "unknown"}),
+        (Confirm(ORDER), Halted(), {"outcome": "unknown"}),
+        (Confirm(ORDER), TimeoutError(), {"outcome": "unknown"}),
     ],
 )
 def test_an_answer_says_what_is_known(
-    path: Path, result: Answer | BaseException, line: dict[str, Any]
+    path: Path, request_: OrderRequest | SaleRequest, result: Answer | BaseException, line: dict[str, Any]
 ) -> None:
     with open_history(path, "shop-1") as history:
-        op = history.invoked("drop", Confirm(ORDER))
+        invoked = history.invoked("drop", request_)
         before = time.monotonic_ns()
-        history.returned(op, result)
+        history.returned(invoked, result)
 
         *_, found = written(path)
 
     assert found.pop("at_ns") >= before
-    assert found == {"type": "return", "op": op} | line
+    assert found == {"type": "return", "op": invoked.op} | line
 
 
 def test_requests_are_counted(path: Path) -> None:
     with open_history(path, "shop-1") as history:
-        assert [history.invoked("drop", Confirm(ORDER)) for _ in range(3)] == [1, 2, 3]
+        assert [history.invoked("drop", Confirm(ORDER)).op for _ in range(3)] == [1, 2, 3]
+
+
+def test_the_lines_of_all_threads_stand_in_the_order_of_their_times(path: Path) -> None:
+    answer = Answer(Code.CONFIRMED, Position(1, 7), "0")
+
+    def ask(history: HistoryWriter) -> None:
+        for _ in range(500):
+            history.returned(history.invoked("drop", Confirm(ORDER)), answer)
+
+    with open_history(path, "shop-1") as history:
+        threads = [threading.Thread(target=ask, args=(history,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    _, *lines = written(path)
+    times = [line["at_ns"] for line in lines]
+    assert times == sorted(times)
+    for kind in ("invoke", "return"):
+        assert sorted(line["op"] for line in lines if line["type"] == kind) == list(range(1, 2001))
+
+
+def test_what_leaves_no_event_has_no_place_in_a_history(path: Path) -> None:
+    with open_history(path, "shop-1") as history, pytest.raises(KeyError, match="archive"):
+        history.invoked("drop", Archive(Position(1, 7)))
+
+    assert len(written(path)) == 1
 
 
 def test_a_history_is_never_continued_or_written_over(path: Path) -> None:
