@@ -70,7 +70,7 @@ class Crowd:
     client: AsyncClient
     history: HistoryWriter
     #: it leaves out what it was not told
-    forgets_unknown: bool
+    forgets_unknown: bool = False
     unknown: int = 0
 
     async def ask(self, request: OrderRequest) -> Answer:

@@ -51,7 +51,7 @@ async def rush(proxy: Proxy, directory: Path) -> int:
             AsyncClient(proxy.url, by="shop-a", batch_max=2) as a_client,
             AsyncClient(proxy.url, by="shop-b", batch_max=2) as b_client,
         ):
-            crowds = [Crowd(a_client, a_history, False), Crowd(b_client, b_history, True)]  # noqa: FBT003
+            crowds = [Crowd(a_client, a_history), Crowd(b_client, b_history, forgets_unknown=True)]
             numbers = iter(range(BUYERS))
 
             async def queue(crowd: Crowd) -> None:
