@@ -85,6 +85,7 @@ mutant("a refund was due, it was said", "K1")(
 )
 mutant("it is further on in the log", "K1")(told_otherwise("position", lambda _: "1-100000", "reserve"))
 mutant("it is in another epoch", "K1")(told_otherwise("position", lambda at: f"2{at[1:]}", "reserve"))
+mutant("a restock left another number", "K1")(told_otherwise("detail", lambda left: f"{left}1", "restock"))
 mutant("the sale was opened for another time", "K1")(told_otherwise("detail", lambda _: "17", "open"))
 mutant("the sale was paused elsewhere", "K1")(told_otherwise("position", lambda _: "1-1", "pause"))
 

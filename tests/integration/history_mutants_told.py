@@ -87,6 +87,26 @@ mutant("a conflict with nothing", "K5")(refused_instead("CONFLICT", ""))
 mutant("a word that is no answer", "K5")(refused_instead("WRONG_STATE", "held"))
 
 
+@mutant("sold out, it says, with enough left", "K5")
+def _(story: Story, pick: int) -> Op:
+    op = [op for op in story.done("reserve") if op.asked["sku"] == PHONE][pick]
+    before = [event for event in story.log[: op.seq - 1] if event.get("sku") == PHONE][-1]
+    left = str(before["available"])
+    op.answer.update(outcome="refused", code="SOLD_OUT", detail=left, position=f"1-{op.seq - 1}")
+    return op
+
+
+@mutant("a wrong state that allowed it", "K5")
+def _(story: Story, pick: int) -> Op:
+    op = [op for op in story.lone("confirm") if op.answer["detail"] == "0"][pick]
+    status = {"CONFIRMED": "held", "REFUND_DUE": "cancelled"}[op.answer["code"]]
+    op.answer.update(outcome="refused", code="WRONG_STATE", detail=status, position=f"1-{op.seq - 1}")
+    return op
+
+
+mutant("over the limit, and far below it", "K5")(refused_instead("LIMIT", "0"))
+
+
 def refused_otherwise(command: str, word: str, **told: str) -> Change:
     """A refusal that was true says something else."""
 
@@ -119,6 +139,16 @@ mutant("a wrong state that is a right one", "K5", "K6")(
 mutant("a restock that there was enough for", "K5")(refused_otherwise("restock", "NOT_ENOUGH", detail="999"))
 mutant("a restock that there was room for", "K5")(
     refused_otherwise("restock", "NOT_ENOUGH", code="OVER_CAPACITY")
+)
+
+
+mutant("not open until another time", "K5")(refused_otherwise("reserve", "NOT_OPEN", detail="17"))
+mutant("a conflict, told as a pause", "K5")(refused_otherwise("reserve", "CONFLICT", code="PAUSED"))
+mutant("a conflict with the same refund", "K5", "K6")(
+    refused_otherwise("refund", "CONFLICT", detail="restock")
+)
+mutant("a wrong state of what is not there", "K5")(
+    refused_otherwise("confirm", "NOT_FOUND", code="WRONG_STATE", detail="held")
 )
 
 
@@ -167,10 +197,18 @@ def _(story: Story, pick: int) -> Op:
     return op
 
 
+@mutant("a repeat conflicts with itself", "K6")
+def _(story: Story, pick: int) -> Op:
+    op = story.done("reserve", repeated=True)[pick]
+    op.answer.update(outcome="refused", code="CONFLICT", detail="", status="", position=f"1-{len(story.log)}")
+    return op
+
+
 @mutant("a repeated restock is refused", "K6")
 def _(story: Story, pick: int) -> Op:
     op = story.done("restock", repeated=True)[pick]
-    op.answer.update(outcome="refused", code="WRONG_STATE", detail="closed", status="")
+    closed = f"1-{len(story.log)}"
+    op.answer.update(outcome="refused", code="WRONG_STATE", detail="closed", status="", position=closed)
     return op
 
 
