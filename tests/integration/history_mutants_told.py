@@ -143,6 +143,7 @@ mutant("a restock that there was room for", "K5")(
 
 
 mutant("not open until another time", "K5")(refused_otherwise("reserve", "NOT_OPEN", detail="17"))
+mutant("a conflict with what never was", "K5")(refused_otherwise("reserve", "SOLD_OUT", code="CONFLICT"))
 mutant("a conflict, told as a pause", "K5")(refused_otherwise("reserve", "CONFLICT", code="PAUSED"))
 mutant("a conflict with the same refund", "K5", "K6")(
     refused_otherwise("refund", "CONFLICT", detail="restock")
