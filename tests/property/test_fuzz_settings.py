@@ -11,10 +11,11 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from flashsale.config import Settings, load
+from flashsale.config import load
 from flashsale.definition import SaleDefinition
 from flashsale.definition_file import parse_definition, read_definition
 from flashsale.errors import BadInput
+from flashsale.settings import Settings
 from tests.fixtures.fuzz import NASTY, examples, typed
 
 MESSAGE_LENGTH_MAX = 500
