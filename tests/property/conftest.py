@@ -2,8 +2,12 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.fixtures.read_side")
+for name in (
+    "fixtures.read_side",
+    *(f"property.{kit}" for kit in ("selling", "course", "projecting", "faults", "stores", "whole_sale")),
+):
+    pytest.register_assert_rewrite(f"tests.{name}")
 
-from tests.fixtures.read_side import read_side  # noqa: E402 - after the line above, or its asserts stay dumb
+from tests.fixtures.read_side import read_side  # noqa: E402 - after the lines above, or its asserts stay dumb
 
 __all__ = ["read_side"]
