@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million bench bench-full build lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million model-deep bench bench-full build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -11,6 +11,9 @@ UV := .uv/bin/uv
 
 # Tried in this order, by running each: a name on the PATH may be a shim with no Python behind it.
 PYTHONS = $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3)
+
+# How long model-deep takes
+MINUTES = 30
 
 # More arguments for pytest or the demo: make test-docker ARGS="-k lease", make demo ARGS="--buyers 100000"
 ARGS =
@@ -49,6 +52,9 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)
+
+model-deep: setup ## half an hour of random histories with every fault (MINUTES=10: ten); `test` takes under a minute of them
+	@FLASHSALE_MODEL_MINUTES=$(MINUTES) $(BIN)/pytest tests/property/test_whole_sale.py -rA $(ARGS)
 
 bench: setup ## how fast, against what people use instead, in under three minutes: private servers
 	@$(BIN)/flashsale bench all --quick $(ARGS)

@@ -8,12 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from flashsale.events import ShardState
-
-pytest.register_assert_rewrite("tests.lua.kit")
-
-from tests.lua.kit import HOUR_MS, Shard  # noqa: E402 - after the line above, or its asserts stay dumb
-from tests.property.model import Malformed  # noqa: E402 - the same
-from tests.property.operator_model import OperatedModel  # noqa: E402 - the same
+from tests.lua.kit import HOUR_MS, Shard
+from tests.property.model import Malformed
+from tests.property.operator_model import OperatedModel
 
 #: the words of a request, as a script takes them
 Request = tuple[str, ...]
