@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -37,6 +38,10 @@ ROW_DAMAGE = [
 
 class Faults(Projecting):
     """A sale whose servers are not spared."""
+
+    #: what Redis held at some time, and its newest position then
+    backup: Mapping[str, bytes] = {}
+    backup_head = "0-0"
 
     # -------------------------------------------------------------------------------------------------- kill -9
 
@@ -93,17 +98,28 @@ class Faults(Projecting):
 
     # ------------------------------------------------------------------------------------------ losses and damage
 
-    @rule(how=st.sampled_from(["halted", "halted", "flushed"]))
+    @rule()
+    def back_up(self) -> None:
+        """Somebody keeps what Redis holds."""
+        contents = {name: self.shard.redis.dump(name) for name in self.shard.keys}
+        self.backup = {name: content for name, content in contents.items() if content is not None}
+        self.backup_head = self.model.head
+
+    @rule(how=st.sampled_from(["halted", "flushed", "set back", "set back"]))
     def recover(self, how: str) -> None:
-        """Somebody proves a loss, or Redis loses everything that Postgres has: the log is founded anew."""
-        if not self.model.seq:
+        """Redis loses some or all of what Postgres has, or somebody says that it did: the log is founded anew."""
+        if not self.model.seq or (how == "set back" and self.backup_head in {self.model.head, "0-0"}):
             return
-        if how == "flushed":
+        fence = self.model.head
+        if how == "halted":
+            fence = f"{self.model.epoch}-{self.model.seq + 1}"
+        else:
             self.drain()
             self.stores.side.redis.flushall()
-        else:
-            ahead = f"{self.model.epoch}-{self.model.seq + 1}"
-            assert self.shard.run("cancel", "0-nobody", "-", fence=ahead).words == [Code.LOG_REGRESSED]
+        if how == "set back":
+            for name, content in self.backup.items():
+                self.shard.redis.restore(name, 0, content)
+        assert self.shard.run("cancel", "0-nobody", "-", fence=fence).words == [Code.LOG_REGRESSED]
         done = mended(self.stores.side, self.place)
         assert (done.done, done.carried, done.left_out) == (True, 0, [])
         self.model.epoch, self.model.seq = done.position

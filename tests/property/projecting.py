@@ -19,7 +19,10 @@ from tests.helpers import wait_until
 from tests.integration.replay_kit import Onlooker
 from tests.property.course import Trouble, batch_sizes
 from tests.property.selling import Selling
-from tests.property.stores import Failpoint, Slot, Stores
+from tests.property.stores import Failpoint, Stores
+
+#: Steps until a failpoint is met: to lead, to catch up, to go live, and one more.
+STEPS_MAX = 4
 
 slots = st.sampled_from(["p0", "p1"])
 troubles = st.sampled_from(
@@ -72,12 +75,29 @@ class Projecting(Selling):
             if self.is_behind:
                 self.stores.slots[name].step()
 
-    @rule(name=slots, failpoint=st.sampled_from(Failpoint), dies=st.booleans(), steps=st.integers(0, 2))
-    def project_into(self, name: str, failpoint: Failpoint, dies: bool, steps: int) -> None:  # noqa: FBT001 - drawn
-        """Some steps of one projector, the last one into a failpoint."""
-        self.project(name, steps)
-        if self.is_behind:
-            self.stores.slots[name].step(failpoint, dies=dies)
+    @rule(
+        name=slots,
+        failpoint=st.sampled_from(Failpoint),
+        dies=st.booleans(),
+        begins=st.sampled_from(["no", "anew", "robbed"]),
+    )
+    def project_into(self, name: str, failpoint: Failpoint, dies: bool, begins: str) -> None:  # noqa: FBT001 - drawn
+        """A projector steps into a failpoint; it may begin anew, and somebody else have taken what it wants."""
+        self.give_work()
+        if begins == "robbed":
+            Trouble(self.stores.side, self.place).steal(2)
+        if begins != "no":
+            for slot in self.stores.slots.values():
+                slot.end()
+        before = self.stores.bites.total()
+        for _ in range(STEPS_MAX):
+            if self.is_behind and self.stores.bites.total() == before:
+                self.stores.slots[name].step(failpoint, dies=dies)
+
+    def give_work(self) -> None:
+        """Have something that is not applied, if anything is sold at all."""
+        if not self.is_behind:
+            self.reserve([(f"0-work-{self.model.head}", "fay", "A", "1")], "head")
 
     @rule(name=slots, batch_max=batch_sizes)
     def stop(self, name: str, batch_max: int) -> None:
@@ -103,14 +123,8 @@ class Projecting(Selling):
             other.end()
             other.step()
             self.stores.bites["replaced"] += self.stores.side.holder(self.place) == other.name
-            self._wake(slot)
-
-    def _wake(self, slot: Slot) -> None:
-        self.reserve(
-            [(f"0-woken-{self.model.seq}", "fay", "A", "1")], "head"
-        )  # something for it to do at once
-        if self.is_behind:
-            slot.step()
+            self.give_work()
+            self.project(name, 1)
 
     @rule(trouble=troubles, number=st.integers(0, 59))
     def meddle(self, trouble: Callable[[Trouble, int], None], number: int) -> None:
