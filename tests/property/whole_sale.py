@@ -15,8 +15,9 @@ from flashsale.projections import catalog
 from flashsale.projections.replays import discard, runs
 from flashsale.reconcile import compare
 from flashsale.sale_archive import archive
-from flashsale.stream import ShardId
+from flashsale.stream import NoGroup, ShardId
 from tests.fixtures.read_side import ReadSide
+from tests.helpers import wait_until
 from tests.lua.kit import HOUR_MS, Shard
 from tests.property.faults import TIMEOUT_S, Faults
 from tests.property.retelling import retell
@@ -141,6 +142,7 @@ class WholeSale(Faults):
         before = {entry.position: entry.body or b"" for entry in side.entries(PLACE)} | self.written
         self.model.seq = max(before).seq
         self.drain()
+        wait_until(self._is_acknowledged, 30, "the group has acknowledged everything")
         for slot in self.stores.slots.values():
             slot.end()
         answer = archive(side.client, side.log, side.postgres, PLACE, timeout_s=TIMEOUT_S)
@@ -148,3 +150,12 @@ class WholeSale(Faults):
         assert side.archive(PLACE) == sorted(before.items())
         assert (side.stock(PLACE), side.orders(PLACE)) == retell(sorted(before.items()))
         assert list(self.shard.dump()) == [self.shard.keys.sale.encode()]
+
+    def _is_acknowledged(self) -> bool:
+        """Whether the group is there and through; a projector finds out what others did to it, also without news."""
+        self.stores.slots["p0"].step()
+        try:
+            groups = self.stores.side.log.groups(PLACE)
+        except NoGroup:
+            return False
+        return [group.acknowledged for group in groups] == [self.checkpoint()]
