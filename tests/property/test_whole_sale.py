@@ -14,10 +14,10 @@ from tests.property.course import Trouble
 from tests.property.stores import Failpoint, Stores
 from tests.property.whole_sale import WholeSale
 
-#: Set by `make model-deep`; else the test may take 40 s and one more round.
+#: Set by `make model-deep`; else the test takes 30 s, and ends its last round.
 DEEP_MINUTES = float(os.environ.get("FLASHSALE_MODEL_MINUTES", "0"))
-SECONDS = DEEP_MINUTES * 60 or 40
-EXAMPLES_A_ROUND = 25 if DEEP_MINUTES else 8
+SECONDS = DEEP_MINUTES * 60 or 30
+EXAMPLES_A_ROUND = 25 if DEEP_MINUTES else 5
 STEPS = 50 if DEEP_MINUTES else 30
 #: A failing history is made smaller before it is shown.
 SHRINKING_S = 600

@@ -133,9 +133,10 @@ class WholeSale(Faults):
         self.agree(found.state)
         for slot in self.stores.slots.values():
             slot.end()
-        self._archive(side)
+        self.archived(side)
 
-    def _archive(self, side: ReadSide) -> None:
+    def archived(self, side: ReadSide) -> None:
+        """Close the sale, and leave nothing of it in Redis."""
         side.client.control(PLACE.sale, Close())
         for name in [name for name, order in self.model.orders.items() if order.status == "held"]:
             self.shard.resolve("cancel", name)
