@@ -115,16 +115,18 @@ class Projecting(Selling):
     def sleep_and_be_replaced(self, name: str) -> None:
         """A projector is silent for too long, the other one takes over, and the first one wakes up."""
         slot, other = (self.stores.slots[n] for n in (name, "p1" if name == "p0" else "p0"))
-        if not self.is_behind:
+        self.give_work()
+        other.end()
+        self.project(name, 1)
+        if self.stores.side.holder(self.place) != name:
             return
-        slot.step()
-        if self.stores.side.holder(self.place) == name and self.is_behind:
-            self.stores.side.postgres.execute(SILENCE, [name])
-            other.end()
-            other.step()
-            self.stores.bites["replaced"] += self.stores.side.holder(self.place) == other.name
-            self.give_work()
-            self.project(name, 1)
+        self.give_work()
+        slot.freeze()
+        self.stores.side.postgres.execute(SILENCE, [name])
+        self.project(other.name, STEPS_MAX)
+        self.stores.bites["replaced"] += self.stores.side.holder(self.place) == other.name
+        self.give_work()
+        self.project(name, 1)
 
     @rule(trouble=troubles, number=st.integers(0, 59))
     def meddle(self, trouble: Callable[[Trouble, int], None], number: int) -> None:

@@ -6,6 +6,7 @@ stores.kill("redis")                                                    # kill -
 
 from __future__ import annotations
 
+import math
 import signal
 import tempfile
 from collections import Counter
@@ -98,6 +99,11 @@ class Slot:
         for other in self.lines.values():
             other.heal()
         return applied
+
+    def freeze(self) -> None:
+        """The process is stopped right behind a heartbeat; when it goes on, its next act is a batch."""
+        if self.projector is not None:
+            self.projector._next_heartbeat = math.inf  # noqa: SLF001 - only a debugger stops a process so exactly
 
     def end(self) -> None:
         """The process ends, as far as its lines allow in an orderly way; the next step is that of a new one."""
