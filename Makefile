@@ -2,8 +2,8 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz torture crash-full bench bench-full systemd-test build \
-	lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz torture crash-full model-deep bench \
+	bench-full systemd-test build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -64,6 +64,10 @@ torture: setup ## break everything, at random, and check every promise: SEED=1 M
 
 crash-full: setup ## the log cut at every byte, every command cut at each of its calls, in every way; minutes
 	@FLASHSALE_TEST_EVERY_CASE=1 $(BIN)/pytest tests/crash $(ARGS)
+
+model-deep: MINUTES = 30
+model-deep: setup ## half an hour of random histories with every fault (MINUTES=10: ten); `test` takes under a minute of them
+	@FLASHSALE_MODEL_MINUTES=$(MINUTES) $(BIN)/pytest tests/property/test_whole_sale.py -rA $(ARGS)
 
 bench: setup ## how fast, against what people use instead, in under three minutes: private servers
 	@$(BIN)/flashsale bench all --quick $(ARGS)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from flashsale.errors import Unreachable
 from flashsale.projections.database import connect
-from flashsale.projections.migrate import migrate
 from flashsale.servers import DevServers
 from tests.fixtures.meeting import Meeting
+from tests.fixtures.own_servers import kill, own_servers
 from tests.fixtures.proxy import Mode, Proxy
 from tests.fixtures.read_side import ReadSide, open_read_side, step_through
-from tests.fixtures.servers import debian_binaries
+from tests.fixtures.servers import private_binaries
 from tests.helpers import wait_until
 
 FAIL_SOMETIMES = """
@@ -32,58 +29,35 @@ CREATE TRIGGER fail AFTER INSERT ON orders EXECUTE FUNCTION fail()
 
 
 @pytest.fixture(scope="module")
-def own_servers(pytestconfig: pytest.Config) -> Iterator[DevServers]:
-    """Servers that may be killed; Redis has its log on disk before it answers."""
-    debian = pytestconfig.getoption("--servers") == "debian"
-    redis_binary, postgres_bin_dir = debian_binaries() if debian else (None, None)
-    with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home:
-        Path(home).chmod(0o755)
-        servers = DevServers(
-            Path(home, "dev"), redis_binary=redis_binary, postgres_bin_dir=postgres_bin_dir, durable=False
-        )
-        try:
-            migrate(servers.up().postgres_url)
-            yield servers
-        finally:
-            servers.destroy()
+def servers(pytestconfig: pytest.Config) -> Iterator[DevServers]:
+    """Servers that may be killed."""
+    with own_servers(*private_binaries(pytestconfig)) as servers:
+        yield servers
 
 
-def kill(servers: DevServers, name: str, number: signal.Signals) -> None:
-    """Send a signal to one of the servers, and wait for its end."""
-
-    def status() -> tuple[int | None, bool]:
-        ((pid, running),) = [(s.pid, s.running) for s in servers.status() if s.name == name]
-        return pid, running
-
-    pid, _ = status()
-    assert pid is not None
-    os.kill(pid, number)
-    wait_until(lambda: not status()[1], 20, f"{name} has ended")
-
-
-def test_redis_is_killed_and_comes_back(own_servers: DevServers) -> None:
-    urls = own_servers.up()
+def test_redis_is_killed_and_comes_back(servers: DevServers) -> None:
+    urls = servers.up()
     with open_read_side(*urls) as side:
         shard = side.open_sale("redis-killed")
         projector = side.projector()
         side.sell(shard, 10)
         side.drain(projector)
         side.sell(shard, 10)
-        kill(own_servers, "redis", signal.SIGKILL)
+        kill(servers, "redis", signal.SIGKILL)
         for _ in range(3):
             with pytest.raises(Unreachable, match="Redis cannot be reached"):
                 projector.step()
         assert side.checkpoint(shard).seq == 13
 
-        own_servers.up()
+        servers.up()
         side.sell(shard, 10)
         side.drain(projector, patient=True)
         side.assert_projected(shard)
         assert side.checkpoint(shard).seq == 33
 
 
-def test_postgres_is_stopped_at_once_in_the_middle_of_a_transaction(own_servers: DevServers) -> None:
-    urls = own_servers.up()
+def test_postgres_is_stopped_at_once_in_the_middle_of_a_transaction(servers: DevServers) -> None:
+    urls = servers.up()
     with open_read_side(*urls) as side:
         shard = side.open_sale("postgres-killed")
         projector = side.projector()
@@ -91,13 +65,13 @@ def test_postgres_is_stopped_at_once_in_the_middle_of_a_transaction(own_servers:
         side.sell(shard, 10)
         meeting = Meeting(urls.postgres_url)
         with pytest.raises(psycopg.OperationalError), meeting, meeting.stepping(projector) as step:
-            kill(own_servers, "postgres", signal.SIGQUIT)
+            kill(servers, "postgres", signal.SIGQUIT)
         assert isinstance(step.exception(), Unreachable)
         for _ in range(3):
             with pytest.raises(Unreachable, match="Postgres cannot be reached"):
                 projector.step()
 
-        own_servers.up()
+        servers.up()
         side.postgres = connect(urls.postgres_url)
         assert side.checkpoint(shard).seq == 3
         side.drain(projector, shards=[shard], patient=True)

@@ -244,10 +244,14 @@ class Shard:
 
     def check(self) -> ShardState:
         """Fail unless the log adds up, and to exactly the hot state. Returns that state."""
-        folded = fold(self.log())
         entries: Any = self.redis.xrange(self.keys.events)
         for _, fields in entries:
             assert encode(decode(fields[b"e"])) == fields[b"e"], "a script writes as the codec does"
+        return self.check_against(self.log())
+
+    def check_against(self, log: list[tuple[Position, AnyEvent]]) -> ShardState:
+        """The same with the whole log, of which the stream may have lost the beginning."""
+        folded = fold(log)
         snapshot = self.snapshot()
         assert snapshot.state == folded
         assert snapshot.log_position == folded.position

@@ -1,9 +1,36 @@
-"""The read side for the tests of this directory."""
+"""What the tests of this directory stand on: the read side, and servers that may be killed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.fixtures.read_side")
+for name in (
+    *("tests.fixtures.read_side", "tests.lua.kit"),
+    *(
+        f"tests.property.{kit}"
+        for kit in ("course", "selling", "projecting", "faults", "whole_sale", "retelling")
+    ),
+):
+    pytest.register_assert_rewrite(name)
 
-from tests.fixtures.read_side import read_side  # noqa: E402 - after the line above, or its asserts stay dumb
+from tests.fixtures.read_side import read_side  # noqa: E402 - after the lines above, or its asserts stay dumb
+from tests.fixtures.servers import private_binaries, redis_client  # noqa: E402 - the same
+from tests.property.stores import Stores, open_stores  # noqa: E402 - the same
 
-__all__ = ["read_side"]
+__all__ = ["read_side", "stores"]
+
+
+@pytest.fixture(scope="module")
+def stores(pytestconfig: pytest.Config, redis_url: str) -> Iterator[Stores]:
+    """Servers of the module's own; what they went through is told at the end."""
+    with redis_client(redis_url) as client:
+        program = Path(client.info("server")["executable"])
+    if not program.is_file():
+        pytest.skip("starts servers of its own: needs the server's program on this machine")
+    with open_stores(program, *private_binaries(pytestconfig)) as stores:
+        yield stores
+        sys.stdout.write("".join(f"{times:6} {what}\n" for what, times in sorted(stores.bites.items())))

@@ -39,6 +39,7 @@ class Model:
 
     #: Redis's clock, as the script reports it: set before each request
     now_ms: int = 0
+    epoch: int = 1
     seq: int = 0
     state: str = ""
     opens_ms: int = 0
@@ -55,7 +56,7 @@ class Model:
     @property
     def head(self) -> str:
         """The newest position."""
-        return f"1-{self.seq}" if self.seq else "0-0"
+        return f"{self.epoch}-{self.seq}" if self.seq else "0-0"
 
     @property
     def is_over(self) -> bool:

@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import HealthCheck, event, given, settings
-from hypothesis import strategies as st
 
 from flashsale.ids import Position
-from flashsale.keys import GROUP
 from flashsale.reconcile import compare
 from flashsale.trim import trim
 from tests.fixtures.read_side import ReadSide
-from tests.property.test_projector_any_order import SKUS, UNITS, Course
+from tests.property.course import Course, batch_sizes, courses
 
-_sales = itertools.count(1)
 #: Groups of others; that of the projectors is there as well.
 GROUPS = ("audit", "mail")
 
@@ -132,18 +129,6 @@ class Trimming(Course):
         self.written |= found
         return found
 
-    def _names(self) -> list[str]:
-        infos: Any = self.side.redis.xinfo_groups(self.key)
-        return [info["name"] for info in infos]
-
-    @property
-    def key(self) -> str:
-        return self.side.key(self.shard)
-
-    def _in_group(self, meddle: Callable[[], object]) -> None:
-        if GROUP in self._names():
-            meddle()
-
     def apply(self, number: int) -> None:
         """Several steps of the projector."""
         for _ in range(number % 10 + 3):
@@ -166,7 +151,14 @@ class Trimming(Course):
 EVENTS = [
     *(Trimming.sell, Trimming.sell, Trimming.confirm, Trimming.cancel, Trimming.expire, Trimming.restock),
     *(Trimming.apply, Trimming.apply, Trimming.apply, Trimming.step, Trimming.close, Trimming.successor),
-    *(Trimming.destroy, Trimming.set_back, Trimming.set_forward, Trimming.steal, Trimming.delete_consumer),
+    *(
+        Trimming.destroy,
+        Trimming.set_back,
+        Trimming.set_forward,
+        Trimming.steal,
+        Trimming.claim,
+        Trimming.delete_consumer,
+    ),
     *(Trimming.found_at_the_beginning, Trimming.found_at_the_end, Trimming.leave),
     *(Trimming.read_slowly, Trimming.read_slowly, Trimming.read_and_die, Trimming.mend_the_dead),
     *(Trimming.lose_a_row, Trimming.change_a_byte),
@@ -180,16 +172,11 @@ EVENTS = [
     # Every example has a sale of its own in the same two servers.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(
-    happenings=st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 59)), min_size=5, max_size=40),
-    batch_max=st.sampled_from([1, 3, 1_000]),
-)
+@given(happenings=courses(EVENTS), batch_max=batch_sizes)
 def test_no_unproven_event_leaves_the_log(
     read_side: ReadSide, happenings: list[tuple[Callable[[Trimming, int], None], int]], batch_max: int
 ) -> None:
-    read_side.postgres.execute("DELETE FROM checkpoint")  # the earlier examples' shards are nobody's concern
-    shard = read_side.open_sale(f"sale-{next(_sales)}", quantity=UNITS, skus=SKUS, hold_ms=1)
-    course = Trimming(read_side, shard, read_side.projector("p0", batch_max=batch_max), batch_max)
+    course = Trimming.begin(read_side, batch_max)
 
     for happen, number in happenings:
         happen(course, number)
