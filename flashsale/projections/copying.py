@@ -8,7 +8,7 @@ rolled back, and that statement decides what it means.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -20,7 +20,7 @@ from flashsale.projections.fold import Folded, fold
 from flashsale.projections.queries import query
 
 
-def copy_rows(connection: Connection, place: Mapping[str, Any], rows: Sequence[Row]) -> bool:
+def copy_rows(connection: Connection, place: dict[str, Any], rows: Sequence[Row]) -> bool:
     """Apply decoded, consecutive rows in one transaction; False when they are not plainly new: nothing was written.
 
     `place`: sale, shard, fence, and the checkpoint before and after. Raises psycopg's transient errors.
@@ -43,7 +43,7 @@ def copy_rows(connection: Connection, place: Mapping[str, Any], rows: Sequence[R
 
 
 def _write(
-    connection: Connection, place: Mapping[str, Any], folded: Folded, events: bytes, begun: bytes
+    connection: Connection, place: dict[str, Any], folded: Folded, events: bytes, begun: bytes
 ) -> bool:
     is_new = False
     with connection.transaction() as transaction:

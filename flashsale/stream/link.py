@@ -112,11 +112,13 @@ def key_of(shard: ShardId) -> str:
 def entries_of(raw: Sequence[Any]) -> list[Entry]:
     """Entries as a reply has them. Redis itself made the ids: they need no pattern, and there are many."""
     found = []
+    # A NamedTuple's own constructor is a call into Python, twice for each entry.
+    made = tuple.__new__
     for entry_id, fields in raw:
         epoch, _, seq = entry_id.partition(b"-")
         # XCLAIM and XREADGROUP give nil fields for an entry that was trimmed meanwhile.
         body = fields[1] if fields and len(fields) == 2 and fields[0] == b"e" else None
-        found.append(Entry(Position(int(epoch), int(seq)), body))
+        found.append(made(Entry, (made(Position, (int(epoch), int(seq))), body)))
     return found
 
 
