@@ -8,7 +8,7 @@ rolled back, and that statement decides what it means.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -18,6 +18,29 @@ from flashsale.projections.batch import Row
 from flashsale.projections.database import Connection, is_data_error
 from flashsale.projections.fold import Folded, fold
 from flashsale.projections.queries import query
+
+#: Columns of the arrays in copy.sql, in the order of `Folded.changed` …
+_CHANGED = {
+    "epoch": arrays.int4,
+    "seq": arrays.int8,
+    "quantity": arrays.int4,
+    "changed_ms": arrays.int8,
+    "order_id": arrays.text,
+    "buyer": arrays.text,
+    "order_sku": arrays.text,
+    "status": arrays.text,
+}
+#: … and of `Folded.stock`.
+_STOCK = {
+    "sku": arrays.text,
+    "stock_epoch": arrays.int4,
+    "stock_seq": arrays.int8,
+    "available": arrays.int4,
+    "held": arrays.int4,
+    "sold": arrays.int4,
+    "returned": arrays.int4,
+    "capacity": arrays.int4,
+}
 
 
 def copy_rows(connection: Connection, place: dict[str, Any], rows: Sequence[Row]) -> bool:
@@ -51,10 +74,7 @@ def _write(
             _copy(connection, "events", events)
             if begun:
                 _copy(connection, "orders", begun)
-            # Not prepared: the plan then knows the sale, and locks no other sale's partitions.
-            found = connection.execute(
-                query("copy", "effects"), place | _effects(folded), prepare=False
-            ).fetchone()
+            found = connection.execute(query("copy", "effects"), place | _effects(folded)).fetchone()
             changed, is_blocked = found or (0, True)
             is_new = changed == len(folded.changed) and not is_blocked
         if not is_new:
@@ -68,25 +88,14 @@ def _copy(connection: Connection, name: str, data: bytes) -> None:
 
 
 def _effects(folded: Folded) -> dict[str, Any]:
-    order_id, status, epoch, seq, changed_ms = _columns(folded.changed, 5)
-    sku, stock_epoch, stock_seq, available, held, sold, returned, capacity = _columns(folded.stock, 8)
-    return {
-        "order_id": arrays.text(order_id),
-        "status": arrays.text(status),
-        "epoch": arrays.int4(epoch),
-        "seq": arrays.int8(seq),
-        "changed_ms": arrays.int8(changed_ms),
-        "sku": arrays.text(sku),
-        "stock_epoch": arrays.int4(stock_epoch),
-        "stock_seq": arrays.int8(stock_seq),
-        "available": arrays.int4(available),
-        "held": arrays.int4(held),
-        "sold": arrays.int4(sold),
-        "returned": arrays.int4(returned),
-        "capacity": arrays.int4(capacity),
-        "orders": arrays.text([*order_id, *(row[6] for row in folded.begun)]),
-    }
+    """The parameters of the statement, as copy.sql unnests them."""
+    changed, stock = _packed(_CHANGED, folded.changed), _packed(_STOCK, folded.stock)
+    order_ids = [row[4] for row in folded.changed] + [row[6] for row in folded.begun]
+    return {**changed, **stock, "orders": arrays.text(order_ids)}
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+def _packed(
+    columns: Mapping[str, Callable[[list[Any]], Any]], rows: Sequence[tuple[Any, ...]]
+) -> dict[str, Any]:
+    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    return {name: pack(list(column)) for (name, pack), column in zip(columns.items(), values, strict=True)}

@@ -19,14 +19,14 @@ class Folded(NamedTuple):
 
     #: orders that begin in the batch: columns as in the COPY of copy.sql, without sale and shard
     begun: list[tuple[Any, ...]]
-    #: orders that began before: order_id, status, epoch, seq, changed_ms
+    #: orders that began before: epoch, seq, quantity, changed_ms, order_id, buyer, sku, status
     changed: list[tuple[Any, ...]]
     #: sku, epoch, seq, available, held, sold, returned, capacity; None: as it was
     stock: list[tuple[Any, ...]]
 
 
 def fold(rows: Sequence[Row]) -> Folded | None:
-    """Fold decoded rows, in the order of the log; None when an order begins twice, or ends with no units."""
+    """Fold decoded rows, in the order of the log; None when an order begins twice."""
     reserved: dict[str, Row] = {}
     latest: dict[str, Row] = {}
     told: dict[str, Row] = {}
@@ -53,9 +53,7 @@ def fold(rows: Sequence[Row]) -> Folded | None:
         name, at_ms, buyer, sku, quantity = columns[0], columns[2], columns[5], columns[6], columns[7]
         first = reserved.get(order_id)
         if first is None:
-            if quantity < 1:  # refused where it would be written, and here it is not
-                return None
-            changed.append((order_id, name[6:], epoch, seq, at_ms))
+            changed.append((epoch, seq, quantity, at_ms, order_id, buyer, sku, name[6:]))
         else:
             status = "held" if row is first else name[6:]
             reserved_ms, hold_until_ms = first.columns[2], first.columns[12]

@@ -27,17 +27,25 @@ WITH changed_stock AS (
     ) AS l (sku, epoch, seq, available, held, sold, returned, capacity)
 ),
 -- as in apply.stock_now --
+-- An insert, though nothing shall be inserted: unlike an update, it looks up each row by its key whatever the planner
+-- believes. What was missing is seen by the time of its reservation.
 changed AS (
-    UPDATE orders o
-    SET status = c.status, epoch = c.epoch, seq = c.seq, changed_ms = c.changed_ms
+    INSERT INTO orders AS o (
+        sale_id, shard, order_id, buyer, sku, quantity, status, epoch, seq, reserved_ms, hold_until_ms, changed_ms
+    )
+    SELECT
+        %(sale_id)s, %(shard)s, order_id, buyer, order_sku, quantity, status, epoch, seq, -1, -1, changed_ms
     FROM unnest(
-        %(order_id)b::text[], %(status)b::text[], %(epoch)b::int[], %(seq)b::bigint[], %(changed_ms)b::bigint[]
-    ) AS c (order_id, status, epoch, seq, changed_ms)
-    WHERE o.sale_id = %(sale_id)s AND o.order_id = c.order_id AND (o.epoch, o.seq) < (c.epoch, c.seq)
-    RETURNING 1
+        %(epoch)b::int[], %(seq)b::bigint[], %(quantity)b::int[], %(changed_ms)b::bigint[],
+        %(order_id)b::text[], %(buyer)b::text[], %(order_sku)b::text[], %(status)b::text[]
+    ) AS c (epoch, seq, quantity, changed_ms, order_id, buyer, order_sku, status)
+    ON CONFLICT (sale_id, order_id) DO UPDATE SET
+        status = excluded.status, epoch = excluded.epoch, seq = excluded.seq, changed_ms = excluded.changed_ms
+    WHERE (o.epoch, o.seq) < (excluded.epoch, excluded.seq)
+    RETURNING o.reserved_ms
 )
 SELECT
-    (SELECT count(*) FROM changed) AS changed,
+    (SELECT count(*) FROM changed WHERE reserved_ms >= 0) AS changed,
     EXISTS (
         SELECT 1 FROM parked
         WHERE sale_id = %(sale_id)s AND shard = %(shard)s
