@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: json for machines, plain for people; auto: plain on a terminal
     log_format: Literal["auto", "json", "plain"] = "auto"
     #: events a projector applies in one transaction
-    batch_max: int = 1000
+    batch_max: int = 4000
     #: events a projector applies in a second, to spare the database; 0: no limit
     max_rate: int = 0
     #: a reply of Redis that takes longer is lost, and the outcome unknown

@@ -6,7 +6,7 @@ it again, and a writer that was replaced meanwhile writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import psycopg
@@ -61,8 +61,16 @@ class Applied(msgspec.Struct, frozen=True):
         )
 
 
-def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attempts: int = 1) -> Applied:
+def apply_rows(
+    connection: Connection,
+    lease: Lease,
+    rows: Sequence[Row],
+    attempts: int = 1,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Applied:
     """Apply consecutive rows that follow the lease's checkpoint, which moves with every commit.
+
+    `meanwhile` is called while Postgres works, again and again; it must neither wait nor raise.
 
     A row that Postgres refuses (its values, a constraint) is found by halving and parked: archived, its effect
     withheld, its followers with it. Raises `LeaseLost`, `Fork`, and psycopg's transient errors: then nothing of the
@@ -78,7 +86,7 @@ def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attemp
             continue
         try:
             if spoiled is None:
-                total += _transaction(connection, lease, part, None)
+                total += _transaction(connection, lease, part, None, meanwhile)
             else:
                 total += park_row(
                     connection, lease, part[0], Poison("undecodable", part[0].error or "", attempts)
@@ -108,7 +116,13 @@ def _apart(rows: Sequence[Row], at: int) -> tuple[Sequence[Row], Sequence[Row]]:
     return rows[at:], rows[:at]
 
 
-def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], poison: Poison | None) -> Applied:
+def _transaction(
+    connection: Connection,
+    lease: Lease,
+    rows: Sequence[Row],
+    poison: Poison | None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Applied:
     last = rows[-1].position
     place = {
         "sale_id": lease.shard.sale,
@@ -119,7 +133,8 @@ def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], pois
         "to_epoch": last.epoch,
         "to_seq": last.seq,
     }
-    if poison is None and len(rows) >= COPY_MIN and copy_rows(connection, place, rows):
+    meanwhile()
+    if poison is None and len(rows) >= COPY_MIN and copy_rows(connection, place, rows, meanwhile):
         lease.checkpoint = last
         return Applied(len(rows))
     values = (

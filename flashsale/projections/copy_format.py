@@ -8,7 +8,7 @@ The format: a signature, then for each row the number of its fields, and each fi
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from flashsale.projections.batch import Row
@@ -20,6 +20,9 @@ _NULL = _LENGTH.pack(-1)
 _SMALL = struct.Struct(">ih")
 _COUNT = struct.Struct(">h")
 
+#: About 500 events: 150 KB, what a socket takes at once.
+_CHUNK_PARTS = 4_500
+
 _EVENT_FIELDS, _ORDER_FIELDS = 18, 12
 #: epoch, seq, at_ms, quantity, available, held, sold, returned; each behind its length
 _EVENT = struct.Struct(">h ii iq iq ii ii ii ii ii")
@@ -28,8 +31,11 @@ _INT4, _INT8 = struct.Struct(">ii"), struct.Struct(">iq")
 _ORDER = struct.Struct(">h ii iq ii iq iq iq")
 
 
-def events(sale: str, shard: int, rows: Sequence[Row]) -> bytes:
-    """Rows of `event_log`. Raises `struct.error` or `ValueError` for what no column takes."""
+def events(sale: str, shard: int, rows: Sequence[Row]) -> Iterator[bytes]:
+    """Rows of `event_log`, some at once: Postgres works on the first while the next are packed.
+
+    Raises `struct.error` or `ValueError` for what no column takes.
+    """
     place = _text(sale) + _SMALL.pack(2, shard)
     tails: dict[tuple[Any, ...], bytes] = {}
     length, hold, wide, nobody = _LENGTH.pack, _INT8.pack, _EVENT.pack, _NULL * 3
@@ -59,8 +65,11 @@ def events(sale: str, shard: int, rows: Sequence[Row]) -> bytes:
         until = _NULL if hold_until_ms is None else hold(8, hold_until_ms)
         id_, who = order_id.encode(), buyer.encode()
         parts += (head, until, length(len(id_)), id_, length(len(who)), who, length(len(body)), body, tail)
+        if len(parts) > _CHUNK_PARTS:
+            yield b"".join(parts)
+            parts.clear()
     parts.append(_END)
-    return b"".join(parts)
+    yield b"".join(parts)
 
 
 def orders(sale: str, shard: int, begun: Iterable[tuple[Any, ...]]) -> bytes:

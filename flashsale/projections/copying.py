@@ -8,7 +8,8 @@ rolled back, and that statement decides what it means.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -43,48 +44,56 @@ _STOCK = {
 }
 
 
-def copy_rows(connection: Connection, place: dict[str, Any], rows: Sequence[Row]) -> bool:
+def copy_rows(
+    connection: Connection, place: dict[str, Any], rows: Sequence[Row], meanwhile: Callable[[], None]
+) -> bool:
     """Apply decoded, consecutive rows in one transaction; False when they are not plainly new: nothing was written.
 
-    `place`: sale, shard, fence, and the checkpoint before and after. Raises psycopg's transient errors.
+    `place`: sale, shard, fence, and the checkpoint before and after. `meanwhile` is called between the steps of the
+    transaction. Raises psycopg's transient errors.
     """
-    folded = fold(rows)
-    if folded is None:
-        return False
-    sale, shard = place["sale_id"], place["shard"]
     try:
-        events = copy_format.events(sale, shard, rows)
-        begun = copy_format.orders(sale, shard, folded.begun) if folded.begun else b""
+        with connection.transaction() as transaction:
+            if not _write(connection, place, rows, meanwhile):
+                raise psycopg.Rollback(transaction)
+            return True
     except (struct.error, ValueError):
-        return False  # a number or a text that Postgres would refuse
-    try:
-        return _write(connection, place, folded, events, begun)
+        pass  # a number or a text that no column takes
     except psycopg.Error as error:
         if not is_data_error(error):
             raise
-        return False
+    return False
 
 
 def _write(
-    connection: Connection, place: dict[str, Any], folded: Folded, events: bytes, begun: bytes
+    connection: Connection, place: dict[str, Any], rows: Sequence[Row], meanwhile: Callable[[], None]
 ) -> bool:
-    is_new = False
-    with connection.transaction() as transaction:
-        if connection.execute(query("copy", "move_checkpoint"), place).rowcount:
-            _copy(connection, "events", events)
-            if begun:
-                _copy(connection, "orders", begun)
-            found = connection.execute(query("copy", "effects"), place | _effects(folded)).fetchone()
-            changed, is_blocked = found or (0, True)
-            is_new = changed == len(folded.changed) and not is_blocked
-        if not is_new:
-            raise psycopg.Rollback(transaction)
-    return is_new
+    if not connection.execute(query("copy", "move_checkpoint"), place).rowcount:
+        return False
+    shard = place["sale_id"], place["shard"]
+    with _copy(connection, "events") as write:
+        for chunk in copy_format.events(*shard, rows):
+            write(chunk)
+        # While Postgres works on the last of them.
+        folded = fold(rows)
+        if folded is None:
+            return False
+        begun = copy_format.orders(*shard, folded.begun)
+        effects = place | _effects(folded)
+    meanwhile()
+    if folded.begun:
+        with _copy(connection, "orders") as write:
+            write(begun)
+        meanwhile()
+    found = connection.execute(query("copy", "effects"), effects).fetchone()
+    meanwhile()
+    return found == (len(folded.changed), False)
 
 
-def _copy(connection: Connection, name: str, data: bytes) -> None:
+@contextmanager
+def _copy(connection: Connection, name: str) -> Iterator[Callable[[bytes], None]]:
     with connection.cursor() as cursor, cursor.copy(query("copy", name)) as writer:
-        writer.write(data)
+        yield writer.write
 
 
 def _effects(folded: Folded) -> dict[str, Any]:
