@@ -81,13 +81,16 @@ def _write(
         begun = copy_format.orders(*shard, folded.begun)
         effects = place | _effects(folded)
     meanwhile()
+    # Before the copy of orders: a replay's swap locks `stock`, then `orders`, and must not meet us halfway.
+    found = connection.execute(query("copy", "effects"), effects).fetchone()
+    if found != (len(folded.changed), False):
+        return False
+    meanwhile()
     if folded.begun:
         with _copy(connection, "orders") as write:
             write(begun)
         meanwhile()
-    found = connection.execute(query("copy", "effects"), effects).fetchone()
-    meanwhile()
-    return found == (len(folded.changed), False)
+    return True
 
 
 @contextmanager

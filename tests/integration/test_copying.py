@@ -165,3 +165,26 @@ def test_few_events_go_by_the_statement(story: tuple[Desk, list[Row]]) -> None:
     few = apply.COPY_MIN - 1
     assert steps_of(lambda: apply_rows(desk.side.postgres, desk.lease, rows[:few], meanwhile=count)) == 1
     assert steps_of(lambda: apply_rows(desk.side.postgres, desk.lease, rows[few:], meanwhile=count)) == 4
+
+
+def test_tables_are_locked_in_the_order_of_a_swap(story: tuple[Desk, list[Row]]) -> None:
+    desk, rows = story
+    refused: list[str] = []
+
+    def lock_as_a_swap_does() -> None:
+        with desk.side.postgres.transaction() as swap:
+            for table in ("stock", "orders"):
+                try:
+                    with desk.side.postgres.transaction():
+                        desk.side.postgres.execute(
+                            f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE NOWAIT".encode()
+                        )
+                except psycopg.errors.LockNotAvailable:
+                    refused.append(table)
+                    break
+            raise psycopg.Rollback(swap)
+
+    with closing(connect(desk.side.postgres_url)) as writer:
+        apply_rows(writer, desk.lease, rows, meanwhile=lock_as_a_swap_does)
+
+    assert refused == ["stock", "stock"]
