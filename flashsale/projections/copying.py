@@ -82,8 +82,8 @@ def _write(
         effects = place | _effects(folded)
     meanwhile()
     # Before the copy of orders: a replay's swap locks `stock`, then `orders`, and must not meet us halfway.
-    found = connection.execute(query("copy", "effects"), effects).fetchone()
-    if found != (len(folded.changed), False):
+    changed, has_parked = connection.execute(query("copy", "effects"), effects).fetchone() or (0, False)
+    if changed != len(folded.changed) or (has_parked and _is_blocked(connection, place, folded)):
         return False
     meanwhile()
     if folded.begun:
@@ -99,11 +99,16 @@ def _copy(connection: Connection, name: str) -> Iterator[Callable[[bytes], None]
         yield writer.write
 
 
+def _is_blocked(connection: Connection, place: dict[str, Any], folded: Folded) -> bool:
+    order_ids = [row[4] for row in folded.changed] + [row[6] for row in folded.begun]
+    touched = {"order_ids": arrays.text(order_ids), "skus": arrays.text([row[0] for row in folded.stock])}
+    found = connection.execute(query("copy", "blocked"), place | touched).fetchone()
+    return found != (False,)
+
+
 def _effects(folded: Folded) -> dict[str, Any]:
     """The parameters of the statement, as copy.sql unnests them."""
-    changed, stock = _packed(_CHANGED, folded.changed), _packed(_STOCK, folded.stock)
-    order_ids = [row[4] for row in folded.changed] + [row[6] for row in folded.begun]
-    return {**changed, **stock, "orders": arrays.text(order_ids)}
+    return _packed(_CHANGED, folded.changed) | _packed(_STOCK, folded.stock)
 
 
 def _packed(

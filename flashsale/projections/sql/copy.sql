@@ -46,8 +46,12 @@ changed AS (
 )
 SELECT
     (SELECT count(*) FROM changed WHERE reserved_ms >= 0) AS changed,
-    EXISTS (
-        SELECT 1 FROM parked
-        WHERE sale_id = %(sale_id)s AND shard = %(shard)s
-          AND (order_id = ANY (%(orders)b::text[]) OR (order_id IS NULL AND sku = ANY (%(sku)b::text[])))
-    ) AS is_blocked;
+    EXISTS (SELECT 1 FROM parked WHERE sale_id = %(sale_id)s AND shard = %(shard)s) AS has_parked;
+
+-- blocked --
+-- Whether anything that the batch touches waits behind a dead letter.
+SELECT EXISTS (
+    SELECT 1 FROM parked
+    WHERE sale_id = %(sale_id)s AND shard = %(shard)s
+      AND (order_id = ANY (%(order_ids)b::text[]) OR (order_id IS NULL AND sku = ANY (%(skus)b::text[])))
+);
