@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "auto"
     batch_max: Annotated[
         int, Meta(ge=1, le=10_000, description="events a projector applies in one transaction at most")
-    ] = 1000
+    ] = 4000
     max_rate: Annotated[
         int,
         Meta(

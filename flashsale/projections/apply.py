@@ -6,7 +6,7 @@ it again, and a writer that was replaced meanwhile writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import psycopg
@@ -14,9 +14,13 @@ import psycopg
 from flashsale.errors import FlashsaleError, Halted
 from flashsale.ids import Position
 from flashsale.projections.batch import Row, parameters, places, without_values
+from flashsale.projections.copying import copy_rows
 from flashsale.projections.database import Connection, is_data_error
 from flashsale.projections.queries import query
 from flashsale.stream import Entry, ShardId
+
+#: Fewer events are applied by one statement: COPY takes more round trips, which they would not make up for.
+COPY_MIN = 32
 
 
 class LeaseLost(FlashsaleError):
@@ -57,8 +61,16 @@ class Applied(msgspec.Struct, frozen=True):
         )
 
 
-def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attempts: int = 1) -> Applied:
+def apply_rows(
+    connection: Connection,
+    lease: Lease,
+    rows: Sequence[Row],
+    attempts: int = 1,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Applied:
     """Apply consecutive rows that follow the lease's checkpoint, which moves with every commit.
+
+    `meanwhile` is called while Postgres works, again and again; it must neither wait nor raise.
 
     A row that Postgres refuses (its values, a constraint) is found by halving and parked: archived, its effect
     withheld, its followers with it. Raises `LeaseLost`, `Fork`, and psycopg's transient errors: then nothing of the
@@ -74,7 +86,7 @@ def apply_rows(connection: Connection, lease: Lease, rows: Sequence[Row], attemp
             continue
         try:
             if spoiled is None:
-                total += _transaction(connection, lease, part, None)
+                total += _transaction(connection, lease, part, None, meanwhile)
             else:
                 total += park_row(
                     connection, lease, part[0], Poison("undecodable", part[0].error or "", attempts)
@@ -104,9 +116,15 @@ def _apart(rows: Sequence[Row], at: int) -> tuple[Sequence[Row], Sequence[Row]]:
     return rows[at:], rows[:at]
 
 
-def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], poison: Poison | None) -> Applied:
+def _transaction(
+    connection: Connection,
+    lease: Lease,
+    rows: Sequence[Row],
+    poison: Poison | None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Applied:
     last = rows[-1].position
-    values = parameters(rows) | {
+    place = {
         "sale_id": lease.shard.sale,
         "shard": lease.shard.shard,
         "fence": lease.fence,
@@ -114,10 +132,20 @@ def _transaction(connection: Connection, lease: Lease, rows: Sequence[Row], pois
         "from_seq": lease.checkpoint.seq,
         "to_epoch": last.epoch,
         "to_seq": last.seq,
-        "error": poison.error if poison else None,
-        "error_class": poison.error_class if poison else None,
-        "attempts": poison.attempts if poison else 1,
     }
+    meanwhile()
+    if poison is None and len(rows) >= COPY_MIN and copy_rows(connection, place, rows, meanwhile):
+        lease.checkpoint = last
+        return Applied(len(rows))
+    values = (
+        parameters(rows)
+        | place
+        | {
+            "error": poison.error if poison else None,
+            "error_class": poison.error_class if poison else None,
+            "attempts": poison.attempts if poison else 1,
+        }
+    )
     with connection.transaction():
         connection.execute(query("apply", "lock_shard"), values)
         row = connection.execute(query("apply", "apply_batch"), values).fetchone()

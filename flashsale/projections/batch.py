@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import astuple
+
 from flashsale.events import AnyEvent, OrderEvent, UndecodableEvent, decode, type_name
 from flashsale.events.types import OrderReserved, StockAdded, StockLoaded, StockRemoved
 from flashsale.ids import Position
@@ -28,6 +30,7 @@ _PACKED: dict[str, Callable[[list[Any]], Any]] = {
     "hold_until_ms": arrays.int8,
 }
 COLUMNS = tuple(_PACKED)
+_ORDER_FIELDS = len(OrderEvent.__struct_fields__)
 _UNDECODED = ("", *(None for _ in COLUMNS[1:]))
 #: What keeps the followers of a parked event back.
 _KEPT = ("type", "order_id", "sku")
@@ -83,11 +86,10 @@ def places(rows: Sequence[Row | Entry]) -> dict[str, Any]:
 def _columns(event: AnyEvent) -> tuple[Any, ...]:
     name = type_name(event)
     if isinstance(event, OrderEvent):
-        hold_until_ms = event.hold_until_ms if isinstance(event, OrderReserved) else None
-        return (
-            name, event.v, event.at_ms, event.by, event.order_id, event.buyer, event.sku, event.quantity,
-            event.available, event.held, event.sold, event.returned, hold_until_ms,
-        )  # fmt: skip
+        # Its fields begin with the columns from `version` to `returned`; a reservation has one more, its deadline.
+        if type(event) is OrderReserved:
+            return (name, *astuple(event))
+        return (name, *astuple(event)[:_ORDER_FIELDS], None)
     if isinstance(event, StockLoaded | StockAdded | StockRemoved):
         return (
             name, event.v, event.at_ms, event.by, None, None, event.sku, event.quantity,

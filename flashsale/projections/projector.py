@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import msgspec
 import psycopg
 import structlog
 
@@ -20,14 +19,16 @@ from flashsale.projections.apply import Applied, Fork, Lease, LeaseLost
 from flashsale.projections.database import Connection, connect, is_transient, one_line
 from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release, rivals
 from flashsale.projections.migrate import check_schema
+from flashsale.projections.news import News
 from flashsale.projections.pace import Pace
 from flashsale.projections.shard import Phase, ShardProjector
+from flashsale.projections.totals import Totals
 from flashsale.stream import BLOCK_MS, Log, NoGroup, ShardId
 
 log = structlog.get_logger(__name__)
 
 #: Events of one shard applied in one transaction.
-BATCH_MAX = 1_000
+BATCH_MAX = 4_000
 #: How often a projector looks for shards that nobody leads. With the heartbeat, this bounds the take-over time.
 ACQUIRE_EVERY_MS = 200
 #: Shards taken in one look: processes that start together share the shards instead of the first taking all.
@@ -41,15 +42,6 @@ TRIM_EVERY_MS = 2_000
 Trimming = Callable[[Connection, Log, ShardId], None]
 #: Ends the selling of a shard whose log and archive are two histories. It raises nothing.
 Halting = Callable[[ShardId, Position], None]
-
-
-class Totals(msgspec.Struct):
-    """What this process has done."""
-
-    events: int = 0
-    batches: int = 0
-    parked: int = 0
-    ack_missing: int = 0
 
 
 class Projector:
@@ -76,6 +68,7 @@ class Projector:
         self._pace = Pace(max_rate, wait)
         self._connection: Connection | None = None
         self._log: Log | None = None
+        self._news: News | None = None
         self._led: dict[ShardId, ShardProjector] = {}
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
@@ -103,7 +96,7 @@ class Projector:
     def close(self) -> None:
         """Give the leases back and close the connections. Twice is harmless."""
         connection, self._connection = self._connection, None
-        log_reader, self._log = self._log, None
+        log_reader, self._log, self._news = self._log, None, None
         self._led.clear()
         if connection is not None:
             try:
@@ -120,7 +113,7 @@ class Projector:
         return sorted(self._in(Phase.LIVE))
 
     def _step(self) -> int:
-        connection, reader = self._connect()
+        connection, reader, news = self._connect()
         now = time.monotonic()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_MS / 1000
@@ -136,7 +129,7 @@ class Projector:
                 applied += self._run(projector, self._start)
         for projector in self._in(Phase.BEHIND).values():
             applied += self._run(projector, ShardProjector.catch_up)
-        applied += self._read_live(reader, recheck=recheck)
+        applied += self._read_live(news, recheck=recheck)
         if self._trim is not None and now >= self._next_trim:
             self._next_trim = now + TRIM_EVERY_MS / 1000
             for shard in self._in(Phase.LIVE):
@@ -153,7 +146,7 @@ class Projector:
         self._led[shard] = ShardProjector(connection, reader, self.name, lease, self._batch_max)
         log.info("leading a shard", action="shard_acquired", shard=str(shard), fence=lease.fence)
 
-    def _read_live(self, reader: Log, *, recheck: bool) -> int:
+    def _read_live(self, news: News, *, recheck: bool) -> int:
         """One batch of every live shard that has news; waits for news when there is nothing else to do."""
         live, behind = self._in(Phase.LIVE), self._in(Phase.BEHIND)
         if not live:
@@ -162,21 +155,25 @@ class Projector:
             return 0
         # News ends the wait at once, a shard that became free does not: so it is short.
         block_ms = None if behind else min(BLOCK_MS, ACQUIRE_EVERY_MS)
-        news = reader.read(list(live), self.name, count=self._batch_max, block_ms=block_ms)
-        applied = sum(
-            self._run(live[shard], partial(ShardProjector.feed, entries=entries))
-            for shard, entries in news.items()
-        )
+        found = news.take(list(live), block_ms)
         if recheck:
-            for shard in live.keys() - news.keys():
+            for shard in live.keys() - found.keys():
                 self._run(live[shard], ShardProjector.look)
-        return applied
+        # What comes next is asked for while Postgres works; it is for those that are live still.
+        meanwhile = partial(self._ask_ahead, news)
+        return sum(
+            self._run(live[shard], partial(ShardProjector.feed, entries=entries, meanwhile=meanwhile))
+            for shard, entries in found.items()
+        )
+
+    def _ask_ahead(self, news: News) -> None:
+        news.meanwhile(list(self._in(Phase.LIVE)))
 
     def _in(self, phase: Phase) -> dict[ShardId, ShardProjector]:
         return {shard: projector for shard, projector in self._led.items() if projector.phase is phase}
 
-    def _connect(self) -> tuple[Connection, Log]:
-        if self._connection is None or self._log is None:
+    def _connect(self) -> tuple[Connection, Log, News]:
+        if self._connection is None or self._log is None or self._news is None:
             session_name = f"flashsale projector {self.name}"
             connection = connect(self._postgres_url, name=session_name)
             try:
@@ -186,8 +183,9 @@ class Projector:
                 connection.close()
                 raise
             self._connection, self._log = connection, Log(self._redis_url)
+            self._news = News(self._log, self.name, self._batch_max)
             self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
-        return self._connection, self._log
+        return self._connection, self._log, self._news
 
     def _look_for_rivals(self, connection: Connection, session_name: str) -> None:
         """Warn of another projector of this name, once: after a reconnect it could be this one's own last session.
@@ -215,11 +213,13 @@ class Projector:
 
     def _drop(self, shard: ShardId) -> None:
         del self._led[shard]
-        log.warning(
-            "another projector leads this shard now, or its sale is archived",
-            action="lease_lost",
-            shard=str(shard),
-        )
+        self._forget(shard)
+        why = "another projector leads this shard now, or its sale is archived"
+        log.warning(why, action="lease_lost", shard=str(shard))
+
+    def _forget(self, shard: ShardId) -> None:
+        if self._news is not None:
+            self._news.forget(shard)
 
     def _start(self, projector: ShardProjector) -> Applied:
         shard = projector.lease.shard
@@ -238,6 +238,7 @@ class Projector:
         except Halted as error:
             if str(error) != projector.halted:
                 log.error(str(error), action="shard_halted", shard=str(shard))
+            self._forget(shard)
             projector.halt(str(error))
             if isinstance(error, Fork) and self._halt_sale is not None:
                 self._halt_sale(shard, projector.lease.checkpoint)
@@ -245,21 +246,6 @@ class Projector:
         except LeaseLost:
             self._drop(shard)
             return 0
-        self._count(shard, done)
+        self.totals.add(shard, done)
         self._pace.spend(done.events)
         return done.events
-
-    def _count(self, shard: ShardId, done: Applied) -> None:
-        self.totals.events += done.events
-        self.totals.batches += 1 if done.events else 0
-        self.totals.parked += done.parked
-        self.totals.ack_missing += done.ack_missing
-        if done.parked:
-            log.error("parked events", action="events_parked", shard=str(shard), events=done.parked)
-        if done.ack_missing:
-            log.warning(
-                "XACK found fewer entries than were delivered: somebody else works on this group",
-                action="ack_missing", shard=str(shard), events=done.ack_missing,
-            )  # fmt: skip
-        if done.events:
-            log.debug("applied", action="batch_applied", shard=str(shard), events=done.events)

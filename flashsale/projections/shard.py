@@ -6,7 +6,7 @@ What the group does not deliver (a lost reply, a deleted consumer, a rewound gro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 import msgspec
@@ -96,14 +96,17 @@ class ShardProjector:
         self.phase = Phase.LIVE
         return Applied()
 
-    def feed(self, entries: Sequence[Entry]) -> Applied:
-        """Apply what the group delivered, then acknowledge it. Repeats are dropped, holes are read from the log."""
+    def feed(self, entries: Sequence[Entry], meanwhile: Callable[[], None] = lambda: None) -> Applied:
+        """Apply what the group delivered, then acknowledge it. Repeats are dropped, holes are read from the log.
+
+        `meanwhile` is called while Postgres works on it.
+        """
         new = [entry for entry in entries if entry.position > self.lease.checkpoint]
         if len(new) < len(entries):
             # Delivered again: after a crash the same events, after a failover perhaps others in their place.
             repeated = [entry for entry in entries if entry.position <= self.lease.checkpoint]
             refuse_fork(self._connection, self.lease.shard, repeated)
-        done = self._apply_all(new)
+        done = self._apply_all(new, meanwhile)
         # After the commit, never before. Fewer acknowledged than delivered: somebody else works on this group.
         acknowledged = self._log.acknowledge(self.lease.shard, [entry.position for entry in entries])
         return msgspec.structs.replace(done, ack_missing=len(entries) - acknowledged)
@@ -180,7 +183,7 @@ class ShardProjector:
                 return
             after = page[-1].position
 
-    def _apply_all(self, entries: Sequence[Entry]) -> Applied:
+    def _apply_all(self, entries: Sequence[Entry], meanwhile: Callable[[], None] = lambda: None) -> Applied:
         """Apply entries in order, filling every hole before or between them."""
         total = Applied()
         rest = list(entries)
@@ -189,7 +192,7 @@ class ShardProjector:
         while rest:
             total += self._fill_hole(rest[0])
             run = self._run_length(rest)
-            total += self._apply(rest[:run])
+            total += self._apply(rest[:run], meanwhile)
             rest = rest[run:]
         return total
 
@@ -215,18 +218,18 @@ class ShardProjector:
             reached = entry.position
         return min(len(entries), self._batch_max)
 
-    def _apply(self, batch: Sequence[Entry]) -> Applied:
+    def _apply(self, batch: Sequence[Entry], meanwhile: Callable[[], None] = lambda: None) -> Applied:
         """Apply one run, and tell others what of it was parked: after the commit, never before."""
-        done = self._write(batch)
+        done = self._write(batch, meanwhile)
         if done.parked:
             publish(self._connection, self._log, self.lease.shard)
         return done
 
-    def _write(self, batch: Sequence[Entry]) -> Applied:
+    def _write(self, batch: Sequence[Entry], meanwhile: Callable[[], None]) -> Applied:
         """Write one run; an entry that may be killing the process goes alone."""
         rows = [read_entry(entry) for entry in batch]
         if not any(row.position in self._suspects for row in rows):
-            return apply_rows(self._connection, self.lease, rows)
+            return apply_rows(self._connection, self.lease, rows, meanwhile=meanwhile)
         total = Applied()
         for row in rows:
             deliveries = self._suspects.pop(row.position, 1)

@@ -13,6 +13,7 @@ from flashsale.stream.entries import (
     ShardId,
     follows,
 )
+from flashsale.stream.group import Asked
 from flashsale.stream.link import BLOCK_MS, PAGE_MAX, REPLY_TIMEOUT_MS
 from flashsale.stream.log import DEAD_LETTERS_KEPT, Log
 
@@ -21,6 +22,7 @@ __all__ = [
     "DEAD_LETTERS_KEPT",
     "PAGE_MAX",
     "REPLY_TIMEOUT_MS",
+    "Asked",
     "ConsumerInfo",
     "DeadLetter",
     "Entry",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
@@ -10,6 +11,14 @@ from flashsale.ids import Position
 from flashsale.keys import GROUP
 from flashsale.stream.entries import ConsumerInfo, Entry, GroupInfo, NoGroup, Pending, ShardId
 from flashsale.stream.link import BLOCK_MS, PAGE_MAX, Link, entries_of, flat, key_of
+
+
+class Asked(NamedTuple):
+    """A read whose reply is not waited for. It has a connection of its own until the reply is taken."""
+
+    is_ready: Callable[[], bool]
+    #: waits for the reply; returns and raises what `Group.read` does. Once only.
+    take: Callable[[], dict[ShardId, list[Entry]]]
 
 
 class Group(Link):
@@ -34,13 +43,16 @@ class Group(Link):
 
         Raises `NoGroup` when one of the groups is gone.
         """
-        keys = {key_of(shard).encode(): shard for shard in shards}
         waiting = () if block_ms is None else ("BLOCK", block_ms)
-        raw = self._group_call(
-            "XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, *waiting,
-            "STREAMS", *keys, *(">" for _ in keys),
-        )  # fmt: skip
-        return {keys[key]: entries_of(found) for key, found in raw or ()}
+        return _news(shards, self._group_call(*_read(shards, consumer, count, waiting)))
+
+    def ask(self, shards: Sequence[ShardId], consumer: str, *, count: int) -> Asked:
+        """Ask for the entries that are there, and go on: they are taken later. Raises `Unreachable`."""
+        connection = self._send(*_read(shards, consumer, count, ()))
+        return Asked(
+            is_ready=lambda: bool(self._guard(connection.can_read)),
+            take=lambda: _news(shards, self._group_receive(connection)),
+        )
 
     def delivered(self, shard: ShardId) -> Position:
         """The group's mark: what it hands out next lies behind it. Raises `NoGroup` when there is none."""
@@ -93,3 +105,14 @@ class Group(Link):
                 reached = min(reached, pending._replace(seq=pending.seq - 1))
             found.append(GroupInfo(group["name"].decode(errors="backslashreplace"), reached))
         return found
+
+
+def _read(shards: Sequence[ShardId], consumer: str, count: int, waiting: tuple[Any, ...]) -> tuple[Any, ...]:
+    keys = map(key_of, shards)
+    new = (">",) * len(shards)
+    return ("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", count, *waiting, "STREAMS", *keys, *new)
+
+
+def _news(shards: Sequence[ShardId], raw: Any) -> dict[ShardId, list[Entry]]:
+    keys = {key_of(shard).encode(): shard for shard in shards}
+    return {keys[key]: entries_of(found) for key, found in raw or ()}

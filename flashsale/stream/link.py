@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.connection import Connection
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
@@ -76,17 +77,31 @@ class Link:
         return Position.parse(flat(info)["last-generated-id"])
 
     def _group_call(self, *command: Any) -> Any:
+        return self._group_receive(self._send(*command))
+
+    def _group_receive(self, connection: Connection) -> Any:
         try:
-            return self._call(*command)
+            return self._receive(connection)
         except ResponseError as error:
             if str(error).startswith(_GROUP_GONE):
                 raise NoGroup(str(error)) from error
             raise
 
     def _call(self, *command: Any) -> Any:
-        connection = self._guard(self._redis.connection_pool.get_connection)
+        return self._receive(self._send(*command))
+
+    def _send(self, *command: Any) -> Connection:
+        """Send a command on a connection of its own; `_receive` waits for the reply and gives the connection back."""
+        connection: Connection = self._guard(self._redis.connection_pool.get_connection)
         try:
             self._guard(lambda: connection.send_command(*command))
+        except BaseException:
+            self._redis.connection_pool.release(connection)
+            raise
+        return connection
+
+    def _receive(self, connection: Connection) -> Any:
+        try:
             return self._guard(connection.read_response)
         finally:
             self._redis.connection_pool.release(connection)
@@ -112,11 +127,13 @@ def key_of(shard: ShardId) -> str:
 def entries_of(raw: Sequence[Any]) -> list[Entry]:
     """Entries as a reply has them. Redis itself made the ids: they need no pattern, and there are many."""
     found = []
+    # A NamedTuple's own constructor is a call into Python, twice for each entry.
+    made = tuple.__new__
     for entry_id, fields in raw:
         epoch, _, seq = entry_id.partition(b"-")
         # XCLAIM and XREADGROUP give nil fields for an entry that was trimmed meanwhile.
         body = fields[1] if fields and len(fields) == 2 and fields[0] == b"e" else None
-        found.append(Entry(Position(int(epoch), int(seq)), body))
+        found.append(made(Entry, (made(Position, (int(epoch), int(seq))), body)))
     return found
 
 

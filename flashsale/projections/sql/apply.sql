@@ -103,22 +103,10 @@ resized AS (
     WHERE type IN ('stock.loaded', 'stock.added', 'stock.removed')
     ORDER BY sku, epoch DESC, seq DESC
 ),
-stock_now AS (
-    INSERT INTO stock AS s (sale_id, shard, sku, epoch, seq, available, held, sold, returned, capacity)
-    SELECT
-        %(sale_id)s, %(shard)s, l.sku, l.epoch, l.seq, l.available, l.held, l.sold, l.returned,
-        coalesce(r.capacity, before.capacity)
-    FROM latest_stock l
-    LEFT JOIN resized r ON r.sku = l.sku
-    LEFT JOIN stock before ON before.sale_id = %(sale_id)s AND before.sku = l.sku
-    -- Checks come before conflicts: an older event must not be measured against a newer capacity.
-    WHERE before.sku IS NULL OR (before.epoch, before.seq) < (l.epoch, l.seq)
-    ORDER BY l.sku
-    ON CONFLICT (sale_id, sku) DO UPDATE SET
-        epoch = excluded.epoch, seq = excluded.seq, available = excluded.available, held = excluded.held,
-        sold = excluded.sold, returned = excluded.returned, capacity = excluded.capacity
-    WHERE (s.epoch, s.seq) < (excluded.epoch, excluded.seq)
+changed_stock AS (
+    SELECT l.*, r.capacity FROM latest_stock l LEFT JOIN resized r ON r.sku = l.sku
 ),
+-- as in apply.stock_now --
 latest_order AS (
     SELECT DISTINCT ON (order_id)
         order_id, epoch, seq, type, at_ms, buyer, sku, quantity,
@@ -145,3 +133,21 @@ orders_now AS (
         status = excluded.status, epoch = excluded.epoch, seq = excluded.seq, changed_ms = excluded.changed_ms
     WHERE (o.epoch, o.seq) < (excluded.epoch, excluded.seq)
 )
+
+-- stock_now --
+-- Part of several statements: `changed_stock`, one row a SKU, into the table. Capacity is null where it stays.
+stock_now AS (
+    INSERT INTO stock AS s (sale_id, shard, sku, epoch, seq, available, held, sold, returned, capacity)
+    SELECT
+        %(sale_id)s, %(shard)s, l.sku, l.epoch, l.seq, l.available, l.held, l.sold, l.returned,
+        coalesce(l.capacity, before.capacity)
+    FROM changed_stock l
+    LEFT JOIN stock before ON before.sale_id = %(sale_id)s AND before.sku = l.sku
+    -- Checks come before conflicts: an older event must not be measured against a newer capacity.
+    WHERE before.sku IS NULL OR (before.epoch, before.seq) < (l.epoch, l.seq)
+    ORDER BY l.sku
+    ON CONFLICT (sale_id, sku) DO UPDATE SET
+        epoch = excluded.epoch, seq = excluded.seq, available = excluded.available, held = excluded.held,
+        sold = excluded.sold, returned = excluded.returned, capacity = excluded.capacity
+    WHERE (s.epoch, s.seq) < (excluded.epoch, excluded.seq)
+),
