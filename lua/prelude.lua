@@ -135,7 +135,10 @@ local function read_fields(key, fields)
   local found = {}
   if #fields == 0 then return found end
   local values = redis.call('HMGET', key, unpack(fields))
-  for i = 1, #fields do found[fields[i]] = values[i] or nil end
+  for i = 1, #fields do
+    -- Lua keeps room in the table for a field that is set to nil, too.
+    if values[i] then found[fields[i]] = values[i] end
+  end
   return found
 end
 
@@ -200,9 +203,10 @@ local function who_lacks(events_key, entries, up_to)
   return nil
 end
 
--- What a batch is about to write, collected while it decides.
+-- What a batch is about to write, collected while it decides. `places` are the positions of the events, as texts, for a
+-- script that needs them anyway.
 local function new_changes()
-  return {events = {}, stock = {}, orders = {}, units = {}, hold = {}, unhold = {}, sale = {}}
+  return {events = {}, places = {}, stock = {}, orders = {}, units = {}, hold = {}, unhold = {}, sale = {}}
 end
 
 local function write_fields(key, fields)
@@ -303,9 +307,9 @@ local function commit(keys, sale, changes)
   write_fields(keys.buyers, changes.units)
   if #changes.hold > 0 then redis.call('ZADD', keys.holds, unpack(changes.hold)) end
   if #changes.unhold > 0 then redis.call('ZREM', keys.holds, unpack(changes.unhold)) end
-  local epoch, seq, events = sale.epoch .. '-', sale.seq, changes.events
+  local events, places = changes.events, changes.places
   for i = 1, #events do
-    redis.call('XADD', keys.events, epoch .. (seq + i), 'e', events[i])
+    redis.call('XADD', keys.events, places[i] or position(sale, i), 'e', events[i])
   end
   sale.seq = changes.sale.seq
 end
