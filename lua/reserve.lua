@@ -22,9 +22,8 @@ local now = now_ms()
 local sale, refused = read_sale(keys.sale, fence)
 if refused then return refuse_all(sale, now, refused, n) end
 
--- A batch is long, and most of its time was spent on making texts and throwing them away. So texts go on as they came,
--- what stays the same is joined once, and numbers are printed by `%d`: `..` prints them as fractions, at ten times the
--- price.
+-- A batch is long, and most of its time went into making texts and throwing them away. So a text goes on as it came, what
+-- stays the same is joined once, and numbers are printed by `%d`.
 local argv, find, format = ARGV, string.find, string.format
 
 local ids, quantities, skus, seen = {}, {}, {}, {}
@@ -66,7 +65,8 @@ local changes = new_changes()
 local accepted = 0
 local reply = {'', now}
 local until_ms = tostring(now + sale.hold_ms)
-local head, place = event_head('order.reserved', 1, now, by), sale.epoch .. '-%d'
+local head = event_head('order.reserved', 1, now, by)
+local place, over_limit = sale.epoch .. '-%d', 'LIMIT ' .. sale.epoch .. '-%d %d'
 -- How the JSON of an event ends: a reservation moves neither what is sold nor what was returned.
 local tails = {}
 for sku, left in pairs(stock) do tails[sku] = ',' .. left.sold .. ',' .. left.returned .. ',' .. until_ms .. ']' end
@@ -131,7 +131,7 @@ for i = 1, n do
     local holder = holders[i]
     local mine = units[holder] or 0
     if left.limit > 0 and mine + quantity > left.limit then
-      answer = 'LIMIT ' .. position(sale, accepted) .. ' ' .. mine
+      answer = format(over_limit, sale.seq + accepted, mine)
     else
       answer = accept(id, buyer, sku, asked, left, holder, mine)
     end

@@ -106,7 +106,7 @@ def test_a_sale_that_lacks_a_field_is_corrupt(shard: Shard, name: str, field: st
 @pytest.mark.parametrize("field", SALE_FIELDS[1:])
 def test_a_sale_with_a_damaged_number_is_corrupt(shard: Shard, name: str, field: str) -> None:
     prepare(shard, name)
-    for value in ("", "abc", "nan", "-1", "1.5", "1e3", " 1", "1\n"):
+    for value in ("", "abc", "nan", "-1", "1.5", "1e3", " 1", "1\n", "9" * 20):
         shard.damage("HSET", shard.keys.sale, field, value)
         assert shard.error(name, *GOOD[name]).startswith(f"KEY_CORRUPT sale {field}")
 
@@ -127,6 +127,7 @@ BAD_STOCK = (
     "1.5 0 0 0 0",
     "5  0 0 0 0",
     "5 0 0 0 0\n",
+    "99999999999999999999 0 0 0 0",
 )
 BAD_ORDERS = (
     "",
@@ -137,7 +138,7 @@ BAD_ORDERS = (
     "held A 1 ann 1 14",
     "held A 1 a b 1 1-4",
 )
-BAD_UNITS = ("", "abc", "nan", "-1", "1.5", " 1")
+BAD_UNITS = ("", "abc", "nan", "-1", "1.5", " 1", "9" * 20)
 
 
 @pytest.mark.parametrize("name", READ_STOCK)
