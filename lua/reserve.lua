@@ -22,8 +22,8 @@ local now = now_ms()
 local sale, refused = read_sale(keys.sale, fence)
 if refused then return refuse_all(sale, now, refused, n) end
 
--- A batch is long, and most of its time went into making texts and throwing them away. So a text goes on as it came, what
--- stays the same is joined once, and numbers are printed by `%d`.
+-- A batch is long, and most of its time went into making texts and throwing them away. So a text goes on as it came,
+-- what stays the same is joined once, and numbers are printed by `%d`.
 local argv, find, format = ARGV, string.find, string.format
 
 local ids, quantities, skus, seen = {}, {}, {}, {}
@@ -62,6 +62,7 @@ if #wanted > 0 then
 end
 
 local changes = new_changes()
+local events, places, orders, hold = changes.events, changes.places, changes.orders, changes.hold
 local accepted = 0
 local reply = {'', now}
 local until_ms = tostring(now + sale.hold_ms)
@@ -94,13 +95,12 @@ local function accept(id, buyer, sku, asked, left, holder, mine)
   accepted = accepted + 1
   local at = format(place, sale.seq + accepted)
   -- What `order_event` makes, in one piece.
-  changes.events[accepted] = head .. id .. '","' .. buyer .. '","' .. sku .. '",' .. asked ..
+  events[accepted] = head .. id .. '","' .. buyer .. '","' .. sku .. '",' .. asked ..
     format(',%d,%d', left.available, left.held) .. tails[sku]
-  changes.places[accepted] = at
-  changes.orders[id] = 'held ' .. sku .. ' ' .. asked .. ' ' .. buyer .. ' ' .. until_ms .. ' ' .. at
+  places[accepted] = at
+  orders[id] = 'held ' .. sku .. ' ' .. asked .. ' ' .. buyer .. ' ' .. until_ms .. ' ' .. at
   changes.stock[sku] = left
   changes.units[holder] = mine == 0 and asked or mine + quantity
-  local hold = changes.hold
   hold[2 * accepted - 1], hold[2 * accepted] = until_ms, id
   return 'RESERVED ' .. at .. ' ' .. until_ms
 end
@@ -110,7 +110,7 @@ for i = 1, n do
   local id, buyer, sku, asked = ids[i], argv[a + 1], argv[a + 2], argv[a + 3]
   local quantity, left = quantities[asked], stock[sku]
   -- An order may stand twice in the batch.
-  local record = records[i] or changes.orders[id]
+  local record = records[i] or orders[id]
   local answer
   if record then
     answer = repeated(record, id, buyer, sku, quantity)
