@@ -65,7 +65,7 @@ local changes = new_changes()
 local events, places, orders, hold = changes.events, changes.places, changes.orders, changes.hold
 local accepted = 0
 local reply = {'', now}
-local until_ms = tostring(now + sale.hold_ms)
+local until_ms = format('%d', now + sale.hold_ms)
 local head = event_head('order.reserved', 1, now, by)
 local place, over_limit = sale.epoch .. '-%d', 'LIMIT ' .. sale.epoch .. '-%d %d'
 -- How the JSON of an event ends: a reservation moves neither what is sold nor what was returned.
