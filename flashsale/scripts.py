@@ -1,7 +1,7 @@
 """Load the Lua scripts: one file per command in `lua/`, each with a header that is its contract.
 
-A script's text is: an engine line with its flags, the shared prelude, the file; the code alone, without comments and
-indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two releases can run side by side
+A script's text is: an engine line with its flags, what the file needs of the shared prelude, the file; the code alone,
+without comments and indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two releases can run side by side
 on one server.
 """
 
@@ -16,6 +16,9 @@ from typing import NamedTuple
 PRELUDE = "prelude"
 
 _NAME = re.compile(r"-- (?P<name>[a-z]+): (?P<sentence>.+[.,;:]?)$")
+#: Where a function of the prelude begins; the prelude holds nothing else.
+_FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 _SECTION = re.compile(r"-- (?P<section>KEYS|ARGV|Returns|Flags|Emits) +(?P<text>.+)$")
 
 
@@ -24,7 +27,7 @@ class Script(NamedTuple):
 
     #: the file's name without `.lua`; also the name of the command
     name: str
-    #: the whole text: engine line, prelude, file
+    #: the whole text: engine line, its part of the prelude, file
     source: str
     #: SHA1 of `source`, hexadecimal: what EVALSHA takes
     sha: str
@@ -45,7 +48,8 @@ def script(name: str) -> Script:
         raise ValueError(f"lua/{name}.lua calls itself {header['name']!r}")
     flags = header.get("Flags", "").partition(":")[0].strip()
     engine = f"#!lua flags={flags}\n" if flags else "#!lua\n"
-    source = engine + _code(_read(PRELUDE) + text)
+    own = _code(text)
+    source = engine + _needed(_code(_read(PRELUDE)), own) + own
     emits = () if header["Emits"] == "nothing" else tuple(header["Emits"].split(", "))
     return Script(
         name,
@@ -84,6 +88,18 @@ def parse_header(text: str) -> dict[str, str]:
     if missing:
         raise ValueError(f"the header of {header['name']} lacks {', '.join(sorted(missing))}")
     return header
+
+
+def _needed(prelude: str, own: str) -> str:
+    """The functions of the prelude that a script calls, and those that they call, in the prelude's order."""
+    functions = _FUNCTION.split(prelude)[1:]
+    bodies = dict(zip(functions[::2], functions[1::2], strict=True))
+    needed: set[str] = set()
+    named = set(_WORD.findall(own)) & bodies.keys()
+    while named:
+        needed |= named
+        named = {word for name in named for word in _WORD.findall(bodies[name])} & bodies.keys() - needed
+    return "".join(f"local function {name}{body}" for name, body in bodies.items() if name in needed)
 
 
 def _code(text: str) -> str:

@@ -1,6 +1,7 @@
 """The loader of the Lua scripts: headers, flags, text and SHA."""
 
 import hashlib
+import re
 from importlib.resources import files
 
 import pytest
@@ -73,17 +74,36 @@ def test_a_header_ends_with_the_comment_block() -> None:
         parse_header(code_first)
 
 
+def code_lines(text: str) -> list[str]:
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("--")]
+
+
 @pytest.mark.parametrize("name", script_names())
-def test_a_script_is_engine_line_prelude_and_file(name: str) -> None:
+def test_a_script_has_each_function_of_the_prelude_that_it_calls_and_no_other(name: str) -> None:
+    prelude = (files("flashsale") / "lua" / f"{PRELUDE}.lua").read_text(encoding="utf-8")
+    functions = re.findall(r"^local function (\w+)", prelude, re.MULTILINE)
+    source = script(name).source
+    for function in functions:
+        uses = len(re.findall(rf"\b{function}\b", source))
+        assert uses == 0 or f"local function {function}(" in source
+        # Its definition, and a call of it; one that calls itself alone would be dead, and there is none.
+        assert uses != 1, function
+
+
+@pytest.mark.parametrize("name", script_names())
+def test_a_script_is_engine_line_its_part_of_the_prelude_and_file(name: str) -> None:
     folder = files("flashsale") / "lua"
     prelude, own = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in (PRELUDE, name))
     engine, rest = script(name).source.split("\n", 1)
 
     assert engine in {"#!lua", "#!lua flags=allow-oom", "#!lua flags=no-writes"}
-    lines = [line.strip() for line in (prelude + own).splitlines()]
-    assert rest.splitlines() == [line for line in lines if line and not line.startswith("--")]
-    if name != "mend":  # it comes after a snapshot on the same connection
-        assert len(script(name).source) < 16_384, "from a client without the password, Redis reads no more"
+    theirs, ours = (code_lines(text) for text in (prelude, own))
+    assert rest.splitlines()[-len(ours) :] == ours
+    taken = rest.splitlines()[: -len(ours)]
+    remaining = iter(theirs)
+    assert all(line in remaining for line in taken), "lines of the prelude, in its order"
+    assert len(script(name).source) < 16_384, "from a client without the password, Redis reads no more"
     sha1 = hashlib.sha1(script(name).source.encode())  # noqa: S324 - EVALSHA takes no other
     assert script(name).sha == sha1.hexdigest()
     assert script(name) is script(name), "read once"
