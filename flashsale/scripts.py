@@ -1,8 +1,8 @@
 """Load the Lua scripts: one file per command in `lua/`, each with a header that is its contract.
 
 A script's text is: an engine line with its flags, what the file needs of the shared prelude, the file; the code alone,
-without comments and indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two releases can run side by side
-on one server.
+without comments and indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two releases
+can run side by side on one server.
 """
 
 from __future__ import annotations
