@@ -15,7 +15,7 @@ local keys = named_keys()
 local fence, up_to = ARGV[1], ARGV[3]
 actor_of(ARGV[2])
 if #ARGV ~= 3 then invalid('ARGV: ' .. #ARGV .. ' values') end
-if not string.find(up_to, '^%d+%-%d+$') then invalid('up_to') end
+if not is_position(up_to) then invalid('up_to') end
 
 local now = now_ms()
 local sale, refused = read_writable_sale(keys, fence)

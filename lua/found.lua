@@ -15,7 +15,7 @@ keys_of_shard(1, tag)
 keys_of_shard(7, tag .. ':new')
 if #ARGV ~= 2 then invalid('ARGV: ' .. #ARGV .. ' values') end
 for i = 1, 2 do
-  if not string.find(ARGV[i], '^%d+%-%d+$') then invalid('ARGV: position') end
+  if not is_position(ARGV[i]) then invalid('ARGV: position') end
 end
 
 -- Read without judging: what is damaged is about to go. What is no count counts as none.

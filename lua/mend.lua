@@ -22,7 +22,7 @@
 local keys = named_keys()
 local fence = ARGV[1]
 actor_of(ARGV[2])
-local read = string.match(ARGV[3] or '', '^%d+%-%d+$') or invalid('read')
+local read = is_position(ARGV[3]) and ARGV[3] or invalid('read')
 local mended = count_of(ARGV[4], 'mended')
 local n = request_count(4, 5)
 

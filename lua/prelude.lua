@@ -177,6 +177,12 @@ local function log_is_whole(events_key, sale)
   return false
 end
 
+-- Whether a text is a position, epoch-seq, of numbers that a stream can hold.
+local function is_position(text)
+  local epoch, seq = string.match(text or '', '^(%d+)%-(%d+)$')
+  return epoch and #epoch <= 20 and #seq <= 20
+end
+
 -- Whether position `a` comes after position `b`; both as epoch-seq.
 local function is_after(a, b)
   local a_epoch, a_seq = string.match(a, '^(%d+)%-(%d+)$')
