@@ -35,14 +35,18 @@ def print_report(outcome: Outcome, result: Result) -> None:
     console.print(promises)
 
 
-def verdict(outcome: Outcome, result: Result) -> list[str]:
-    """Why the run has failed; nothing when it has not."""
-    never = [
+def broken(outcome: Outcome, result: Result) -> list[str]:
+    """What was promised and did not hold, and what could not be carried out."""
+    return [*outcome.errors, *result.broken]
+
+
+def never_bit(outcome: Outcome) -> list[str]:
+    """Faults that proved nothing."""
+    return [
         f"{name} was done {tally.done} times and never bit"
         for name, tally in outcome.tallies.items()
         if tally.done and not tally.bit
     ]
-    return [*outcome.errors, *result.broken, *never]
 
 
 def _rows(result: Result) -> Iterator[tuple[str, str]]:
