@@ -79,7 +79,7 @@ def tried(case: Case, last: int) -> Iterator[tuple[int, Fault]]:
     the others about so many are tried. The faults take turns, so that each meets every kind of call. A daemon, whose
     first calls are its own, is also killed at each.
     """
-    number, common = CASES.index(case), 0 if case.done else COMMON_CALLS
+    number, common = CASES.index(case), 0 if case.done or last <= COMMON_CALLS else COMMON_CALLS
     stride = 1 if every_case() else 1 + (last - common) // OWN_CALLS_MAX
     for at in range(1, last + 1):
         every = stride if at > common else common
