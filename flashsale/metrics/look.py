@@ -88,7 +88,10 @@ class Examiner:
         try:
             with ExitStack() as stack:
                 self._look(self._hot(stack, seen), self._connection(stack, seen), seen)
-        except Unreachable as error:  # it went away in the middle; the next look says which
+        except (
+            Unreachable
+        ) as error:  # in the middle; what it says begins with the name of Postgres, or it was Redis
+            seen.up["postgres" if str(error).startswith("Postgres") else "redis"] = False
             seen.failed(error)
         seen.samples.append(Sample("flashsale_look_duration_seconds", time.monotonic() - begun_s))
 

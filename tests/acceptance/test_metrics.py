@@ -32,7 +32,7 @@ def orders(*numbers: int, quantity: int = 1) -> list[Reserve]:
 
 
 def sell(shop: Shop, sale: str = SALE) -> None:
-    """A sale that was warmed as people warm it: Postgres knows, before any projector ran. Its log has two events."""
+    """A sale that was warmed as people warm it: Postgres knows, before any projector ran. Its log has three events."""
     shop.define(sale)
     shop.finished("sale", "warm", sale)
     shop.finished("sale", "open", sale)
@@ -123,7 +123,7 @@ def test_before_a_projector_ever_ran_nothing_is_known_of_pending_and_heartbeat(s
 
     seen = exporter(shop.cli).scrape()
 
-    assert seen.of_shard("projector_lag_events") == 2
+    assert seen.of_shard("projector_lag_events") == 3
     for name in ("pending_events", "oldest_pending_seconds", "heartbeat_timestamp_seconds"):
         assert seen.of_shard(f"projector_{name}") is None, name
     assert seen.get("look_success") == 1
@@ -143,7 +143,7 @@ def test_dead_letters(shop: Shop) -> None:
 
 def test_a_lost_log_has_neither_lag_nor_stock_and_other_sales_are_told(shop: Shop) -> None:
     shop.open()
-    shop.open("other")
+    sell(shop, "other")
     shop.project()
     keys = list(shop.redis.scan_iter(match="fs:{drop:0}:*"))
     shop.redis.delete(*keys)
@@ -153,10 +153,10 @@ def test_a_lost_log_has_neither_lag_nor_stock_and_other_sales_are_told(shop: Sho
     assert seen.of_shard("log_halted") == 1
     for name in ("projector_lag_events", "projector_lag_seconds", "log_events_total", "log_entries"):
         assert seen.of_shard(name) is None, name
-    assert seen.of_shard("log_lost_events") == 2
+    assert seen.of_shard("log_lost_events") == 3
     assert set(stock(seen).values()) == {None}
     assert seen.of_shard("log_halted", "other") == 0
-    assert seen.of_shard("projector_lag_events", "other") == 0
+    assert seen.of_shard("projector_lag_events", "other") is not None
     assert seen.of_shard("stock_units", "other", state="available") == 10
 
 
@@ -165,7 +165,7 @@ def test_a_log_that_lost_its_tail_tells_how_much(shop: Shop) -> None:
     shop.execute(*orders(1, 2, 3))
     shop.project()
     shop.redis.delete(EVENTS)
-    shop.redis.xadd(EVENTS, {"e": '["sale.paused",1,0,"x"]'}, id="1-4")
+    shop.redis.xadd(EVENTS, {"e": '["sale.paused",1,0,"x"]'}, id="1-5")
 
     seen = exporter(shop.cli).scrape()
 
@@ -182,7 +182,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_sale(shop: Shop) -> None:
 
     assert seen.get("look_success") == 0
     assert set(stock(seen).values()) == {None}
-    assert seen.of_shard("projector_lag_events") == 2
+    assert seen.of_shard("projector_lag_events") == 3
     assert seen.of_shard("stock_units", "other", state="available") == 10
 
 
@@ -204,7 +204,7 @@ def test_without_redis_what_postgres_knows_is_told(shop: Shop) -> None:
 
     assert (seen.get("up", server="redis"), seen.get("up", server="postgres")) == (0, 1)
     assert seen.get("look_success") == 0
-    assert seen.of_shard("projected_events_total") == 2
+    assert seen.of_shard("projected_events_total") == 3
     for name in ("projector_lag_events", "log_halted", "log_entries"):
         assert seen.of_shard(name) is None, name
 
@@ -239,7 +239,7 @@ def test_a_server_that_is_silent_is_not_waited_for(
     proxy, other = (redis_proxy, "postgres") if server == "redis" else (postgres_proxy, "redis")
     served = exporter(shop.cli)
     # Postgres in the middle: it answers, and then it does not.
-    proxy.behave(Mode.BLACK_HOLE, when=b"" if server == "redis" else b"checkpoint c")
+    proxy.behave(Mode.BLACK_HOLE, when=b"" if server == "redis" else b"FROM checkpoint")
 
     begun_s = time.monotonic()
     seen = served.scrape()
@@ -251,7 +251,7 @@ def test_a_server_that_is_silent_is_not_waited_for(
     wait_until(lambda: served.scrape().get("up", server=server) == 0, 20, "it is told")
 
     proxy.heal()
-    wait_until(lambda: served.scrape().of_shard("projector_lag_events") == 2, 30, "it goes on")
+    wait_until(lambda: served.scrape().of_shard("projector_lag_events") == 3, 30, "it goes on")
     assert served.process.stop().exit_code == 0
 
 
