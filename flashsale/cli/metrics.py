@@ -15,7 +15,7 @@ from flashsale.cli.session import Session, shared
 if TYPE_CHECKING:
     from flashsale.metrics.names import Sample
 
-    Read = Callable[[], Iterable[Sample]]
+    Serve = Callable[[Callable[[], Iterable[Sample]]], AbstractContextManager[object]]
 
 app = typer.Typer(help="Numbers for Prometheus.")
 
@@ -51,7 +51,7 @@ MetricsListen = Annotated[
 ]
 
 
-def listener(listen: str | None, field: str) -> Callable[[Read], AbstractContextManager[object]]:
+def listener(listen: str | None, field: str) -> Serve:
     """What serves samples at an address, or nothing at None. Raises `BadInput`, also without prometheus-client."""
     if listen is None:
         return nullcontext

@@ -27,6 +27,8 @@ from flashsale.stream import Log, NoGroup, ShardId
 
 log = structlog.get_logger(__name__)
 
+#: In the order in which they are asked.
+SERVERS = ("redis", "postgres")
 #: A reply of Redis that takes longer is not waited for: who scrapes has no time.
 REPLY_TIMEOUT_MS = 2_000
 

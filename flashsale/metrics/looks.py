@@ -7,7 +7,7 @@ import time
 
 import structlog
 
-from flashsale.metrics.look import Examiner, Seen
+from flashsale.metrics.look import SERVERS, Examiner, Seen
 from flashsale.metrics.names import Sample
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,9 @@ class Looks:
         if not is_complete:
             seen.interrupt()
             is_complete = done.wait(LEAVE_S)
-        up = dict(seen.up) if is_complete else {"redis": False, "postgres": False} | seen.up
+        up = dict(seen.up)
+        if not is_complete and (awaited := next((name for name in SERVERS if name not in up), None)):
+            up[awaited] = False
         return [
             *(Sample("flashsale_up", is_up, (server,)) for server, is_up in sorted(up.items())),
             Sample("flashsale_look_success", is_complete and seen.is_whole),

@@ -78,6 +78,14 @@ SWEEPER = {
     "flashsale_sweeper_expired_holds_total": Metric("counter", "Holds that this process has ended."),
 }
 
+#: Found by `reconcile --watch` at its newest look.
+RECONCILE = {
+    "flashsale_reconcile_differences": Metric(
+        "gauge", "Differences between the log, Redis and Postgres at the same place of the log.", _SHARD
+    ),
+    "flashsale_reconcile_timestamp_seconds": Metric("gauge", "When they were compared, Unix time.", _SHARD),
+}
+
 #: Counted by every daemon's loop.
 DAEMON = {
     "flashsale_daemon_turns_total": Metric("counter", "Turns of the work that came to their end."),
@@ -93,4 +101,4 @@ BUILD = {
     "flashsale_build_info": Metric("gauge", "Always 1; the labels say what runs.", ("version", "python")),
 }
 
-METRICS: dict[str, Metric] = {**BUILD, **SEEN, **DAEMON, **PROJECTOR, **SWEEPER}
+METRICS: dict[str, Metric] = {**BUILD, **SEEN, **DAEMON, **PROJECTOR, **SWEEPER, **RECONCILE}

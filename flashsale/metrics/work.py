@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 
 from flashsale.daemon import Daemon
 from flashsale.metrics.names import Sample
 from flashsale.projections.projector import Projector
+from flashsale.stream import ShardId
 from flashsale.sweeper import Sweeper
+
+
+class Compared:
+    """What the newest comparison of log, Redis and Postgres found. A shard that was not compared is not told."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+
+    def now(self, differences: Mapping[ShardId, int]) -> None:
+        """A comparison came to its end."""
+        # A new list: a scrape may be reading the old one.
+        self.samples = [
+            sample
+            for shard, number in differences.items()
+            for sample in (
+                Sample("flashsale_reconcile_differences", number, (shard.sale, str(shard.shard))),
+                Sample("flashsale_reconcile_timestamp_seconds", time.time(), (shard.sale, str(shard.shard))),
+            )
+        ]
+
+
+def of_reconcile(daemon: Daemon, compared: Compared) -> list[Sample]:
+    return [*_of_daemon(daemon), *compared.samples]
 
 
 def of_projector(daemon: Daemon, projector: Projector) -> list[Sample]:

@@ -230,16 +230,19 @@ def test_without_postgres_the_sales_known_before_are_told(shop: Shop, postgres_p
     wait_until(lambda: served.scrape().of_shard("projector_lag_events") == 1, AGAIN_S, "it goes on")
 
 
-@pytest.mark.parametrize("server", ["redis", "postgres"])
+#: The other one answers all the time: from the first byte on, or in the middle of a look.
+@pytest.mark.parametrize(
+    ("server", "when"),
+    [("redis", b""), ("redis", b"XINFO"), ("postgres", b""), ("postgres", b"FROM checkpoint")],
+)
 def test_a_server_that_is_silent_is_not_waited_for(
-    shop: Shop, redis_proxy: Proxy, postgres_proxy: Proxy, server: str
+    shop: Shop, redis_proxy: Proxy, postgres_proxy: Proxy, server: str, when: bytes
 ) -> None:
     sell(shop)
     shop.cli.env |= {"FLASHSALE_REDIS_URL": redis_proxy.url, "FLASHSALE_POSTGRES_URL": postgres_proxy.url}
     proxy, other = (redis_proxy, "postgres") if server == "redis" else (postgres_proxy, "redis")
     served = exporter(shop.cli)
-    # Postgres in the middle: it answers, and then it does not.
-    proxy.behave(Mode.BLACK_HOLE, when=b"" if server == "redis" else b"FROM checkpoint")
+    proxy.behave(Mode.BLACK_HOLE, when=when)
 
     begun_s = time.monotonic()
     seen = served.scrape()
@@ -349,6 +352,25 @@ def test_a_projector_counts_what_it_does(shop: Shop, redis_proxy: Proxy) -> None
     assert seen.get("daemon_errors_total", server="postgres") == 0
     assert time.time() - (seen.get("daemon_last_turn_timestamp_seconds") or 0) < 10
     assert served.process.stop().exit_code == 0
+
+
+def test_a_reconcile_that_watches_tells_what_differs(shop: Shop) -> None:
+    shop.open()
+    shop.project()
+    watching = shop.cli.start("reconcile", "--all", "--watch", "1s", "--metrics-listen", ANY_PORT)
+    served = serving(watching)
+    wait_until(lambda: served.scrape().of_shard("reconcile_differences") == 0, AGAIN_S, "nothing differs")
+    shop.redis.hset(shard_keys(SALE, 0).stock, SKU, "11 0 0 0 0")
+
+    wait_until(lambda: served.scrape().of_shard("reconcile_differences") == 1, AGAIN_S, "it differs")
+
+    assert time.time() - (served.scrape().of_shard("reconcile_timestamp_seconds") or 0) < 30
+    assert served.process.stop().exit_code == 0
+
+
+def test_a_reconcile_that_ends_serves_no_metrics(shop: Shop) -> None:
+    told = shop.refused(2, "reconcile", "--all", "--metrics-listen", ANY_PORT)
+    assert "--watch" in told.stderr
 
 
 def test_a_sweeper_counts_the_holds_that_it_ends(shop: Shop) -> None:
