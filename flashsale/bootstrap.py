@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     # Imported where they are used: `flashsale --version` must not pay for redis and psycopg.
     from flashsale.client import AsyncClient, Client, Fences
     from flashsale.daemon import Daemon
+    from flashsale.metrics.looks import Looks
     from flashsale.projections.database import Connection
     from flashsale.projections.projector import Projector
     from flashsale.settings import Settings
@@ -134,6 +135,21 @@ class Parts:
                 return catalog.fences(connection, running=True)
 
         return Sweeper(Client(redis_url, by=name), shards, daemon.wait)
+
+    def looks(self) -> Looks:
+        """What the exporter shows. Nothing is connected before it is asked."""
+        from flashsale.client import Client
+        from flashsale.metrics.look import REPLY_TIMEOUT_MS, Examiner, Servers
+        from flashsale.metrics.looks import Looks
+        from flashsale.stream import Log
+
+        redis_url, _ = self.urls()
+        servers = Servers(
+            log=lambda: Log(redis_url, timeout_ms=REPLY_TIMEOUT_MS),
+            client=lambda: Client(redis_url, by="metrics", timeout_ms=REPLY_TIMEOUT_MS),
+            postgres=self.postgres,
+        )
+        return Looks(Examiner(servers))
 
     def _migrate_private(self, postgres_url: str) -> None:
         """A private database belongs to this version: it is brought up to date without asking."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -28,6 +29,12 @@ class Daemon:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        #: turns of the work that came to their end
+        self.turns = 0
+        #: when the last one did, Unix time; None before the first
+        self.last_turn_s: float | None = None
+        #: turns that a server which was away ended, by its name
+        self.errors = {"redis": 0, "postgres": 0, "other": 0}
         self._stopping = False
         # Not an Event: a handler that sets one, while the same thread is within its `wait`, waits for itself for ever.
         # Putting something into a SimpleQueue is promised to be safe there.
@@ -64,6 +71,7 @@ class Daemon:
                 try:
                     step()
                 except Unreachable as error:
+                    self.errors[_server_of(error)] += 1
                     log.warning(
                         str(error), action="daemon_degraded", daemon=self.name, retry_s=round(backoff_s, 1)
                     )
@@ -72,6 +80,7 @@ class Daemon:
                     # It is alive: a restart would not bring the server back.
                     self._notifier.alive(f"waiting: {error}")
                 else:
+                    self.turns, self.last_turn_s = self.turns + 1, time.time()
                     backoff_s = BACKOFF_FIRST_S
                     self._notifier.alive("at work")
         finally:
@@ -83,3 +92,9 @@ class Daemon:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
         self.stop()
+
+
+def _server_of(error: Unreachable) -> str:
+    """Which server is away; such a sentence begins with its name."""
+    name = str(error).partition(" ")[0].rstrip(":").lower()
+    return name if name in {"redis", "postgres"} else "other"

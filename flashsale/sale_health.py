@@ -32,11 +32,7 @@ def troubles(log: Log, connection: Connection) -> Iterator[Health]:
         if row.archived:
             yield from _half_archived(log, row)
             continue
-        try:
-            halted = _why_halted(log, connection, row)
-        except Halted as error:
-            halted = str(error)
-        if halted:
+        if halted := why_lost(log, connection, row):
             yield Health(row.shard, halted, f"see `flashsale recover {row.shard.sale}`", is_halted=True)
         elif row.halted:
             yield Health(
@@ -58,8 +54,15 @@ def _half_archived(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
         yield Health(row.shard, found, remedy, is_halted=True)
 
 
-def _why_halted(log: Log, connection: Connection, row: reads.CheckpointRow) -> str:
-    """Why nothing may be sold from a shard's log; "" when that is not so."""
+def why_lost(log: Log, connection: Connection, row: reads.CheckpointRow) -> str:
+    """Why nothing may be sold from the log of a shard that was warmed; "" when it is whole. Raises `Unreachable`."""
+    try:
+        return _why_lost(log, connection, row)
+    except Halted as error:
+        return str(error)
+
+
+def _why_lost(log: Log, connection: Connection, row: reads.CheckpointRow) -> str:
     # The head first: scripts count and write in one step, so their count is never behind what was read before it.
     head = log.head(row.shard) or START
     counted, lost = log.record(row.shard)

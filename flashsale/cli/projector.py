@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from flashsale import ids
 from flashsale.cli import output, values, words
-from flashsale.cli.session import Json, Session, Shop, shared
+from flashsale.cli.metrics import MetricsListen, listener
+from flashsale.cli.session import Json, Session, shared
 from flashsale.errors import BadInput, Halted
-from flashsale.ids import START
 
 if TYPE_CHECKING:
-    from flashsale.projections.reads import CheckpointRow
+    from flashsale.shard_status import ShardStatus
 
 app = typer.Typer(help="Write the log into Postgres, and see how far that is.")
 
@@ -39,6 +38,7 @@ def run(
     keep: Annotated[
         str | None, typer.Option(metavar="N", help="With --trim: events that stay in each log (1000).")
     ] = None,
+    metrics_listen: MetricsListen = None,
 ) -> int:
     """Run a projector until it is told to stop.
 
@@ -46,6 +46,7 @@ def run(
     (exit code 0), Ctrl-C likewise (130).
     """
     from flashsale.daemon import Daemon
+    from flashsale.metrics.work import of_projector
 
     if keep is not None and not trim:
         raise values.Usage("--keep says what --trim leaves: give both, or neither")
@@ -55,37 +56,16 @@ def run(
         max_rate=None if max_rate is None else values.whole(max_rate, "max-rate", 0, 10_000_000),
         batch_max=None if batch_max is None else values.whole(batch_max, "batch-max", 1, 10_000),
     )
+    serve = listener(metrics_listen, "--metrics-listen")
     session.configure_log()
     daemon = Daemon(name)
     projector = session.parts.projector(name, daemon, values.keep(keep) if trim else None)
-    return daemon.run(projector.step, projector.close)
+    with serve(lambda: of_projector(daemon, projector)):
+        return daemon.run(projector.step, projector.close)
 
 
 #: Postgres shows the first 63 bytes of a connection's name, `flashsale projector` included.
 NAME_LENGTH_MAX = 40
-
-
-class ShardStatus(msgspec.Struct, frozen=True):
-    """How far one shard's projection is."""
-
-    sale: str
-    shard: int
-    #: ok, behind, idle (nobody applies it, nothing to apply), waiting (nobody applies it, and should), halted, lost or
-    #: archived
-    state: str
-    log_head: str
-    checkpoint: str
-    #: None when the log ends before the checkpoint
-    lag_events: int | None
-    #: events that Postgres has and the log lacks, 0 while all is well; None when it lost an unknown number
-    lost_events: int | None
-    #: age of the oldest event that is not applied; 0 when there is none, None when that cannot be told
-    lag_s: float | None
-    holder: str | None
-    heartbeat_age_s: float | None
-    halted: str | None
-    #: dead letters
-    parked: int
 
 
 @app.command()
@@ -96,9 +76,10 @@ def status(session: Session, json: Json = False) -> int:
     Exit code 7 when a log is halted, or lost events that Postgres has.
     """
     from flashsale.projections import reads
+    from flashsale.shard_status import shard_status
 
     with session.connected() as shop:
-        rows = [_status(shop, row) for row in reads.checkpoints(shop.connection)]
+        rows = [shard_status(shop.log, row, shop.now_ms) for row in reads.checkpoints(shop.connection)]
     if json:
         output.json({"shards": rows})
     elif rows:
@@ -128,60 +109,12 @@ def status(session: Session, json: Json = False) -> int:
     return Halted.exit_code if any(row.state in ("halted", "lost") for row in rows) else 0
 
 
-def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
-    from flashsale import history
-
-    # The log of an archived sale ended where Postgres has it, and is gone.
-    head = row.checkpoint if row.archived else shop.log.head(row.shard) or START
-    apart = history.distance(shop.log, row, head)
-    return ShardStatus(
-        sale=row.shard.sale,
-        shard=row.shard.shard,
-        state=_state(row, apart.lag),
-        log_head=str(head),
-        checkpoint=str(row.checkpoint),
-        lag_events=apart.lag,
-        lost_events=apart.lost,
-        lag_s=None if apart.lag is None else _oldest_age_s(shop, row) if apart.lag else 0.0,
-        holder=row.holder,
-        heartbeat_age_s=None if row.heartbeat_age_ms is None else round(row.heartbeat_age_ms / 1000, 1),
-        halted=row.halted,
-        parked=row.parked,
-    )
-
-
-def _state(row: CheckpointRow, lag_events: int | None) -> str:
-    if row.archived:
-        return "archived"
-    if lag_events is None:
-        return "lost"
-    if row.halted:
-        return "halted"
-    if row.holder is None:
-        return "waiting" if lag_events else "idle"
-    return "behind" if lag_events else "ok"
-
-
 def _problem(row: ShardStatus) -> str:
     """Why nothing of it is applied, with the shard named once: most reasons name it themselves."""
     shard, reason = f"{row.sale}:{row.shard}", row.halted or "the log ends before the checkpoint"
     if row.lag_events is None:
         reason = f"{reason} ({words.lag(None, row.lost_events)})"
     return reason if shard in reason else f"{shard}: {reason}"
-
-
-def _oldest_age_s(shop: Shop, row: CheckpointRow) -> float:
-    """By Redis's clock, which also timed the event."""
-    from flashsale import history
-
-    entries = shop.log.entries(row.shard, row.checkpoint, count=1)
-    if not entries:  # applied or trimmed meanwhile
-        return 0.0
-    event = history.shown(row.shard, entries[0], archived=False).event
-    if event is None:
-        return 0.0
-    now_ms = shop.snapshot(row.shard.sale, row.shard.shard).now_ms
-    return max(0, now_ms - event.at_ms) / 1000
 
 
 def _cells(row: ShardStatus) -> tuple[Any, ...]:

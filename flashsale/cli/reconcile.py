@@ -9,6 +9,7 @@ import typer
 
 from flashsale import ids
 from flashsale.cli import output, words
+from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.reconcile_view import exit_code, print_outcomes, print_reports, record
 from flashsale.cli.session import Json, Session, shared
 from flashsale.cli.values import Usage
@@ -18,6 +19,7 @@ from flashsale.errors import BadInput, NotFound, RefusedByState, UnknownOutcome,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flashsale.cli.metrics import Serve
     from flashsale.reconcile import Item, Report, Servers
     from flashsale.stream import ShardId
 
@@ -45,6 +47,7 @@ def reconcile(
     watch: Annotated[
         str | None, typer.Option(metavar="DURATION", help="Look again and again; a daemon.")
     ] = None,
+    metrics_listen: MetricsListen = None,
     json: Json = False,
 ) -> int:
     """Compare log, Redis and Postgres at the same place of the log, while the sale goes on. Changes nothing.
@@ -66,7 +69,9 @@ def reconcile(
     if watch is not None:
         if plan is not None:
             raise Usage("--watch writes no plan: leave out --plan")
-        return _watch(session, names, watch, timeout_s)
+        return _watch(session, names, watch, timeout_s, listener(metrics_listen, "--metrics-listen"))
+    if metrics_listen is not None:
+        raise Usage("--metrics-listen is for a daemon: add --watch, or leave it out")
     return _look(session, names, timeout_s, plan, json=json)
 
 
@@ -175,10 +180,11 @@ def _apply(session: Session, path: Path, timeout_s: float, *, yes: bool, json: b
     return RefusedByState.exit_code if refused else 0
 
 
-def _watch(session: Session, names: list[str], interval: str, timeout_s: float) -> int:
+def _watch(session: Session, names: list[str], interval: str, timeout_s: float, serve: Serve) -> int:
     import structlog
 
     from flashsale.daemon import Daemon
+    from flashsale.metrics.work import Compared, of_reconcile
     from flashsale.reconcile import NotCaughtUp
 
     pause_ms = parse_duration(interval, "watch")
@@ -187,6 +193,7 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float) 
     session.configure_log()
     log = structlog.get_logger(__name__)
     daemon = Daemon("reconcile")
+    compared = Compared()
 
     def wait(seconds: float) -> None:
         # Whoever is asked to stop does not wait for a projector any longer.
@@ -196,6 +203,7 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float) 
     def step() -> None:
         with session.connected() as shop:
             reports, behind = _examine(_servers(shop), names, timeout_s, wait)
+        compared.now({report.shard: report.count for report in reports if not report.skipped})
         for report in reports:
             place = {"sale": report.shard.sale, "shard": report.shard.shard, "at": str(report.position)}
             for finding in report.findings[:LOGGED_MAX]:
@@ -211,7 +219,8 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float) 
             log.warning(sentence, action="reconcile_behind")
         daemon.wait(pause_ms / 1000)
 
-    return daemon.run(step, close=lambda: None)
+    with serve(lambda: of_reconcile(daemon, compared)):
+        return daemon.run(step, close=lambda: None)
 
 
 #: Lines logged of one shard at one look.

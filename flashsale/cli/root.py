@@ -16,6 +16,7 @@ from flashsale.cli import (
     dev,
     doctor,
     events,
+    metrics,
     ops,
     order,
     output,
@@ -50,6 +51,7 @@ for panel, groups in {
         "sweeper": sweeper.app,
         "dead-letter": dead_letter.app,
         "replay": replay.app,
+        "metrics": metrics.app,
     },
     SET_UP: {"db": db.app, "dev": dev.app, "config": config.app, "ops": ops.app},
 }.items():

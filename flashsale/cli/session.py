@@ -47,6 +47,11 @@ class Shop(NamedTuple):
         with _nothing_lost():
             return self.client.snapshot(sale, shard)
 
+    def now_ms(self) -> int:
+        """Redis's clock."""
+        with _nothing_lost():
+            return self.client.now_ms()
+
     def order(self, sale: str, order_id: str) -> Order | None:
         """An order as Redis holds it."""
         with _nothing_lost():

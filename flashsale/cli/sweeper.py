@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flashsale import ids
+from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.session import Session, shared
 
 app = typer.Typer(help="End the holds that nobody paid for.")
@@ -19,15 +20,19 @@ def run(
     name: Annotated[
         str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
     ] = "sweeper-1",
+    metrics_listen: MetricsListen = None,
 ) -> int:
     """Run a sweeper until it is told to stop: holds end less than a second late, and their units are sold again.
 
     Any number may run. SIGTERM and Ctrl-C let the look under way finish; the exit code is 0 or 130.
     """
     from flashsale.daemon import Daemon
+    from flashsale.metrics.work import of_sweeper
 
     ids.actor(name, "name")
+    serve = listener(metrics_listen, "--metrics-listen")
     session.configure_log()
     daemon = Daemon(name)
     sweeper = session.parts.sweeper(name, daemon)
-    return daemon.run(sweeper.step, close=lambda: None)
+    with serve(lambda: of_sweeper(daemon, sweeper)):
+        return daemon.run(sweeper.step, close=lambda: None)

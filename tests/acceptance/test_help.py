@@ -99,7 +99,7 @@ def test_every_command_takes_the_shared_options_after_its_verb(path: tuple[str, 
 
 
 def test_every_reading_command_speaks_json() -> None:
-    silent = {("sale", "example"), ("projector", "run"), ("sweeper", "run")}
+    silent = {("sale", "example"), ("projector", "run"), ("metrics", "run"), ("sweeper", "run")}
     for path in leaves(typer.main.get_command(app)):
         command: Any = typer.main.get_command(app)
         for name in path:

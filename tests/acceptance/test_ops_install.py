@@ -23,7 +23,13 @@ SYSTEM_UNITS = (
     *("sysinit.target", "basic.target", "shutdown.target", "network-online.target", "nss-lookup.target"),
     *("multi-user.target", "timers.target", "time-set.target", "time-sync.target"),
 )
-SERVICES = ("flashsale-projector@1", "flashsale-sweeper", "flashsale-reconcile", "flashsale-warm")
+SERVICES = (
+    "flashsale-projector@1",
+    "flashsale-sweeper",
+    "flashsale-reconcile",
+    "flashsale-warm",
+    "flashsale-metrics",
+)
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing"

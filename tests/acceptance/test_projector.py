@@ -191,3 +191,9 @@ def test_a_log_that_lost_its_tail_has_no_lag_but_lost_events(busy: Shop) -> None
 def test_status_without_any_sale(shop: Shop) -> None:
     assert "No sale is defined" in shop.finished("projector", "status").stderr
     assert shop.finished("projector", "status", "--json").json() == {"shards": []}
+
+
+def test_a_shard_that_nobody_ever_led_has_no_heartbeat(shop: Shop) -> None:
+    shop.open()
+    (shard,) = shop.finished("projector", "status", "--json").json()["shards"]
+    assert (shard["holder"], shard["heartbeat_age_s"]) == (None, None)

@@ -3,8 +3,10 @@
 SELECT
     c.sale_id, c.shard, c.epoch, c.seq, c.founded_epoch, c.fence, c.halted,
     CASE WHEN a.pid IS NOT NULL THEN c.holder END AS holder,
-    -- A recovery gives its heartbeat in advance.
-    greatest(0, (extract(epoch FROM clock_timestamp() - c.heartbeat_at) * 1000)::bigint) AS heartbeat_age_ms,
+    -- A recovery gives its heartbeat in advance. greatest() would make 0 of none.
+    CASE WHEN c.heartbeat_at IS NOT NULL
+        THEN greatest(0, (extract(epoch FROM clock_timestamp() - c.heartbeat_at) * 1000)::bigint)
+    END AS heartbeat_age_ms,
     (
         SELECT count(*) FROM parked p
         WHERE p.sale_id = c.sale_id AND p.shard = c.shard AND p.kind <> 'discarded'

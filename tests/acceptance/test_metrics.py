@@ -1,0 +1,384 @@
+"""`flashsale metrics run`: what Prometheus is told in a sale's life, and when servers are away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import flashsale
+from flashsale.commands import Cancel, Confirm, Refund, Reserve
+from flashsale.keys import GROUP, shard_keys
+from flashsale.metrics.names import METRICS, SEEN
+from tests.acceptance.conftest import SALE, SKU, Shop
+from tests.acceptance.metrics_kit import ANY_PORT, Scrape, exporter, serving
+from tests.fixtures.proxy import Mode, Proxy
+from tests.helpers import wait_until
+
+EVENTS = shard_keys(SALE, 0).events
+NO_REDIS = "unix:///nowhere/redis.sock"
+#: A look is shown again for two seconds.
+AGAIN_S = 10
+
+
+def orders(*numbers: int, quantity: int = 1) -> list[Reserve]:
+    return [Reserve(f"0-{number:08}", f"buyer-{number}", SKU, quantity) for number in numbers]
+
+
+def sell(shop: Shop, sale: str = SALE) -> None:
+    """A sale that was warmed as people warm it: Postgres knows, before any projector ran. Its log has three events."""
+    shop.define(sale)
+    shop.finished("sale", "warm", sale)
+    shop.finished("sale", "open", sale)
+
+
+def stock(seen: Scrape) -> dict[str, float | None]:
+    states = ("available", "held", "sold", "returned")
+    return {state: seen.of_shard("stock_units", state=state) for state in states}
+
+
+def test_a_sale_with_its_stock_its_log_and_its_projector(shop: Shop) -> None:
+    shop.open()
+    shop.execute(*orders(1, 2, 3, 4), *orders(5, quantity=2))
+    shop.execute(Confirm("0-00000001"), Confirm("0-00000005"), Cancel("0-00000002"))
+    shop.execute(Refund("0-00000001", units="keep"))
+    projector = shop.cli.start("projector", "run", "--name", "p1")
+    started_s = time.time()
+    served = exporter(shop.cli)
+    wait_until(lambda: served.scrape().of_shard("projector_lag_events") == 0, AGAIN_S, "all is applied")
+
+    seen = served.scrape()
+
+    assert stock(seen) == {"available": 5, "held": 2, "sold": 2, "returned": 1}
+    assert seen.of_shard("sale_state", state="open") == 1
+    assert seen.of_shard("open_holds") == 2
+    length = shop.log_length()
+    of_log = ("log_events_total", "log_entries", "projected_events_total")
+    assert {name: seen.of_shard(name) for name in of_log} == dict.fromkeys(of_log, length)
+    for name in ("projector_lag_seconds", "log_halted", "log_lost_events", "dead_letter_events"):
+        assert seen.of_shard(name) == 0, name
+    assert seen.of_shard("projector_leading") == 1
+    beat_s = seen.of_shard("projector_heartbeat_timestamp_seconds")
+    assert beat_s is not None
+    assert started_s - 5 < beat_s < time.time() + 1
+    assert seen.get("up", server="redis") == seen.get("up", server="postgres") == 1
+    assert seen.get("look_success") == 1
+    assert seen.names == {"flashsale_build_info", *SEEN}
+    assert any(dict(labels).get("version") == flashsale.__version__ for _, labels in seen.values)
+    assert projector.stop().exit_code == served.process.stop().exit_code == 0
+
+
+def test_labels_name_no_buyer_and_no_order(shop: Shop) -> None:
+    shop.open()
+    shop.execute(*orders(*range(50)))
+    shop.project()
+
+    seen = exporter(shop.cli).scrape()
+
+    assert {label for _, labels in seen.values for label, _ in labels} == {
+        *("server", "sale", "shard", "state", "version", "python")
+    }
+    assert not [labels for _, labels in seen.values if "0-000000" in repr(labels) or "buyer" in repr(labels)]
+    assert {label for metric in METRICS.values() for label in metric.labels} & {"order", "buyer"} == set()
+
+
+def test_events_that_wait_are_counted_and_aged_and_nobody_leads(shop: Shop) -> None:
+    shop.open()
+    shop.project()
+    shop.execute(*orders(1, 2, 3))
+    served = exporter(shop.cli)
+
+    first = served.scrape()
+    age_s = first.of_shard("projector_lag_seconds")
+
+    assert first.of_shard("projector_lag_events") == 3
+    assert first.of_shard("projector_leading") == 0
+    assert first.of_shard("projector_heartbeat_timestamp_seconds") is not None, "it lived once"
+    assert first.of_shard("projector_pending_events") == 0
+    assert age_s is not None
+    assert age_s > 0
+    wait_until(lambda: (served.scrape().of_shard("projector_lag_seconds") or 0) > age_s, AGAIN_S, "it ages")
+
+
+def test_what_was_handed_out_and_not_acknowledged_is_pending(shop: Shop) -> None:
+    shop.open()
+    shop.project()
+    shop.execute(*orders(1, 2))
+    shop.redis.xreadgroup(GROUP, "gone", {EVENTS: ">"}, count=2)
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.of_shard("projector_pending_events") == 2
+    assert (seen.of_shard("projector_oldest_pending_seconds") or -1) >= 0
+
+
+def test_before_a_projector_ever_ran_nothing_is_known_of_pending_and_heartbeat(shop: Shop) -> None:
+    sell(shop)
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.of_shard("projector_lag_events") == 3
+    for name in ("pending_events", "oldest_pending_seconds", "heartbeat_timestamp_seconds"):
+        assert seen.of_shard(f"projector_{name}") is None, name
+    assert seen.get("look_success") == 1
+
+
+def test_dead_letters(shop: Shop) -> None:
+    shop.connection.execute("ALTER TABLE orders ADD CONSTRAINT not_1 CHECK (buyer <> 'buyer-1')")
+    shop.open()
+    shop.execute(*orders(1, 2))
+    shop.project()
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.of_shard("dead_letter_events") == 1
+    assert seen.of_shard("projector_lag_events") == 0
+
+
+def test_a_lost_log_has_neither_lag_nor_stock_and_other_sales_are_told(shop: Shop) -> None:
+    shop.open()
+    sell(shop, "other")
+    shop.project()
+    keys = list(shop.redis.scan_iter(match="fs:{drop:0}:*"))
+    shop.redis.delete(*keys)
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.of_shard("log_halted") == 1
+    for name in ("projector_lag_events", "projector_lag_seconds", "log_events_total", "log_entries"):
+        assert seen.of_shard(name) is None, name
+    assert seen.of_shard("log_lost_events") == 3
+    assert set(stock(seen).values()) == {None}
+    assert seen.of_shard("log_halted", "other") == 0
+    assert seen.of_shard("projector_lag_events", "other") is not None
+    assert seen.of_shard("stock_units", "other", state="available") == 10
+
+
+def test_a_log_that_lost_its_tail_tells_how_much(shop: Shop) -> None:
+    shop.open()
+    shop.execute(*orders(1, 2, 3))
+    shop.project()
+    shop.redis.delete(EVENTS)
+    shop.redis.xadd(EVENTS, {"e": '["sale.paused",1,0,"x"]'}, id="1-5")
+
+    seen = exporter(shop.cli).scrape()
+
+    assert (seen.of_shard("log_halted"), seen.of_shard("log_lost_events")) == (1, 1)
+    assert seen.of_shard("projector_lag_events") is None
+
+
+def test_a_record_that_cannot_be_read_hides_no_other_sale(shop: Shop) -> None:
+    sell(shop)
+    sell(shop, "other")
+    shop.redis.hset(shard_keys(SALE, 0).stock, SKU, "nonsense")
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.get("look_success") == 0
+    assert set(stock(seen).values()) == {None}
+    assert seen.of_shard("projector_lag_events") == 3
+    assert seen.of_shard("stock_units", "other", state="available") == 10
+
+
+def test_an_archived_sale_is_told_no_more(shop: Shop) -> None:
+    shop.open()
+    shop.finished("sale", "close", SALE)
+    shop.project()
+    shop.finished("sale", "archive", SALE)
+
+    assert exporter(shop.cli).scrape().of_shard("projected_events_total") is None
+
+
+def test_without_redis_what_postgres_knows_is_told(shop: Shop) -> None:
+    shop.open()
+    shop.project()
+    shop.cli.env["FLASHSALE_REDIS_URL"] = NO_REDIS
+
+    seen = exporter(shop.cli).scrape()
+
+    assert (seen.get("up", server="redis"), seen.get("up", server="postgres")) == (0, 1)
+    assert seen.get("look_success") == 0
+    assert seen.of_shard("projected_events_total") == 3
+    for name in ("projector_lag_events", "log_halted", "log_entries"):
+        assert seen.of_shard(name) is None, name
+
+
+def test_without_postgres_the_sales_known_before_are_told(shop: Shop, postgres_proxy: Proxy) -> None:
+    shop.open()
+    shop.project()
+    shop.cli.env["FLASHSALE_POSTGRES_URL"] = postgres_proxy.url
+    served = exporter(shop.cli)
+    assert served.scrape().of_shard("projector_lag_events") == 0
+    postgres_proxy.behave(Mode.RESET)
+    shop.execute(*orders(1))
+
+    wait_until(lambda: served.scrape().get("up", server="postgres") == 0, AGAIN_S, "it is told")
+    seen = served.scrape()
+
+    assert seen.get("up", server="redis") == 1
+    assert seen.of_shard("stock_units", state="available") == 9
+    for name in ("projector_lag_events", "log_halted", "projector_leading", "dead_letter_events"):
+        assert seen.of_shard(name) is None, name
+
+    postgres_proxy.heal()
+    wait_until(lambda: served.scrape().of_shard("projector_lag_events") == 1, AGAIN_S, "it goes on")
+
+
+#: The other one answers all the time: from the first byte on, or in the middle of a look.
+@pytest.mark.parametrize(
+    ("server", "when"),
+    [("redis", b""), ("redis", b"XINFO"), ("postgres", b""), ("postgres", b"FROM checkpoint")],
+)
+def test_a_server_that_is_silent_is_not_waited_for(
+    shop: Shop, redis_proxy: Proxy, postgres_proxy: Proxy, server: str, when: bytes
+) -> None:
+    sell(shop)
+    shop.cli.env |= {"FLASHSALE_REDIS_URL": redis_proxy.url, "FLASHSALE_POSTGRES_URL": postgres_proxy.url}
+    proxy, other = (redis_proxy, "postgres") if server == "redis" else (postgres_proxy, "redis")
+    served = exporter(shop.cli)
+    proxy.behave(Mode.BLACK_HOLE, when=when)
+
+    begun_s = time.monotonic()
+    seen = served.scrape()
+    taken_s = time.monotonic() - begun_s
+
+    assert taken_s < 8
+    assert seen.get("look_success") == 0
+    assert seen.get("up", server=other) == 1
+    wait_until(lambda: served.scrape().get("up", server=server) == 0, 20, "it is told")
+
+    proxy.heal()
+    wait_until(lambda: served.scrape().of_shard("projector_lag_events") == 3, 30, "it goes on")
+    assert served.process.stop().exit_code == 0
+
+
+def test_those_who_ask_together_are_told_of_one_look(shop: Shop, postgres_proxy: Proxy) -> None:
+    shop.open()
+    shop.cli.env["FLASHSALE_POSTGRES_URL"] = postgres_proxy.url
+    served = exporter(shop.cli)
+
+    begun_s = time.monotonic()
+    for _ in range(30):
+        served.scrape()
+    looks = (time.monotonic() - begun_s) / 2 + 1
+
+    assert postgres_proxy.counts.connections <= looks
+
+
+def test_a_database_with_an_old_schema_is_up_and_the_look_fails(shop: Shop) -> None:
+    shop.connection.execute("DELETE FROM schema_migrations")
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.get("up", server="postgres") == 1
+    assert seen.get("look_success") == 0
+
+
+@pytest.mark.parametrize(
+    "listen", ["9464", ":9464", "localhost:", "127.0.0.1:65536", "127.0.0.1:1e3", "a b:1", "::1:9"]
+)
+@pytest.mark.parametrize(
+    "command", [("metrics", "run", "--listen"), ("sweeper", "run", "--metrics-listen")], ids=" ".join
+)
+def test_an_address_that_is_none_is_refused(shop: Shop, command: tuple[str, ...], listen: str) -> None:
+    told = shop.refused(2, *command, listen).stderr
+    assert command[-1] in told
+    assert "HOST:PORT" in told
+
+
+def test_a_port_that_is_taken_is_told(shop: Shop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in shop.refused(4, "metrics", "run", "--listen", f"127.0.0.1:{port}").stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("metrics", "run"), ("projector", "run", "--metrics-listen", ANY_PORT)], ids=" ".join
+)
+def test_without_the_extra_the_remedy_is_told(tmp_path: Path, command: tuple[str, ...]) -> None:
+    hidden = "import sys; sys.modules['prometheus_client'] = None; from flashsale.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, *command],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    assert "pip install 'flashsale[metrics]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_clients_that_say_nothing_keep_nobody_out_for_long(shop: Shop) -> None:
+    served = exporter(shop.cli)
+    host, port = served.url.removeprefix("http://").partition("/")[0].split(":")
+    silent = [socket.create_connection((host, int(port))) for _ in range(20)]
+    try:
+
+        def is_answered() -> bool:
+            try:
+                return served.scrape().get("up", server="redis") == 1
+            except OSError:
+                return False
+
+        wait_until(is_answered, 20, "the silent ones are hung up on")
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_a_projector_counts_what_it_does(shop: Shop, redis_proxy: Proxy) -> None:
+    shop.open()
+    shop.execute(*orders(1, 2, 3))
+    shop.cli.env["FLASHSALE_REDIS_URL"] = redis_proxy.url
+    served = serving(shop.cli.start("projector", "run", "--metrics-listen", ANY_PORT))
+    applied = "projector_applied_events_total"
+    wait_until(lambda: served.scrape().get(applied) == shop.log_length(), AGAIN_S, "all is applied")
+    redis_proxy.behave(Mode.RESET)
+    wait_until(lambda: served.scrape().get("daemon_errors_total", server="redis"), AGAIN_S, "it is counted")
+    redis_proxy.heal()
+    turns = served.scrape().get("daemon_turns_total") or 0
+    wait_until(lambda: (served.scrape().get("daemon_turns_total") or 0) > turns, 20, "it goes on")
+
+    seen = served.scrape()
+
+    assert (seen.get("projector_batches_total") or 0) >= 1
+    assert seen.get("daemon_errors_total", server="postgres") == 0
+    assert time.time() - (seen.get("daemon_last_turn_timestamp_seconds") or 0) < 10
+    assert served.process.stop().exit_code == 0
+
+
+def test_a_reconcile_that_watches_tells_what_differs(shop: Shop) -> None:
+    shop.open()
+    shop.project()
+    watching = shop.cli.start("reconcile", "--all", "--watch", "1s", "--metrics-listen", ANY_PORT)
+    served = serving(watching)
+    wait_until(lambda: served.scrape().of_shard("reconcile_differences") == 0, AGAIN_S, "nothing differs")
+    shop.redis.hset(shard_keys(SALE, 0).stock, SKU, "11 0 0 0 0")
+
+    wait_until(lambda: served.scrape().of_shard("reconcile_differences") == 1, AGAIN_S, "it differs")
+
+    assert time.time() - (served.scrape().of_shard("reconcile_timestamp_seconds") or 0) < 30
+    assert served.process.stop().exit_code == 0
+
+
+def test_a_reconcile_that_ends_serves_no_metrics(shop: Shop) -> None:
+    told = shop.refused(2, "reconcile", "--all", "--metrics-listen", ANY_PORT)
+    assert "--watch" in told.stderr
+
+
+def test_a_sweeper_counts_the_holds_that_it_ends(shop: Shop) -> None:
+    shop.open(hold_ms=1_000)
+    shop.execute(*orders(1, 2))
+    served = serving(shop.cli.start("sweeper", "run", "--metrics-listen", ANY_PORT))
+
+    wait_until(lambda: served.scrape().get("sweeper_expired_holds_total") == 2, AGAIN_S, "they end")
+
+    served.process.send(signal.SIGINT)
+    assert served.process.wait().exit_code == 130
