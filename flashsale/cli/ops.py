@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from flashsale.cli import output
-from flashsale.cli.session import Json
+from flashsale.cli.session import Json, Session, shared
 
 app = typer.Typer(help="Set a machine up for flashsale's daemons.")
 
@@ -27,7 +27,9 @@ def ops() -> None:
 
 
 @app.command()
+@shared
 def install(
+    session: Session,  # noqa: ARG001 - takes the options that all take
     prefix: Annotated[Path, typer.Option(metavar="DIR", help="Root of the system to write into.")] = Path(
         "/"
     ),

@@ -28,7 +28,7 @@ CALLS_MAX = 400
 #: With the first calls it connects, and reads the schema's version and the fences.
 COMMON_CALLS = 9
 #: Of the others, about so many of a command are tried in `make test`.
-OWN_CALLS_MAX = 5
+OWN_CALLS_MAX = 3
 CASES = (*WRITERS, *DAEMONS, *READERS)
 
 
