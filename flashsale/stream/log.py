@@ -10,9 +10,9 @@ from redis.exceptions import ResponseError
 from flashsale.errors import Halted
 from flashsale.ids import LAST, Position
 from flashsale.keys import dead_letters_key, shard_keys
-from flashsale.stream.entries import DeadLetter, Entry, ShardId
+from flashsale.stream.entries import Account, DeadLetter, Entry, ShardId
 from flashsale.stream.group import Group
-from flashsale.stream.link import BLOCK_MS, PAGE_MAX, entries_of, key_of
+from flashsale.stream.link import BLOCK_MS, PAGE_MAX, entries_of, flat, key_of
 
 #: About so many dead letters stay in their stream. It is a copy: Postgres has them all.
 DEAD_LETTERS_KEPT = 10_000
@@ -104,3 +104,25 @@ class Log(Group):
         except ResponseError:
             return None
         return dict(values).get(name)
+
+    def account(self) -> Account | None:
+        """The user of this connection; None when it may not ask for its own rights."""
+        try:
+            name = self._call("ACL", "WHOAMI")
+            found = flat(self._call("ACL", "GETUSER", name))
+        except ResponseError:
+            return None
+        # Redis 6 lists the patterns, without their ~.
+        keys = found["keys"].split() if isinstance(found["keys"], bytes) else found["keys"]
+        return Account(
+            name=name.decode(errors="backslashreplace"),
+            has_password=b"nopass" not in found["flags"],
+            may_everything=b"+@all" in found["commands"] and bool({b"~*", b"*"}.intersection(keys)),
+        )
+
+    def latency_ms(self) -> Mapping[str, int]:
+        """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""
+        try:
+            return {event[0].decode(): int(event[3]) for event in self._call("LATENCY", "LATEST")}
+        except ResponseError:
+            return {}

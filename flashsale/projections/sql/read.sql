@@ -63,5 +63,11 @@ SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s
 SELECT epoch, seq, order_id, sku FROM parked WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY epoch, seq;
 
 -- server_settings --
--- What decides whether this server may be written to, and whether its disk can be trusted.
-SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes');
+-- What decides whether this server may be written to, whether its disk can be trusted, and who gets in.
+SELECT
+    pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'),
+    current_setting('synchronous_commit'), current_setting('data_checksums'),
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+    current_setting('listen_addresses'), current_setting('default_transaction_read_only');
