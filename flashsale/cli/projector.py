@@ -98,7 +98,7 @@ def status(session: Session, json: Json = False) -> int:
     from flashsale.projections import reads
 
     with session.connected() as shop:
-        rows = [_status(shop, row) for row in reads.checkpoints(shop.connection)]
+        rows = [status_of(shop, row) for row in reads.checkpoints(shop.connection)]
     if json:
         output.json({"shards": rows})
     elif rows:
@@ -128,7 +128,8 @@ def status(session: Session, json: Json = False) -> int:
     return Halted.exit_code if any(row.state in ("halted", "lost") for row in rows) else 0
 
 
-def _status(shop: Shop, row: CheckpointRow) -> ShardStatus:
+def status_of(shop: Shop, row: CheckpointRow) -> ShardStatus:
+    """How far one shard is now."""
     from flashsale import history
 
     # The log of an archived sale ended where Postgres has it, and is gone.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from flashsale.errors import Halted
 from flashsale.ids import LAST, Position
@@ -62,6 +62,14 @@ class Log(Group):
         """How many entries the stream holds now; what was trimmed does not count."""
         return int(self._group_call("XLEN", key_of(shard)))
 
+    def next_hold_until_ms(self, shard: ShardId) -> int | None:
+        """When the next hold ends, by Redis's clock; None: nothing is held. Raises `Halted` as `record` does."""
+        try:
+            found = self._call("ZRANGE", shard_keys(shard.sale, shard.shard).holds, 0, 0, "WITHSCORES")
+            return int(found[1]) if found else None
+        except (ResponseError, ValueError) as error:
+            raise Halted(f"{shard}'s holds cannot be read: {error}") from error
+
     def wait(
         self, shard: ShardId, after: Position, block_ms: int = BLOCK_MS, count: int = PAGE_MAX
     ) -> list[Entry]:
@@ -93,8 +101,11 @@ class Log(Group):
                     raise Halted(f"the stream of {shard}'s dead letters takes nothing: {error}") from error
 
     def server(self) -> Mapping[str, Any]:
-        """INFO of the server, as redis-py reads it."""
-        found: Mapping[str, Any] = self._guard(self._redis.info)
+        """INFO of the server, as redis-py reads it; empty when this user may not ask."""
+        try:
+            found: Mapping[str, Any] = self._guard(self._redis.info)
+        except NoPermissionError:
+            return {}
         return found
 
     def setting(self, name: str) -> str | None:
