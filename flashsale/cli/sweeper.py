@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flashsale import ids
-from flashsale.cli.session import Session, shared
+from flashsale.cli.session import AcceptUnsafe, Session, shared
 
 app = typer.Typer(help="End the holds that nobody paid for.")
 
@@ -19,15 +19,18 @@ def run(
     name: Annotated[
         str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
     ] = "sweeper-1",
+    accept_unsafe_servers: AcceptUnsafe = False,
 ) -> int:
     """Run a sweeper until it is told to stop: holds end less than a second late, and their units are sold again.
 
     Any number may run. SIGTERM and Ctrl-C let the look under way finish; the exit code is 0 or 130.
+    Servers that lose orders, or take none, are refused (4).
     """
     from flashsale.daemon import Daemon
 
     ids.actor(name, "name")
+    session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
     daemon = Daemon(name)
     sweeper = session.parts.sweeper(name, daemon)
-    return daemon.run(sweeper.step, close=lambda: None)
+    return daemon.run(session.parts.gated(sweeper.step), close=lambda: None)

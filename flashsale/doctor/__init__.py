@@ -6,6 +6,7 @@ a clean bill.
 
 from flashsale.doctor.check import Check, Verdict
 from flashsale.doctor.durability import D0, D1, D2, NOT_DURABLE, UNKNOWN, Level
+from flashsale.doctor.gate import Gate
 from flashsale.doctor.redis import CLOCK_DIFFERENCE_MS_MAX
 from flashsale.doctor.report import Report, examine
 from flashsale.doctor.versions import POSTGRES_OLDEST, REDIS_OLDEST, VALKEY_OLDEST
@@ -21,6 +22,7 @@ __all__ = [
     "UNKNOWN",
     "VALKEY_OLDEST",
     "Check",
+    "Gate",
     "Level",
     "Report",
     "Verdict",

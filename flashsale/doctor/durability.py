@@ -39,13 +39,11 @@ FSYNC_MS_MAX = 1_000
 
 def durability(log: Log, info: Mapping[str, Any]) -> Level:
     """The level that the settings amount to."""
-    if not int(info.get("aof_enabled", 0)):
-        return NOT_DURABLE
     fsync = log.setting("appendfsync")
-    if fsync is None:
-        return UNKNOWN
-    if fsync == "no":
+    if info and (not int(info.get("aof_enabled", 0)) or fsync == "no"):
         return NOT_DURABLE
+    if not info or fsync is None:
+        return UNKNOWN
     if log.setting("no-appendfsync-on-rewrite") == "yes":
         return _D0_IN_REWRITES
     if fsync != "always":

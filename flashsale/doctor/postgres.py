@@ -49,7 +49,8 @@ def essentials(connection: Connection, server: Server) -> Iterator[Check]:
             "Postgres role", "fail", "standby", "this is a standby and refuses writes: name its primary"
         )
     elif server.read_only == "on":
-        yield Check("Postgres role", "fail", "default_transaction_read_only on", "use a role that may write")
+        found = "default_transaction_read_only on"
+        yield Check("Postgres role", "warn", found, "projectors need a role that may write")
     if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
         yield Check(
             "encoding",

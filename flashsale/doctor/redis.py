@@ -10,12 +10,17 @@ from flashsale.doctor import durability, versions
 from flashsale.doctor.check import Check, checked, few_left
 from flashsale.stream import Log
 
+LAST_WRITE = "last log write"
 #: Redis's clock opens and closes sales; people look at this machine's.
 CLOCK_DIFFERENCE_MS_MAX = 1_000
 
 
 def essentials(log: Log, info: Mapping[str, Any], level: durability.Level) -> Iterator[Check]:
     """What the promise rests on: a server that fails one of these loses orders or takes none."""
+    if not info:
+        remedy = "let `flashsale doctor` use a user who may call INFO, CONFIG GET and ACL"
+        yield Check("Redis", "warn", "INFO is hidden", remedy)
+        return
     title, version = _version(info)
     yield versions.age(title, version, versions.VALKEY_OLDEST if title == "Valkey" else versions.REDIS_OLDEST)
     role = str(info.get("role", "unknown"))
@@ -29,12 +34,14 @@ def essentials(log: Log, info: Mapping[str, Any], level: durability.Level) -> It
         holds=policy == "noeviction", verdict="warn" if policy == "unknown" else "fail",
     )  # fmt: skip
     if (written := info.get("aof_last_write_status", "ok")) != "ok":
-        yield Check("last log write", "fail", str(written), "Redis cannot write its disk: look at its log")
+        yield Check(LAST_WRITE, "fail", str(written), "Redis cannot write its disk: look at its log")
     yield durability.log_on_disk(level)
 
 
 def advice(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
     """What goes well today, and may not tomorrow."""
+    if not info:
+        return
     yield versions.holes(*_version(info))
     if int(info.get("cluster_enabled", 0)):
         yield Check(

@@ -40,7 +40,7 @@ def test_rights_and_encryption(server: PrivatePostgres, redis_url: str) -> None:
     assert verdicts(by_superuser)["Postgres rights"] == "warn"
     assert verdicts(by_role)["Postgres rights"] == "ok"
     assert by_role.exit_code == 0
-    assert verdicts(by_reader)["Postgres role"] == "fail"
+    assert verdicts(by_reader)["Postgres role"] == "warn"
     assert verdicts(by_role)["Postgres encryption"] == "ok"
     assert finding(from_afar, "Postgres encryption").found == "plain text to 0.0.0.0"
     assert finding(from_afar, "Postgres encryption").verdict == "warn"
