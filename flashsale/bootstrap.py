@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,13 @@ class Parts:
             postgres=self.postgres,
         )
         return Looks(Examiner(servers))
+
+    def gated(self, step: Callable[[], object]) -> Callable[[], object]:
+        """A daemon's step, which begins only on servers that are fit for it, unless the settings accept others."""
+        from flashsale.doctor import Gate
+
+        accepts_unsafe = self.settings.unsafe_servers == "accept"
+        return Gate(step, self.log, lambda: self.postgres(checked=False), accepts_unsafe=accepts_unsafe).step
 
     def _migrate_private(self, postgres_url: str) -> None:
         """A private database belongs to this version: it is brought up to date without asking."""

@@ -43,6 +43,8 @@ class Config(msgspec.Struct, frozen=True):
 
     settings: Settings
     origins: dict[str, str]
+    #: setting → the file that holds it, of those with a password in them
+    secret_files: dict[str, Path]
 
     def shown(self) -> dict[str, Value]:
         """Every setting for people; passwords in URLs are masked."""
@@ -72,7 +74,20 @@ def load(
             _refuse_password(name, str(found[name].value))
     values = {name: _convert(name, item) for name, item in found.items()}
     origins = {name: found[name].origin if name in found else "default" for name in TABLE}
-    return Config(Settings(**values), origins)
+    files = {
+        name: file
+        for name in SECRET
+        if name in found and mask(values[name]) != values[name]
+        if (file := _file_of(name, origins[name], environ, path))
+    }
+    return Config(Settings(**values), origins, files)
+
+
+def _file_of(name: str, origin: str, environ: Mapping[str, str], settings_file: Path | None) -> Path | None:
+    variable = f"{TABLE[name].variable}_FILE"
+    if origin == f"environment {variable}":
+        return Path(environ[variable])
+    return settings_file if origin.startswith("file ") else None
 
 
 def mask(url: str) -> str:

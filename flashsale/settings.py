@@ -78,6 +78,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="a reply of Redis that takes longer is lost, and the outcome unknown",
         ),
     ] = 5000
+    unsafe_servers: Annotated[
+        Literal["refuse", "accept"],
+        Meta(
+            description="what daemons do at their start when Redis or Postgres would lose orders or takes none: "
+            "refuse or accept"
+        ),
+    ] = "refuse"
 
 
 class Setting(msgspec.Struct, frozen=True):

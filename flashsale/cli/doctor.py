@@ -8,14 +8,16 @@ from flashsale.cli.session import Json, Session, shared
 
 @shared
 def doctor(session: Session, json: Json = False) -> int:
-    """Check servers and sales: versions, durability, eviction, schema, logs that are lost, forked or not applied.
+    """Check servers and sales: versions, durability, room, who gets in, schema, logs that are lost or not applied.
 
     Says what could be lost, and what to do. Exit code 5 when a server cannot be reached, 7 when the log of a sale is
     lost, forked or halted, 4 when a check failed.
     """
     from flashsale.doctor import examine
 
-    report = examine(session.parts.log, lambda: session.parts.postgres(checked=False))
+    report = examine(
+        session.parts.log, lambda: session.parts.postgres(checked=False), session.config.secret_files
+    )
     if json:
         output.json({"durability": report.durability, "checks": report.checks})
         return report.exit_code

@@ -9,7 +9,7 @@ import typer
 from flashsale import ids
 from flashsale.cli import output, values, words
 from flashsale.cli.metrics import MetricsListen, listener
-from flashsale.cli.session import Json, Session, shared
+from flashsale.cli.session import AcceptUnsafe, Json, Session, shared
 from flashsale.errors import BadInput, Halted
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def run(
         str | None, typer.Option(metavar="N", help="With --trim: events that stay in each log (1000).")
     ] = None,
     metrics_listen: MetricsListen = None,
+    accept_unsafe_servers: AcceptUnsafe = False,
 ) -> int:
     """Run a projector until it is told to stop.
 
     Any number may run: they share the sales, and take over from one that dies. SIGTERM lets the batch under way finish
-    (exit code 0), Ctrl-C likewise (130).
+    (exit code 0), Ctrl-C likewise (130). Servers that lose orders, or take none, are refused (4).
     """
     from flashsale.daemon import Daemon
     from flashsale.metrics.work import of_projector
@@ -55,13 +56,14 @@ def run(
     session = session.with_flags(
         max_rate=None if max_rate is None else values.whole(max_rate, "max-rate", 0, 10_000_000),
         batch_max=None if batch_max is None else values.whole(batch_max, "batch-max", 1, 10_000),
+        unsafe_servers="accept" if accept_unsafe_servers else None,
     )
     serve = listener(metrics_listen, "--metrics-listen")
     session.configure_log()
     daemon = Daemon(name)
     projector = session.parts.projector(name, daemon, values.keep(keep) if trim else None)
     with serve(lambda: of_projector(daemon, projector)):
-        return daemon.run(projector.step, projector.close)
+        return daemon.run(session.parts.gated(projector.step), projector.close)
 
 
 #: Postgres shows the first 63 bytes of a connection's name, `flashsale projector` included.

@@ -26,6 +26,7 @@ from flashsale.cli import (
     replay,
     sale,
     sweeper,
+    top,
     trim,
     verify,
 )
@@ -60,6 +61,7 @@ for panel, groups in {
 app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("bench", rich_help_panel=SET_UP)(bench.bench)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
+app.command("top", rich_help_panel=RUN)(top.top)
 app.command("trim", rich_help_panel=RUN)(trim.trim)
 app.command("reconcile", rich_help_panel=RUN)(reconcile.reconcile)
 app.command("verify", rich_help_panel=RUN)(verify.verify)

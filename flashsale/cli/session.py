@@ -30,6 +30,10 @@ PANEL = "Options of every command"
 
 #: A reading command's `--json`.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+#: Of a daemon.
+AcceptUnsafe = Annotated[
+    bool, typer.Option("--accept-unsafe-servers", help="Run on servers that lose orders, too: a rehearsal.")
+]
 SaleId = Annotated[str, typer.Argument(metavar="SALE", help="Id of the sale.", show_default=False)]
 
 P = ParamSpec("P")

@@ -8,7 +8,7 @@ import typer
 
 from flashsale import ids
 from flashsale.cli.metrics import MetricsListen, listener
-from flashsale.cli.session import Session, shared
+from flashsale.cli.session import AcceptUnsafe, Session, shared
 
 app = typer.Typer(help="End the holds that nobody paid for.")
 
@@ -21,18 +21,21 @@ def run(
         str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
     ] = "sweeper-1",
     metrics_listen: MetricsListen = None,
+    accept_unsafe_servers: AcceptUnsafe = False,
 ) -> int:
     """Run a sweeper until it is told to stop: holds end less than a second late, and their units are sold again.
 
     Any number may run. SIGTERM and Ctrl-C let the look under way finish; the exit code is 0 or 130.
+    Servers that lose orders, or take none, are refused (4).
     """
     from flashsale.daemon import Daemon
     from flashsale.metrics.work import of_sweeper
 
     ids.actor(name, "name")
     serve = listener(metrics_listen, "--metrics-listen")
+    session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
     daemon = Daemon(name)
     sweeper = session.parts.sweeper(name, daemon)
     with serve(lambda: of_sweeper(daemon, sweeper)):
-        return daemon.run(sweeper.step, close=lambda: None)
+        return daemon.run(session.parts.gated(sweeper.step), close=lambda: None)

@@ -46,6 +46,11 @@ def when(time_ms: int) -> str:
     return f"{text[:19]} {text[19:]}"
 
 
+def seconds(duration_ms: int | None) -> float | None:
+    """For machines; None: not known."""
+    return None if duration_ms is None else round(duration_ms / 1000, 1)
+
+
 def clock(time_ms: int) -> str:
     """The same, short, for lists of events: `10:00:00.123`, local time."""
     moment = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone()

@@ -36,6 +36,16 @@ class CheckpointRow(msgspec.Struct, frozen=True):
         return max(self.checkpoint, Position(self.founded_epoch, min(1, self.founded_epoch)))
 
 
+class ProjectorRow(msgspec.Struct, frozen=True):
+    """A projector that is connected."""
+
+    name: str
+    #: how many it leads
+    shards: int
+    #: time since it last said that it lives; None when it leads nothing
+    heartbeat_age_ms: int | None
+
+
 class StockRow(msgspec.Struct, frozen=True):
     sku: str
     available: int
@@ -86,6 +96,13 @@ def checkpoints(connection: Connection, sale: str | None = None) -> list[Checkpo
             CheckpointRow(ShardId(sale_id, shard), Position(epoch, seq), *rest)
             for sale_id, shard, epoch, seq, *rest in rows
         ]
+
+
+def projectors(connection: Connection) -> list[ProjectorRow]:
+    """Every projector that is connected to this database."""
+    with errors_told():
+        rows = connection.execute(query("read", "projectors")).fetchall()
+        return [ProjectorRow(name, shards, age and max(0, age)) for name, shards, age in rows]
 
 
 def checkpoint_row(connection: Connection, shard: ShardId) -> CheckpointRow:

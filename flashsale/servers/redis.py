@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from pathlib import Path
@@ -44,6 +45,7 @@ class Redis:
             "appendonly": "yes",
             "appendfsync": "always",
             "save": "",
+            "maxmemory": str(_half_of_memory()),
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
             "logfile": "",
@@ -68,3 +70,8 @@ class Redis:
                 return Answer.NOT_YET
         # Any other reply, -BUSY or -NOAUTH for instance, comes from a server that works.
         return Answer.NOT_YET if not reply or reply.startswith(b"-LOADING") else Answer.READY
+
+
+def _half_of_memory() -> int:
+    """In bytes. Without a limit, a machine that is full kills the server instead of hearing that it is full."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

@@ -4,6 +4,7 @@ Entry ids are positions (epoch-seq), so a place in the log needs no translation.
 """
 
 from flashsale.stream.entries import (
+    Account,
     ConsumerInfo,
     DeadLetter,
     Entry,
@@ -14,7 +15,7 @@ from flashsale.stream.entries import (
     follows,
 )
 from flashsale.stream.group import Asked
-from flashsale.stream.link import BLOCK_MS, PAGE_MAX, REPLY_TIMEOUT_MS
+from flashsale.stream.link import BLOCK_MS, PAGE_MAX, REPLY_TIMEOUT_MS, Route
 from flashsale.stream.log import DEAD_LETTERS_KEPT, Log
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "DEAD_LETTERS_KEPT",
     "PAGE_MAX",
     "REPLY_TIMEOUT_MS",
+    "Account",
     "Asked",
     "ConsumerInfo",
     "DeadLetter",
@@ -30,6 +32,7 @@ __all__ = [
     "Log",
     "NoGroup",
     "Pending",
+    "Route",
     "ShardId",
     "follows",
 ]

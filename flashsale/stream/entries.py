@@ -67,5 +67,14 @@ class GroupInfo(NamedTuple):
     acknowledged: Position
 
 
+class Account(NamedTuple):
+    """A user of Redis, and what the user may do."""
+
+    name: str
+    has_password: bool
+    #: every command, on every key
+    may_everything: bool
+
+
 class NoGroup(FlashsaleError):
     """The stream or its consumer group is gone: a flush, a failover, a deletion, a key of another type."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.connection import Connection
+from redis.connection import Connection, SSLConnection
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from flashsale.errors import Halted, Unreachable
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
+from flashsale.loopback import is_local
 from flashsale.stream.entries import Entry, NoGroup, ShardId
 
 #: How long a read waits for news. A projector asked to stop leaves within this time.
@@ -41,6 +42,19 @@ _REFUSED_FOR_NOW = (
 _GROUP_GONE = ("NOGROUP", "UNBLOCKED", "WRONGTYPE", "no such key")
 
 
+class Route(NamedTuple):
+    """Where a connection leads."""
+
+    #: "": a socket
+    host: str
+    is_encrypted: bool
+
+    @property
+    def is_local(self) -> bool:
+        """Whether what is sent stays on this machine."""
+        return is_local(self.host)
+
+
 class Link:
     """A connection that asks one thing after the other. Not for use by several threads at once."""
 
@@ -64,6 +78,13 @@ class Link:
 
     def close(self) -> None:
         self._redis.close()
+
+    @property
+    def route(self) -> Route:
+        """How the connection goes, by its URL."""
+        pool = self._redis.connection_pool
+        host = str(pool.connection_kwargs.get("host", ""))
+        return Route(host, is_encrypted=issubclass(pool.connection_class, SSLConnection))
 
     def _last_id(self, key: str, what: str) -> Position | None:
         try:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from flashsale.errors import Halted
 from flashsale.ids import LAST, Position
 from flashsale.keys import dead_letters_key, shard_keys
-from flashsale.stream.entries import DeadLetter, Entry, ShardId
+from flashsale.stream.entries import Account, DeadLetter, Entry, ShardId
 from flashsale.stream.group import Group
-from flashsale.stream.link import BLOCK_MS, PAGE_MAX, entries_of, key_of
+from flashsale.stream.link import BLOCK_MS, PAGE_MAX, entries_of, flat, key_of
 
 #: About so many dead letters stay in their stream. It is a copy: Postgres has them all.
 DEAD_LETTERS_KEPT = 10_000
@@ -62,6 +62,14 @@ class Log(Group):
         """How many entries the stream holds now; what was trimmed does not count."""
         return int(self._group_call("XLEN", key_of(shard)))
 
+    def next_hold_until_ms(self, shard: ShardId) -> int | None:
+        """When the next hold ends, by Redis's clock; None: nothing is held. Raises `Halted` as `record` does."""
+        try:
+            found = self._call("ZRANGE", shard_keys(shard.sale, shard.shard).holds, 0, 0, "WITHSCORES")
+            return int(found[1]) if found else None
+        except (ResponseError, ValueError) as error:
+            raise Halted(f"{shard}'s holds cannot be read: {error}") from error
+
     def wait(
         self, shard: ShardId, after: Position, block_ms: int = BLOCK_MS, count: int = PAGE_MAX
     ) -> list[Entry]:
@@ -93,8 +101,11 @@ class Log(Group):
                     raise Halted(f"the stream of {shard}'s dead letters takes nothing: {error}") from error
 
     def server(self) -> Mapping[str, Any]:
-        """INFO of the server, as redis-py reads it."""
-        found: Mapping[str, Any] = self._guard(self._redis.info)
+        """INFO of the server, as redis-py reads it; empty when this user may not ask."""
+        try:
+            found: Mapping[str, Any] = self._guard(self._redis.info)
+        except NoPermissionError:
+            return {}
         return found
 
     def setting(self, name: str) -> str | None:
@@ -104,3 +115,25 @@ class Log(Group):
         except ResponseError:
             return None
         return dict(values).get(name)
+
+    def account(self) -> Account | None:
+        """The user of this connection; None when it may not ask for its own rights."""
+        try:
+            name = self._call("ACL", "WHOAMI")
+            found = flat(self._call("ACL", "GETUSER", name))
+        except ResponseError:
+            return None
+        # Redis 6 lists the patterns, without their ~.
+        keys = found["keys"].split() if isinstance(found["keys"], bytes) else found["keys"]
+        return Account(
+            name=name.decode(errors="backslashreplace"),
+            has_password=b"nopass" not in found["flags"],
+            may_everything=b"+@all" in found["commands"] and bool({b"~*", b"*"}.intersection(keys)),
+        )
+
+    def latency_ms(self) -> Mapping[str, int]:
+        """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""
+        try:
+            return {event[0].decode(): int(event[3]) for event in self._call("LATENCY", "LATEST")}
+        except ResponseError:
+            return {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from flashsale.cli.run import run
@@ -124,3 +127,33 @@ def test_doctor_tells_what_it_cannot_reach(shop: Shop) -> None:
     verdicts = {check["name"]: check["verdict"] for check in done.json()["checks"]}
     assert verdicts["Redis"] == "unreachable"
     assert verdicts["schema"] == "ok"
+
+
+def test_doctor_tells_of_a_password_that_everybody_can_read(shop: Shop) -> None:
+    # Not below pytest's own directory, which keeps everybody else out.
+    with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home:
+        Path(home).chmod(0o755)
+        secret, plain = Path(home, "secret"), Path(home, "plain")
+        secret.write_text(f"{shop.cli.env['FLASHSALE_POSTGRES_URL']}&password=any", encoding="utf-8")
+        plain.write_text(shop.cli.env["FLASHSALE_REDIS_URL"], encoding="utf-8")
+        for variable, file in (("POSTGRES", secret), ("REDIS", plain)):
+            del shop.cli.env[f"FLASHSALE_{variable}_URL"]
+            shop.cli.env[f"FLASHSALE_{variable}_URL_FILE"] = str(file)
+
+        def told() -> dict[str, str]:
+            checks = shop.finished("doctor", "--json").json()["checks"]
+            return {c["name"]: c["verdict"] for c in checks if c["name"].startswith("password of")}
+
+        secret.chmod(0o644)
+        assert told() == {"password of postgres_url": "warn"}
+        assert f"chmod o-r {secret}" in shop.finished("doctor").stderr
+        secret.chmod(0o600)
+        assert told() == {"password of postgres_url": "ok"}
+        settings = Path(home, "flashsale.toml")
+        settings.write_text(f'postgres_url = "{secret.read_text(encoding="utf-8")}"\n', encoding="utf-8")
+        settings.chmod(0o644)
+        del shop.cli.env["FLASHSALE_POSTGRES_URL_FILE"]
+        shop.cli.env["FLASHSALE_CONFIG"] = str(settings)
+        assert told() == {"password of postgres_url": "warn"}
+        Path(home).chmod(0o700)
+        assert told() == {"password of postgres_url": "ok"}, "nobody else gets to the file"

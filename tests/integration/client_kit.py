@@ -167,12 +167,21 @@ class PrivateRedis:
         with redis_client(self.url) as raw, Client(self.url, by="tests") as client:
             yield Shop(self.url, raw, client)
 
-    def start(self) -> None:
-        """Start it on the data it has, and wait until it answers."""
+    def start(self, *options: str) -> None:
+        """Start it on the data it has, with more options, and wait until it answers."""
         settings = f"--port 0 --unixsocket {self.directory}/redis.sock --dir {self.directory} --save"
         with (self.directory / "redis.log").open("ab") as log:
             process = subprocess.Popen(
-                [self.program, *settings.split(), "", "--appendonly", "yes", "--appendfsync", "always"],
+                [
+                    self.program,
+                    *settings.split(),
+                    "",
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "always",
+                    *options,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

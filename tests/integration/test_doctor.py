@@ -13,7 +13,7 @@ from flashsale import doctor
 from flashsale.doctor import Check, Report, examine
 from flashsale.errors import Halted, Unreachable
 from flashsale.projections.database import Connection, connect
-from flashsale.stream import Log
+from flashsale.stream import Account, Log
 
 
 class StubLog(Log):
@@ -28,6 +28,12 @@ class StubLog(Log):
 
     def setting(self, name: str) -> str | None:
         return self._settings.get(name)
+
+    def account(self) -> Account | None:
+        return None
+
+    def latency_ms(self) -> Mapping[str, int]:
+        return {}
 
 
 GOOD = {"redis_version": "7.0.15", "role": "master", "maxmemory_policy": "noeviction", "aof_enabled": 1}

@@ -65,5 +65,23 @@ SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s
 SELECT epoch, seq, order_id, sku FROM parked WHERE sale_id = %(sale_id)s AND shard = %(shard)s ORDER BY epoch, seq;
 
 -- server_settings --
--- What decides whether this server may be written to, and whether its disk can be trusted.
-SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes');
+-- What decides whether this server may be written to, whether its disk can be trusted, and who gets in.
+SELECT
+    pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'),
+    current_setting('synchronous_commit'), current_setting('data_checksums'),
+    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+    current_setting('listen_addresses'), current_setting('default_transaction_read_only');
+
+-- projectors --
+-- Every projector that is connected, whether it leads a shard or not, and when it last said that it lives.
+SELECT
+    substr(a.application_name, length('flashsale projector ') + 1) AS name,
+    count(c.sale_id) AS shards,
+    (extract(epoch FROM clock_timestamp() - max(c.heartbeat_at)) * 1000)::bigint AS heartbeat_age_ms
+FROM pg_stat_activity a
+LEFT JOIN checkpoint c ON c.backend_pid = a.pid AND c.backend_start = a.backend_start AND c.holder IS NOT NULL
+WHERE a.datname = current_database() AND a.application_name LIKE 'flashsale projector %%'
+GROUP BY a.pid, a.application_name
+ORDER BY a.application_name, a.pid;
