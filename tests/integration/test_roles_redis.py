@@ -104,12 +104,17 @@ _COMMITS = {
     "restock",
     "resume",
 }
-CARRIED_OUT = {
+CARRIED_OUT: dict[str, set[str]] = {
     "gateway": _COMMITS,
     "sweeper": _COMMITS | {"expire"},
     "operator": set(WRITERS),
-    **dict.fromkeys(("projector", "auditor", "archiver", "metrics"), set[str]()),
+    "projector": set(),
+    "auditor": set(),
+    "archiver": set(),
+    "metrics": set(),
 }
+#: By Valkey; by Redis 7.0; when EVALSHA itself is refused.
+SAID_BY_SCRIPTS = r"^ACL failure in script|user executing the script can't|has no permissions"
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +139,7 @@ def test_is_refused(guarded: Guarded, role: str, words: str) -> None:
 
 @pytest.mark.parametrize("words", ["DEBUG SLEEP 0", "MODULE LOAD /x.so", "CONFIG SET dir /tmp"])
 def test_the_configuration_refuses_even_an_administrator(guarded: Guarded, words: str) -> None:
-    with guarded.redis() as admin, pytest.raises(redis.ResponseError, match="not allowed|protected"):
+    with guarded.redis() as admin, pytest.raises(redis.ResponseError, match=r"not allowed|protected"):
         admin.execute_command(*words.split())
 
 
@@ -159,18 +164,17 @@ def test_a_script_is_carried_out_whole_or_not_begun(
     """Redis rolls nothing back: had the right to write been refused half way, stock would be gone without an event."""
     prepare(shard, name)
     before = shard.dump()
-    call = (script(name).source, len(shard.keys), *shard.keys, "0-0", "test", *GOOD[name])
+    shard.redis.script_load(script(name).source)  # also for who may not
+    call = ("EVALSHA", script(name).sha, len(shard.keys), *shard.keys, "0-0", "test", *GOOD[name])
 
     with guarded.redis(role) as client:
         if name in CARRIED_OUT[role]:
-            client.script_load(script(name).source)
-            client.evalsha(script(name).sha, *call[1:])
+            client.execute_command(*call)
             assert shard.dump() != before
             shard.check()
             return
-        shard.redis.script_load(script(name).source)  # also for who may not
-        with pytest.raises(redis.ResponseError, match="(?i)permission|ACL failure"):
-            client.evalsha(script(name).sha, *call[1:])
+        with pytest.raises(redis.ResponseError, match=SAID_BY_SCRIPTS):
+            client.execute_command(*call)
     assert shard.dump() == before
 
 
