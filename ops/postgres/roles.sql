@@ -12,7 +12,7 @@
 --   flashsale_archiver   reads, and notes that a sale was archived
 --   flashsale_auditor    reads everything, writes nothing
 --   flashsale_sweeper    reads which sales there are, and their fences
---   flashsale_gateway    the same
+--   flashsale_gateway    the same, and what is sold
 
 BEGIN;
 
@@ -100,6 +100,7 @@ BEGIN
         RETURN;
     END IF;
     GRANT SELECT ON schema_migrations, sales, checkpoint TO flashsale_sweeper, flashsale_gateway;
+    GRANT SELECT ON sale_items TO flashsale_gateway;
     GRANT INSERT ON event_log, parked TO flashsale_projector;
     GRANT INSERT, UPDATE ON orders, stock TO flashsale_projector;
     -- Not what `found` and `sale define` write: the epoch, and which shards there are.
