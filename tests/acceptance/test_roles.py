@@ -36,7 +36,11 @@ limit = 5
 KEYS = shard_keys("drop", 0)
 NUMBERS = (
     *("PING", "INFO", "SLOWLOG LEN", "LATENCY LATEST", f"XLEN {KEYS.events}", f"XINFO STREAM {KEYS.events}"),
-    *(f"XINFO GROUPS {KEYS.events}", f"XINFO CONSUMERS {KEYS.events} projector", f"XPENDING {KEYS.events} projector"),
+    *(
+        f"XINFO GROUPS {KEYS.events}",
+        f"XINFO CONSUMERS {KEYS.events} projector",
+        f"XPENDING {KEYS.events} projector",
+    ),
     *(f"XLEN {dead_letters_key('drop', 0)}", f"HMGET {KEYS.sale} epoch seq lost"),
 )
 
@@ -61,7 +65,15 @@ def roles(guarded: Guarded, cli: Cli) -> Cli:
 
 @pytest.mark.timeout(400)  # some forty commands
 def test_a_sale_lives_and_ends_and_nothing_that_is_needed_is_refused(guarded: Guarded, roles: Cli) -> None:
-    for command in ("doctor", "sale define drop.toml", "sale warm-due --within 15m", "sale warm drop", "sale open drop"):
+    for command in (
+        *(
+            "doctor",
+            "sale define drop.toml",
+            "sale warm-due --within 15m",
+            "sale warm drop",
+            "sale open drop",
+        ),
+    ):
         roles.ok(*command.split())
     projector = roles.start("projector", "run", "--name", "p1")
     sell(guarded, roles)
@@ -69,7 +81,12 @@ def test_a_sale_lives_and_ends_and_nothing_that_is_needed_is_refused(guarded: Gu
     with Client(guarded.redis_url("operator")) as client:
         wait_until(lambda: not client.snapshot("drop", everything=True).state.units.get(("eve", "phone")), 20)
     for command in (
-        *("sale pause drop", "sale resume drop", "sale restock drop phone +2", "sale reconfigure drop --limit phone=3"),
+        *(
+            "sale pause drop",
+            "sale resume drop",
+            "sale restock drop phone +2",
+            "sale reconfigure drop --limit phone=3",
+        ),
         *("reconcile --all", "sale list", "sale show drop", "sale watch drop --count 1", "projector status"),
         *("events tail drop", "events show drop 1", "events export drop", "order show drop 0-aaaaaaaa"),
         *("dead-letter list", "replay status", "db status", "replay run drop", "replay rollback drop"),
@@ -105,19 +122,26 @@ async def test_a_shop_of_many_callers_is_refused_nothing(guarded: Guarded, roles
 
 
 @pytest.mark.timeout(400)
-def test_what_went_wrong_is_mended_and_nothing_that_is_needed_is_refused(guarded: Guarded, roles: Cli) -> None:
+def test_what_went_wrong_is_mended_and_nothing_that_is_needed_is_refused(
+    guarded: Guarded, roles: Cli
+) -> None:
     text = DEFINITION.replace('"drop"', '"bad"').replace('"1s"', '"1h"')
     (roles.home / "bad.toml").write_text(text, encoding="utf-8")
     keys = shard_keys("bad", 0)
     for command in ("sale define bad.toml", "sale warm bad", "sale open bad"):
         roles.ok(*command.split())
-    with connect(guarded.role_postgres_url("operator")) as owner, Client(guarded.redis_url("gateway")) as shop:
+    with (
+        connect(guarded.role_postgres_url("operator")) as owner,
+        Client(guarded.redis_url("gateway")) as shop,
+    ):
         owner.execute("ALTER TABLE orders ADD CONSTRAINT not_bob CHECK (buyer <> 'bob')")
         shop.execute("bad", [Reserve("0-aaaaaaaa", "bob", "phone"), Reserve("0-bbbbbbbb", "ada", "phone")])
         shop.execute("bad", [Confirm("0-aaaaaaaa")])
         projector = roles.start("projector", "run", "--name", "p1")
         with guarded.redis() as admin:
-            wait_until(lambda: admin.xlen(dead_letters_key("bad", 0)) == 2, 20, "both dead letters are copied")
+            wait_until(
+                lambda: admin.xlen(dead_letters_key("bad", 0)) == 2, 20, "both dead letters are copied"
+            )
             owner.execute("ALTER TABLE orders DROP CONSTRAINT not_bob")
             roles.ok("dead-letter", "show", "bad", "4")
             roles.ok("dead-letter", "retry", "bad", "--all")
