@@ -101,6 +101,8 @@ BEGIN
     END IF;
     GRANT SELECT ON schema_migrations, sales, checkpoint TO flashsale_sweeper, flashsale_gateway;
     GRANT SELECT ON sale_items TO flashsale_gateway;
+    -- How many events wait: `order reserve` says so when it is refused. Not what is in them.
+    GRANT SELECT (sale_id, shard, kind) ON parked TO flashsale_gateway;
     GRANT INSERT ON event_log, parked TO flashsale_projector;
     GRANT INSERT, UPDATE ON orders, stock TO flashsale_projector;
     -- Not what `found` and `sale define` write: the epoch, and which shards there are.
