@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoPermissionError, ResponseError
 
 from flashsale.errors import Halted
 from flashsale.ids import LAST, Position
@@ -99,8 +99,14 @@ class Log(Group):
 
     def setting(self, name: str) -> str | None:
         """One CONFIG value; None when the server does not tell."""
+
+        def ask() -> Any:
+            try:
+                return self._redis.config_get(name)
+            except NoPermissionError:
+                return {}
+
         try:
-            values = self._guard(lambda: self._redis.config_get(name))
+            return cast("dict[str, str]", self._guard(ask)).get(name)
         except ResponseError:
             return None
-        return dict(values).get(name)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -169,6 +170,41 @@ def test_metrics_reads_its_numbers(guarded: Guarded, roles: Cli) -> None:
             metrics.execute_command(*words.split())
         admin.delete(KEYS.events, dead_letters_key("drop", 0))
     assert guarded.refused() == []
+
+
+@pytest.mark.parametrize(
+    ("role", "command", "why"),
+    [
+        ("projector", "trim --all --keep 0", "xlen"),
+        ("auditor", "sale pause no-auditor", "hset|can't run this command"),
+        ("metrics", "sale pause no-metrics", "evalsha|script"),
+    ],
+)
+def test_a_command_in_the_wrong_role_ends_with_5_and_says_what_was_refused(
+    guarded: Guarded, roles: Cli, role: str, command: str, why: str
+) -> None:
+    sale = f"no-{role}"
+    (roles.home / "no.toml").write_text(DEFINITION.replace('"drop"', f'"{sale}"'), encoding="utf-8")
+    for words in ("sale define no.toml", f"sale warm {sale}", f"sale open {sale}"):
+        roles.ok(*words.split())
+    roles.env["FLASHSALE_REDIS_URL"] = guarded.redis_url(role)
+
+    done = roles.run(*command.split())
+
+    assert done.exit_code == 5, done.stderr
+    assert "Redis refuses to work: " in done.stderr
+    assert re.search(why, done.stderr)
+    assert "unexpected" not in done.stderr
+    with guarded.redis() as admin:
+        admin.acl_log_reset()
+
+
+def test_doctor_without_the_right_to_read_settings_warns(guarded: Guarded, roles: Cli) -> None:
+    roles.env["FLASHSALE_REDIS_URL"] = guarded.redis_url("auditor")
+    done = roles.ok("doctor")
+    assert "appendfsync is hidden" in done.stdout
+    with guarded.redis() as admin:
+        admin.acl_log_reset()
 
 
 @pytest.mark.parametrize(
