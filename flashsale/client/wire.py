@@ -42,7 +42,7 @@ _REFUSED_WHOLE = (
 #: The same, said of a command inside a script that the user may not run, by Valkey and by Redis 7.0.
 _REFUSED_INSIDE = ("ACL failure in script", "The user executing the script can't")
 #: Redis appends which script and line: of no use to whoever reads the message.
-_PLACE_IN_SCRIPT = re.compile(r" script: [0-9a-f]{40}.*", re.DOTALL)
+_PLACE_IN_SCRIPT = re.compile(r" script: (?:[0-9a-f]{40}, )?on @.*", re.DOTALL)
 
 
 def connection_options(timeout_ms: int) -> dict[str, Any]:
