@@ -2,7 +2,7 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-million fuzz torture crash-full model-deep bench \
+.PHONY: help setup demo test lint fmt test-debian test-docker test-roles test-million fuzz torture crash-full model-deep bench \
 	bench-full systemd-test build lock clean
 
 BIN := .venv/bin
@@ -52,6 +52,9 @@ test-debian: setup ## every test on private instances of Debian's own redis-serv
 
 test-docker: setup ## the tests that talk to servers, on a matrix of versions in containers
 	@$(BIN)/pytest --servers=docker -m docker $(ARGS)
+
+test-roles: setup ## the acceptance tests, each command as the least privileged user of both servers
+	@$(BIN)/pytest --roles tests/acceptance $(ARGS)
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)

@@ -1,4 +1,4 @@
-"""The systemd units that come with flashsale, and how they are written into a system."""
+"""The systemd units that come with flashsale, and the servers' roles, and how they are written into a system."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Literal
 import msgspec
 
 from flashsale.errors import BadInput, RefusedByState
+from flashsale.redis_acl import acl_file
 from flashsale.settings import environment_file
 
 #: Where the units, as they are shipped, expect flashsale's virtual environment.
 SHIPPED_PLACE = "/opt/flashsale"
 UNIT_DIRECTORY = "etc/systemd/system"
 SETTINGS_FILE = "etc/flashsale/flashsale.env"
+#: For the servers, wherever they run: the operator takes them there.
+SERVERS_DIRECTORY = "etc/flashsale"
 #: Directories that `ProtectHome=` and `PrivateTmp=` take away from the units.
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - named so that they are refused
 
@@ -79,7 +82,19 @@ def _shipped() -> dict[str, str]:
         elif entry.name != Path(SETTINGS_FILE).name:
             target = _PLACES.get(entry.name, f"{UNIT_DIRECTORY}/{entry.name}")
             found[target] = entry.read_text(encoding="utf-8")
-    return found
+    return found | {f"{SERVERS_DIRECTORY}/{name}": text for name, text in server_files().items()}
+
+
+def server_files() -> dict[str, str]:
+    """What makes the servers safe to share: their names, and their texts."""
+    redis, postgres = files("flashsale") / "redis", files("flashsale") / "postgres"
+    users = (redis / "users.acl.in").read_text(encoding="utf-8")
+    return {
+        "redis.conf": (redis / "redis.conf").read_text(encoding="utf-8"),
+        "users.acl": acl_file(users),
+        "users-7.0.acl": acl_file(users, for_redis_7_0=True),
+        "roles.sql": (postgres / "roles.sql").read_text(encoding="utf-8"),
+    }
 
 
 def _compared(path: Path, text: str) -> Written:

@@ -40,6 +40,8 @@ def install(
 ) -> None:
     """Write the systemd units, their user and directories, and a settings file with every setting explained.
 
+    Beside it go a redis.conf, users of Redis and roles of Postgres, for you to take to the servers.
+
     The units start the flashsale that runs this command. Repeat it after an upgrade: units are written anew, your
     settings and drop-ins are kept.
     """

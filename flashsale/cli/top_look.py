@@ -10,13 +10,13 @@ from flashsale.cli import words
 from flashsale.cli.sale_views import BUCKETS, View, sums, view_of
 from flashsale.cli.sale_watch import events_per_s
 from flashsale.errors import Halted
-from flashsale.shard_status import ShardStatus, shard_status
 
 if TYPE_CHECKING:
     from flashsale.cli.looking import Look
     from flashsale.cli.session import Shop
     from flashsale.definition import SaleDefinition
     from flashsale.projections.reads import CheckpointRow, ProjectorRow
+    from flashsale.shard_status import ShardStatus
 
 
 class SaleLook(msgspec.Struct, frozen=True):
@@ -61,6 +61,8 @@ def take(shop: Shop) -> Overview:
 
 
 def _look_at(shop: Shop, definition: SaleDefinition, row: CheckpointRow) -> SaleLook:
+    from flashsale.shard_status import shard_status
+
     view = view_of(shop, definition)
     ends_ms = shop.log.next_hold_until_ms(row.shard)
     overdue_ms = None if ends_ms is None else view.snapshot.now_ms - ends_ms

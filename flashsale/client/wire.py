@@ -6,6 +6,7 @@ reply was lost. Callers retry, with the same order id, and get the same answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
@@ -38,6 +39,10 @@ _REFUSED_WHOLE = (
     "CLUSTERDOWN",
     "NOSCRIPT",
 )
+#: The same, said of a command inside a script that the user may not run, by Valkey and by Redis 7.0.
+_REFUSED_INSIDE = ("ACL failure in script", "The user executing the script can't")
+#: Redis appends which script and line: of no use to whoever reads the message.
+_PLACE_IN_SCRIPT = re.compile(r" script: (?:[0-9a-f]{40}, )?on @.*", re.DOTALL)
 
 
 def connection_options(timeout_ms: int) -> dict[str, Any]:
@@ -90,8 +95,7 @@ def _loads(calls: Iterable[Call]) -> list[Command]:
 
 def error_from(error: RedisError) -> FlashsaleError:
     """The exception for an error reply. Every script finds its errors before its first write, so nothing was done."""
-    # Redis appends which script and line: of no use to whoever reads the message.
-    text = str(error).partition(" script: ")[0]
+    text = _PLACE_IN_SCRIPT.sub("", str(error))
     # redis-py takes the first word off the errors for which it has a class: OOM, READONLY, NOPERM, ...
     if error.status_code:
         text = f"{error.status_code} {text}"
@@ -100,7 +104,11 @@ def error_from(error: RedisError) -> FlashsaleError:
         return Halted(f"Redis holds something flashsale did not write ({rest}): run `flashsale doctor`")
     if word == "INVALID_ARGUMENT":
         return BadInput(rest, "refused by the script", "this is a fault in the caller of the script")
-    if word in _REFUSED_WHOLE or isinstance(error, BusyLoadingError):
+    if (
+        word in _REFUSED_WHOLE
+        or isinstance(error, BusyLoadingError)
+        or any(said in text for said in _REFUSED_INSIDE)
+    ):
         return Unreachable(f"Redis refuses to work: {text}")
     if "WRONGTYPE" in text:
         return Halted(f"a key of this sale has another type than flashsale gave it: {text}")

@@ -27,7 +27,8 @@ assert BLOCK_MS * 2 <= REPLY_TIMEOUT_MS
 #: Entries fetched by one read of a range.
 PAGE_MAX = 1_000
 
-#: Error replies by which Redis refuses for now: a replica that was a master, a full disk, too few replicas.
+#: Error replies by which Redis refuses for now: a replica that was a master, a full disk, too few replicas, a user with
+#: too few rights.
 _REFUSED_FOR_NOW = (
     "OOM",
     "MISCONF",
@@ -37,6 +38,7 @@ _REFUSED_FOR_NOW = (
     "MASTERDOWN",
     "CLUSTERDOWN",
     "TRYAGAIN",
+    "NOPERM",
 )
 #: Error replies that say that a stream or its group is gone, or that something else took its place.
 _GROUP_GONE = ("NOGROUP", "UNBLOCKED", "WRONGTYPE", "no such key")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from flashsale.errors import Halted
+from flashsale.errors import Halted, Unreachable
 from flashsale.ids import LAST, Position
 from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.stream.entries import Account, DeadLetter, Entry, ShardId
@@ -102,27 +102,21 @@ class Log(Group):
 
     def server(self) -> Mapping[str, Any]:
         """INFO of the server, as redis-py reads it; empty when this user may not ask."""
-        try:
-            found: Mapping[str, Any] = self._guard(self._redis.info)
-        except NoPermissionError:
-            return {}
+        found: Mapping[str, Any] = _told(lambda: self._guard(self._redis.info), {})
         return found
 
     def setting(self, name: str) -> str | None:
         """One CONFIG value; None when the server does not tell."""
-        try:
-            values = self._guard(lambda: self._redis.config_get(name))
-        except ResponseError:
-            return None
-        return dict(values).get(name)
+        found: Mapping[str, str] = _told(lambda: self._guard(lambda: self._redis.config_get(name)), {})
+        return found.get(name)
 
     def account(self) -> Account | None:
         """The user of this connection; None when it may not ask for its own rights."""
-        try:
-            name = self._call("ACL", "WHOAMI")
-            found = flat(self._call("ACL", "GETUSER", name))
-        except ResponseError:
+        name = _told(lambda: self._call("ACL", "WHOAMI"), None)
+        raw = None if name is None else _told(lambda: self._call("ACL", "GETUSER", name), None)
+        if raw is None:
             return None
+        found = flat(raw)
         # Redis 6 lists the patterns, without their ~.
         keys = found["keys"].split() if isinstance(found["keys"], bytes) else found["keys"]
         return Account(
@@ -133,7 +127,17 @@ class Log(Group):
 
     def latency_ms(self) -> Mapping[str, int]:
         """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""
-        try:
-            return {event[0].decode(): int(event[3]) for event in self._call("LATENCY", "LATEST")}
-        except ResponseError:
-            return {}
+        events = _told(lambda: self._call("LATENCY", "LATEST"), ())
+        return {event[0].decode(): int(event[3]) for event in events}
+
+
+def _told(ask: Callable[[], Any], otherwise: Any) -> Any:
+    """What the server tells; `otherwise` when it knows no such question, or this user may not ask it."""
+    try:
+        return ask()
+    except ResponseError:
+        return otherwise
+    except Unreachable as error:
+        if isinstance(error.__cause__, NoPermissionError):
+            return otherwise
+        raise

@@ -48,8 +48,9 @@ def shipped_files() -> set[str]:
     """What the code reads at run time, as paths in a wheel."""
     found = {f"flashsale/lua/{path.name}" for path in (ROOT / "lua").glob("*.lua")}
     found |= {f"flashsale/examples/{path.name}" for path in (ROOT / "ops/examples").iterdir()}
-    units = [path for path in (ROOT / "ops/systemd").rglob("*") if path.is_file()]
-    found |= {f"flashsale/systemd/{path.relative_to(ROOT / 'ops/systemd')}" for path in units}
+    for name in ("postgres", "redis", "systemd"):
+        ops = [path for path in (ROOT / "ops" / name).rglob("*") if path.is_file()]
+        found |= {f"flashsale/{path.relative_to(ROOT / 'ops')}" for path in ops}
     sql = (ROOT / "flashsale/projections/sql").rglob("*.sql")
     found |= {str(path.relative_to(ROOT)) for path in sql}
     return found | {"flashsale/py.typed"}
