@@ -28,7 +28,16 @@ SALE = "the-sale"
 ORDER = "0-order-00000001"
 
 #: These run until they are told to stop, start servers of their own, or write into the system they run on.
-NOT_HERE = {"demo", "bench", "dev", "projector run", "sweeper run", "metrics run", "sale watch", "ops install"}
+NOT_HERE = {
+    "demo",
+    "bench",
+    "dev",
+    "projector run",
+    "sweeper run",
+    "metrics run",
+    "sale watch",
+    "ops install",
+}
 #: The same, as options; and those that name servers, which tests/property/test_fuzz_settings.py spoils.
 NEVER = {"--watch", "--follow", "--redis-url", "--postgres-url", "--config", "--debug"}
 #: Without the first the command would wait for a projector that is not there; without the others it is refused.
