@@ -4,7 +4,7 @@
 -- fail (a malformed argument, a key of the wrong type, a corrupt value, a log that is behind) is found before `commit`,
 -- and `commit` writes counters first and events last: what went wrong between them would under-sell, never oversell.
 --
--- Numbers: `..` prints integers of 1e14 and more as 1e+14, so one of more than 14 digits is never believed.
+-- Numbers: `..` prints integers of 1e14 and more as 1e+14, so one of more than 13 digits is never believed.
 -- Milliseconds have 13 until the year 2286, a seq stays far below, quantities are bounded by pattern. Where many are
 -- printed it is by `%d`: `..` treats each as a fraction, which takes far longer.
 
