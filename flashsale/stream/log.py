@@ -101,8 +101,13 @@ class Log(Group):
                     raise Halted(f"the stream of {shard}'s dead letters takes nothing: {error}") from error
 
     def server(self) -> Mapping[str, Any]:
-        """INFO of the server, as redis-py reads it; empty when this user may not ask."""
+        """INFO of the server, as redis-py reads it; empty when this user may not ask.
+
+        Raises `Unreachable` while the server reads its log: it answers INFO then, and says that it keeps no log.
+        """
         found: Mapping[str, Any] = _told(lambda: self._guard(self._redis.info), {})
+        if found.get("loading"):
+            raise Unreachable("Redis refuses to work: LOADING its data, as after each start")
         return found
 
     def setting(self, name: str) -> str | None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from flashsale.commands import Item, Load
 from flashsale.doctor import Report, examine
+from flashsale.errors import Unreachable
 from flashsale.projections.database import connect
 from flashsale.stream import Log
 from tests.fixtures.disk import fsync_takes, needs_strace
 from tests.fixtures.servers import redis_client
+from tests.helpers import wait_until
 from tests.integration.client_kit import SALE, SKU, PrivateRedis
 from tests.integration.doctor_kit import finding, free_port, verdicts
 from tests.integration.test_recover_servers import Pair, pair
@@ -104,6 +109,34 @@ def test_the_level_of_a_log_that_is_not_synced_while_it_is_rewritten(
 
     assert level.name == "D0"
     assert "30 s" in level.may_lose
+
+
+def _is_rewritten(info: dict[str, Any]) -> bool:
+    return bool(info["aof_rewrites"]) and not info["aof_rewrite_in_progress"]
+
+
+def test_a_server_that_still_reads_its_log_is_no_server_without_one(
+    clean_redis: redis.Redis, tmp_path: Path, database_url: str
+) -> None:
+    """Seen by torture: until it has read it, INFO says aof_enabled:0, and a daemon that began then refused for good."""
+    with PrivateRedis.like(clean_redis, tmp_path) as server:
+        slow = ("--loading-process-events-interval-bytes", "1024", "--key-load-delay", "500000")
+        server.start("--enable-debug-command", "yes", *slow)
+        with redis_client(server.url) as client, socket.socket(socket.AF_UNIX) as debugger:
+            client.mset({f"k{number}": os.urandom(4096) for number in range(20)})
+            client.bgrewriteaof()
+            wait_until(lambda: _is_rewritten(client.info("persistence")), description="the log is rewritten")
+            debugger.connect(server.url.removeprefix("unix://"))
+            debugger.sendall(b"DEBUG LOADAOF\r\n")
+            wait_until(lambda: client.info("persistence")["loading"], description="it reads its log")
+
+            with Log(server.url) as log, pytest.raises(Unreachable, match="Redis refuses to work: LOADING"):
+                log.server()
+            report = examined(server.url, database_url)
+            assert client.info("persistence")["aof_enabled"] == 0
+        server.kill()
+
+    assert finding(report, "Redis").verdict == "unreachable"
 
 
 def test_a_damaged_tail_that_would_be_dropped(

@@ -28,11 +28,13 @@ class Loss(NamedTuple):
     epoch: int
     #: time.monotonic_ns of the last moment at which the lost log answered; 0: it was the last one of its epoch
     until_ns: int
+    #: time.monotonic_ns of the first such moment; 0: from the beginning
+    since_ns: int = 0
 
     def took(self, position: Position, at_ns: int) -> bool:
         """Whether an answer with this position, received at this time, is of the lost part."""
         in_range = position.epoch <= self.epoch and position > self.survived
-        return in_range and (not self.until_ns or at_ns <= self.until_ns)
+        return in_range and self.since_ns <= at_ns and (not self.until_ns or at_ns <= self.until_ns)
 
 
 def without_lost(source: Path, target: Path, losses: Iterable[Loss]) -> int:

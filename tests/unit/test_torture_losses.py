@@ -9,12 +9,14 @@ import pytest
 
 from flashsale.client_history import Line, open_history
 from flashsale.commands import Answer, Code, Reserve
-from flashsale.ids import Position
+from flashsale.ids import START, Position
 from tests.torture.losses import Loss, count_outcomes, without_lost
 
 #: Epoch 2 ended at some place behind 2-10; nobody kept more than 2-10.
 FLUSHED = Loss("flushall", Position(2, 10), epoch=2, until_ns=0)
 PROMOTED = Loss("replica-promoted", Position(2, 10), epoch=2, until_ns=500)
+#: What the promoted one said until it was halted: no place of it can be held against what Postgres had.
+SERVED_BEHIND = Loss("replica-promoted", START, epoch=2, since_ns=501, until_ns=900)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,9 @@ PROMOTED = Loss("replica-promoted", Position(2, 10), epoch=2, until_ns=500)
         (Position(2, 11), 400, True, True),
         (Position(2, 11), 500, True, True),
         (Position(2, 11), 501, True, False),  # by the promoted one, whose log goes on there
+        (Position(2, 10), 501, False, False),
         (Position(3, 1), 400, False, False),
+        (Position(3, 1), 600, False, False),
         (Position(1, 99), 400, False, False),
     ],
 )
@@ -33,6 +37,7 @@ def test_a_loss_took_what_stood_behind_what_survived(
 ) -> None:
     assert FLUSHED.took(position, at_ns) is flushed
     assert PROMOTED.took(position, at_ns) is promoted
+    assert SERVED_BEHIND.took(position, at_ns) is (at_ns > 500 and position.epoch <= 2)
 
 
 def test_lost_answers_become_unknown_and_the_rest_stays(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from tests.torture.world import SALE, World
 SETTLED_S = 0.7
 SYNC_TIMEOUT_S = 30
 READ_TIMEOUT_S = 30
+#: How long after the recovery a caller may note an answer from before it.
+LATE_NS = 5_000_000_000
 
 
 def _settled_checkpoint(world: World) -> Position:
@@ -57,21 +59,21 @@ def replica_promoted(world: World, planned: Planned) -> int:
         old.kill()
         # Nobody answers now. What the old master said has reached everybody when the checkpoint stands still.
         checkpoint = _settled_checkpoint(world)
-        until_ns = time.monotonic_ns()
+        promoted_ns = time.monotonic_ns()
         new.promote()
         world.master, world.replica = new, old
         head = world.head()
-        loss = Loss("replica-promoted", max(head, checkpoint), epoch, until_ns)
-        world.losses.append(loss)
+        world.losses.append(Loss("replica-promoted", max(head, checkpoint), epoch, promoted_ns))
         world.make_current(new)
         world.replication.heal()
         for proxy in (world.shop_redis, world.daemon_redis):
             proxy.heal()
     done = recover(world)
-    if done and (done["events_carried_over"] or done["left_out"]):
-        # Somebody who had not seen the lost tail was served before the halt. What is kept of that stands elsewhere now,
-        # and what is not was listed to the operator: no answer of that stretch names its place any more.
-        world.losses.append(loss._replace(until_ns=0))
+    if done:
+        # Somebody who had not seen the lost tail was served before the halt: written or refused by a log that lacked what
+        # Postgres still had. What is kept of that stands elsewhere now, and what is not was listed to the operator.
+        recovered_ns = time.monotonic_ns() + LATE_NS
+        world.losses.append(Loss("replica-promoted", START, epoch, recovered_ns, since_ns=promoted_ns))
     old.disk.wipe()
     old.start(world.replication_address)
     return int(done is not None)
