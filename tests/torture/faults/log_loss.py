@@ -70,7 +70,7 @@ def replica_promoted(world: World, planned: Planned) -> int:
             proxy.heal()
     done = recover(world)
     if done:
-        # Somebody who had not seen the lost tail was served before the halt: written or refused by a log that lacked what
+        # Somebody who had not seen the lost tail was served before the halt: by a log that lacked what
         # Postgres still had. What is kept of that stands elsewhere now, and what is not was listed to the operator.
         recovered_ns = time.monotonic_ns() + LATE_NS
         world.losses.append(Loss("replica-promoted", START, epoch, recovered_ns, since_ns=promoted_ns))
