@@ -50,9 +50,10 @@ def calls() -> Iterator[tuple[str, ast.Call]]:
     """Every check that `doctor` makes: the function that makes it, and its call."""
     for path in sorted((ROOT / "flashsale/doctor").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in ("Check", "checked") and node.args:
-                    yield node.func.id, node
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
+                continue
+            if node.func.id in ("Check", "checked"):
+                yield node.func.id, node
 
 
 def may_fail(maker: str, call: ast.Call) -> bool:
