@@ -37,7 +37,7 @@ def _number(cell: str) -> float:
 
 
 def test_the_sums_of_the_page_are_those_of_its_constants() -> None:
-    """`record + 2 × event   405 · 459`: on Valkey, on Redis 7.0; one number where both are the same."""
+    """Two numbers: on Valkey and on Redis 7.0; one where both are the same."""
     sums = re.findall(
         r"^    .+?  +((?:\d × )?[a-z_]+(?: \+ (?:\d × )?[a-z_]+)*)  +([\d,]+)(?: · ([\d,]+))?$",
         PAGE.read_text(encoding="utf-8"),
