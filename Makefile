@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint fmt test-debian test-docker test-roles test-million fuzz torture crash-full model-deep bench \
-	bench-full systemd-test build lock clean
+	bench-full systemd-test install-test build lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -79,7 +79,10 @@ bench-full: setup ## the same with longer rounds, and the cost as the work grows
 	@$(BIN)/flashsale bench all $(ARGS)
 
 systemd-test: setup ## boot a Debian with systemd in a container, and try the units; root, a few minutes
-	@tests/boot/run.sh
+	@tests/boot/run.sh units
+
+install-test: setup ## type docs/install.md, word by word, into an empty Debian; root, a few minutes
+	@tests/boot/run.sh install
 
 build: setup ## the sdist, and the wheel built from that sdist, in dist/
 	rm -rf dist

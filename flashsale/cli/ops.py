@@ -16,9 +16,8 @@ app = typer.Typer(help="Set a machine up for flashsale's daemons.")
 NEXT_STEPS = """\
 Next, as root:
   systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload
-  install -m 600 /dev/stdin /etc/credstore/flashsale.projector.redis_url   # its URL
-  systemctl enable --now flashsale.target flashsale-projector@1 flashsale-projector@2 flashsale-sweeper \\
-      flashsale-reconcile.timer flashsale-warm.timer"""
+Then roles and passwords, the schema, and the start: docs/install.md, from step 3 on
+  https://github.com/flashsale/flashsale/blob/main/docs/install.md#3-the-servers-and-who-may-do-what-in-them"""
 
 
 @app.callback()

@@ -1,6 +1,6 @@
 -- Who may do what in Postgres. As a superuser, in the database of flashsale, which holds nothing else:
 --
---     sudo -u postgres psql -d flashsale -v ON_ERROR_STOP=1 -f /etc/flashsale/roles.sql
+--     runuser -u postgres -- psql -q -d flashsale -v ON_ERROR_STOP=1 < /etc/flashsale/roles.sql
 --
 -- before the first `flashsale db migrate`, and again after every migration: grants on a table need the table. Repeat it
 -- as often as you like. Roles belong to the whole cluster, all else here to this database. Nobody can log in until you
@@ -17,7 +17,7 @@
 BEGIN;
 
 -- Two of them at once would collide in the catalogue.
-SELECT pg_advisory_xact_lock(7306090421);
+DO $$ BEGIN PERFORM pg_advisory_xact_lock(7306090421); END $$;
 
 DO $$
 DECLARE
@@ -36,6 +36,9 @@ BEGIN
 END
 $$;
 
+-- Else a second run tells of each membership that it is there already.
+SET LOCAL client_min_messages = warning;
+
 -- Everything that an operator makes belongs to the owner, from the first statement of a session on.
 GRANT flashsale_owner TO flashsale_operator;
 ALTER ROLE flashsale_operator SET role = 'flashsale_owner';
@@ -43,6 +46,8 @@ ALTER ROLE flashsale_operator SET role = 'flashsale_owner';
 -- Who leads a shard is told by whether its session lives, and Postgres hides sessions of other roles: a projector would
 -- take a shard from under a recovery. Shows statements of other databases, too: one more reason for a cluster of its own.
 GRANT pg_read_all_stats TO flashsale_owner, flashsale_projector, flashsale_archiver, flashsale_auditor;
+
+SET LOCAL client_min_messages = notice;
 
 -- A wrong command of somebody who only reads ends at once; the grants below are what keeps out whoever sets this off.
 ALTER ROLE flashsale_auditor SET default_transaction_read_only = on;

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from flashsale.commands import Code, Confirm, Reserve
 from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.projections.database import connect
 from flashsale.stream import DEAD_LETTERS_KEPT
+from tests.acceptance.metrics_kit import exporter
 from tests.fixtures.cast import role_of
 from tests.fixtures.processes import Cli
 from tests.fixtures.roles import Guarded, guarded_servers
@@ -170,6 +172,37 @@ def test_metrics_reads_its_numbers(guarded: Guarded, roles: Cli) -> None:
             metrics.execute_command(*words.split())
         admin.delete(KEYS.events, dead_letters_key("drop", 0))
     assert guarded.refused() == []
+
+
+@pytest.mark.parametrize(
+    "unit",
+    sorted((Path(__file__).parents[2] / "ops/systemd").glob("*.service")),
+    ids=lambda path: str(path.name),
+)
+def test_each_service_gets_the_credentials_of_the_role_in_which_it_works(unit: Path) -> None:
+    text = unit.read_text(encoding="utf-8")
+    (command,) = re.findall(r"^ExecStart=/opt/flashsale/bin/flashsale (.+)$", text, re.MULTILINE)
+    credentials = dict(re.findall(r"^LoadCredential=(\w+):(\S+)$", text, re.MULTILINE))
+    assert credentials == {
+        name: f"flashsale.{role_of(tuple(command.split()))}.{name}" for name in ("redis_url", "postgres_url")
+    }
+
+
+def test_the_exporter_sees_a_sale_in_its_role(guarded: Guarded, roles: Cli) -> None:
+    (roles.home / "seen.toml").write_text(DEFINITION.replace('"drop"', '"seen"'), encoding="utf-8")
+    for words in ("sale define seen.toml", "sale warm seen", "sale open seen"):
+        roles.ok(*words.split())
+    roles.start("projector", "run", "--name", "p2")
+    served = exporter(roles)
+
+    def is_told() -> bool:
+        return served.scrape().of_shard("stock_units", "seen", state="available") == 10
+
+    wait_until(is_told, 20, "the exporter tells the stock")
+    seen = served.scrape()
+    assert (seen.get("up", server="redis"), seen.get("up", server="postgres")) == (1, 1)
+    assert seen.get("look_success") == 1
+    assert [line for line in guarded.refused() if line.startswith("auditor")] == []
 
 
 @pytest.mark.parametrize(

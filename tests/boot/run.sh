@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
-# Boot a Debian with systemd in a container, install flashsale there as docs/install.md says, and look whether the units do
-# what they promise: `make systemd-test`. Needs root on Debian, with debootstrap and systemd-container; takes a few minutes,
-# the first time a few more. Everything lies in build/boot, and nothing of this machine is changed.
+# Boot a Debian with systemd in a container, and try there
+#   units    whether the units do what they promise: `make systemd-test`
+#   install  docs/install.md, typed word by word into a Debian that has nothing but systemd: `make install-test`
+# Needs root on Debian, with debootstrap and systemd-container; takes a few minutes, the first time a few more. Everything
+# lies in build/boot, and nothing of this machine is changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+what=${1:-units}
+case $what in
+units) packages=systemd,systemd-sysv,dbus,python3,python3-venv,redis-server,postgresql,ca-certificates ;;
+install) packages=systemd,systemd-sysv,dbus ;;
+*) echo "What is '$what'? units or install." && exit 2 ;;
+esac
 python=.venv/bin/python
 build=$PWD/build/boot
-base=$build/debian root=$build/root transcript=$build/transcript.txt
+base=$build/debian-$what root=$build/root transcript=$build/$what-test.txt
 
 for tool in debootstrap systemd-nspawn; do
   command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install debootstrap systemd-container"; exit 1; }
@@ -16,11 +24,13 @@ done
 mkdir -p "$build"
 if [[ ! -e $base/.complete ]]; then
   rm -rf "$base"
-  debootstrap --variant=minbase \
-    --include=systemd,systemd-sysv,dbus,python3,python3-venv,redis-server,postgresql,ca-certificates \
+  debootstrap --variant=minbase --include="$packages" \
     bookworm "$base" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$build/debootstrap.log"
   ! mountpoint --quiet "$base/proc" || umount "$base/proc"
   rm -f "$base"/var/cache/apt/archives/*.deb
+  # The container has no network: what its apt-get will ask for lies there already.
+  [[ $what != install ]] || chroot "$base" apt-get install --quiet --yes --download-only \
+    redis-server postgresql python3-venv >"$build/download.log"
   touch "$base/.complete"
 fi
 rm -rf "$root"
@@ -31,10 +41,13 @@ cp --archive --one-file-system "$base" "$root"
 mkdir -p "$root/wheels"
 make build >"$build/build.log"
 $python -m pip download --quiet --disable-pip-version-check --only-binary=:all: --dest "$root/wheels" \
-  dist/flashsale-*.whl async-timeout
+  "$(echo dist/flashsale-*.whl)[metrics]" async-timeout
+printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$root/etc/pip.conf"
 
-install -D -m 755 tests/boot/inside.sh "$root/boot-test/inside.sh"
+install -D -m 755 "tests/boot/$what.sh" "$root/boot-test/inside.sh"
 install -D -m 644 tests/boot/shop.py "$root/boot-test/shop.py"
+# The blocks of its steps: what somebody copies and pastes.
+sed -n '/^## 1\. /,/^## What systemd/p' docs/install.md | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d' >"$root/boot-test/steps.sh"
 install -m 644 tests/boot/boot-test.service "$root/etc/systemd/system/"
 ln -s ../boot-test.service "$root/etc/systemd/system/multi-user.target.wants/"
 

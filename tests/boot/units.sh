@@ -26,7 +26,7 @@ shop() { /opt/flashsale/bin/python /boot-test/shop.py "$@"; }
 install_flashsale() {
   say "Install flashsale, its units, and the URLs with passwords"
   show python3 -m venv /opt/flashsale
-  show pip install --quiet --no-index --find-links /wheels flashsale
+  show pip install --quiet flashsale
   show flashsale --version
   show flashsale ops install
   show systemd-sysusers
