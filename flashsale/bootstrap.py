@@ -48,8 +48,12 @@ class Parts:
 
     def urls(self) -> Urls:
         """Where both servers are. A server that is configured wins over a private one."""
+        from flashsale import tls_files
+
         if self._urls is None:
             redis_url, postgres_url = self.settings.redis_url, self.settings.postgres_url
+            tls_files.check("redis_url", redis_url)
+            tls_files.check("postgres_url", postgres_url)
             if redis_url is None or postgres_url is None:
                 # A configured server wins: only what is missing is started.
                 missing = {"redis": redis_url, "postgres": postgres_url}

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from flashsale.client.wire import ERROR_REPLIES, Command, connection_options, pack, run_calls
 from flashsale.commands import Answer, Call, OrderRequest
 from flashsale.errors import UnknownOutcome, Unreachable
+from flashsale.tls_reasons import reason
 
 
 class Flight:
@@ -53,6 +54,7 @@ class AsyncWire:
         landed: Callable[[Flight, Any], Awaitable[None]],
         lost: Callable[[], None],
     ) -> None:
+        self._redis_url = redis_url
         # Its own timeouts hold for one read and one write: each write would begin a task. Those here hold for more.
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
         options |= {"socket_timeout": None, "socket_connect_timeout": None}
@@ -71,12 +73,9 @@ class AsyncWire:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connection.connect()
-        except TimeoutError as error:
-            await self.close()
-            raise Unreachable(f"Redis cannot be reached: no answer within {self._timeout_s:g} s") from error
         except (RedisError, OSError) as error:
             await self.close()
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
+            raise Unreachable(f"Redis cannot be reached: {reason(error, self._redis_url)}") from error
         except BaseException:
             await self.close()
             raise

@@ -11,12 +11,14 @@ from redis.exceptions import RedisError
 from flashsale.client.wire import ERROR_REPLIES, Command, connection_options, error_from, pack, run_calls
 from flashsale.commands import Call
 from flashsale.errors import UnknownOutcome, Unreachable
+from flashsale.tls_reasons import reason
 
 
 class SyncWire:
     """One write connection. An error between request and reply closes it: no later caller gets an earlier answer."""
 
     def __init__(self, redis_url: str, timeout_ms: int) -> None:
+        self._redis_url = redis_url
         options = connection_options(timeout_ms) | parse_url(redis_url)
         connection_class = options.pop("connection_class", Connection)
         self._connection: AbstractConnection = connection_class(**options)
@@ -83,7 +85,7 @@ class SyncWire:
                 self._connected = True
         except (RedisError, OSError) as error:
             self.close()
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
+            raise Unreachable(f"Redis cannot be reached: {reason(error, self._redis_url)}") from error
         except BaseException:
             # Ctrl-C within the handshake: its reply would be taken for the next request's.
             self.close()
