@@ -93,14 +93,17 @@ class Parts:
     def client(self, by: str) -> Client:
         from flashsale.client import Client
 
-        timeout_ms = self.settings.reply_timeout_ms
-        return Client(self.urls().redis_url, by=by, fences=self.fences(), timeout_ms=timeout_ms)
+        return Client(self.urls().redis_url, by=by, fences=self.fences(), **self._promise)
 
     def async_client(self, by: str) -> AsyncClient:
         from flashsale.client import AsyncClient
 
-        timeout_ms = self.settings.reply_timeout_ms
-        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), timeout_ms=timeout_ms)
+        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), **self._promise)
+
+    @property
+    def _promise(self) -> dict[str, int]:
+        """What whoever asks is told, and when."""
+        return {"timeout_ms": self.settings.reply_timeout_ms, "replicas": self.settings.replicas}
 
     def log(self) -> Log:
         from flashsale.stream import Log

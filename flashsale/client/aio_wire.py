@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
-from flashsale.client.wire import ERROR_REPLIES, Command, connection_options, pack, run_calls
+from flashsale.client.replicas import Command, ReplicaWait
+from flashsale.client.wire import ERROR_REPLIES, connection_options, pack, run_calls
 from flashsale.commands import Answer, Call, OrderRequest
 from flashsale.errors import UnknownOutcome, Unreachable
 from flashsale.tls_reasons import reason
@@ -51,10 +52,12 @@ class AsyncWire:
         self,
         redis_url: str,
         timeout_ms: int,
+        wait: ReplicaWait,
         landed: Callable[[Flight, Any], Awaitable[None]],
         lost: Callable[[], None],
     ) -> None:
         self._redis_url = redis_url
+        self._wait = wait
         # Its own timeouts hold for one read and one write: each write would begin a task. Those here hold for more.
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
         options |= {"socket_timeout": None, "socket_connect_timeout": None}
@@ -92,7 +95,7 @@ class AsyncWire:
     async def send(self, flights: Sequence[Flight]) -> None:
         """Have these calls leave, in one write. What becomes of them, `landed` or their callers hear."""
         for flight in flights:
-            flight.conversation = run_calls([flight.call], self._loaded)
+            flight.conversation = run_calls([flight.call], self._loaded, self._wait)
             self.requests_under_way += len(flight.requests)
         await self._write([(flight, next(flight.conversation)) for flight in flights])
 
@@ -153,7 +156,7 @@ class AsyncWire:
             if not self._is_overtaken(flight):
                 await self._write([(flight, again)])
                 return
-            result = replies[-1]
+            result = next(reply for reply in replies if isinstance(reply, NoScriptError))
         self.requests_under_way -= len(flight.requests)
         await self._landed(flight, result)
 
