@@ -48,8 +48,12 @@ class Parts:
 
     def urls(self) -> Urls:
         """Where both servers are. A server that is configured wins over a private one."""
+        from flashsale import tls_files
+
         if self._urls is None:
             redis_url, postgres_url = self.settings.redis_url, self.settings.postgres_url
+            tls_files.check("redis_url", redis_url)
+            tls_files.check("postgres_url", postgres_url)
             if redis_url is None or postgres_url is None:
                 # A configured server wins: only what is missing is started.
                 missing = {"redis": redis_url, "postgres": postgres_url}
@@ -89,14 +93,17 @@ class Parts:
     def client(self, by: str) -> Client:
         from flashsale.client import Client
 
-        timeout_ms = self.settings.reply_timeout_ms
-        return Client(self.urls().redis_url, by=by, fences=self.fences(), timeout_ms=timeout_ms)
+        return Client(self.urls().redis_url, by=by, fences=self.fences(), **self._promise)
 
     def async_client(self, by: str) -> AsyncClient:
         from flashsale.client import AsyncClient
 
-        timeout_ms = self.settings.reply_timeout_ms
-        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), timeout_ms=timeout_ms)
+        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), **self._promise)
+
+    @property
+    def _promise(self) -> dict[str, int]:
+        """What whoever asks is told, and when."""
+        return {"timeout_ms": self.settings.reply_timeout_ms, "replicas": self.settings.replicas}
 
     def log(self) -> Log:
         from flashsale.stream import Log

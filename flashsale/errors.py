@@ -7,6 +7,7 @@
     ├── Unreachable                 5  Redis or Postgres cannot be reached or refuses to work; nothing was done
     │   ├── Overloaded              5  too many requests are waiting already; nothing was sent
     │   └── UnknownOutcome          5  the reply was lost: retry with the same id
+    │       └── NotReplicated       5  done, but too few replicas have it yet: retry with the same id
     ├── DriftFound                  6  two stores disagree about the same moment
     └── Halted                      7  the log forked, regressed or is corrupt: stopped on purpose
 
@@ -71,6 +72,10 @@ class Overloaded(Unreachable):
 
 class UnknownOutcome(Unreachable):
     """The reply was lost: the request may or may not have been carried out. Retry with the same id."""
+
+
+class NotReplicated(UnknownOutcome):
+    """Redis decided it, and too few replicas have it yet: a failover could lose it. Retry with the same id."""
 
 
 class DriftFound(FlashsaleError):

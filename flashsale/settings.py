@@ -16,6 +16,9 @@ ENV_PREFIX = "FLASHSALE_"
 #: Settings that may hold a password: masked where they are shown, refused on the command line.
 SECRET = ("redis_url", "postgres_url")
 
+#: Replicas that can be waited for; more is a mistake.
+REPLICAS_MAX = 16
+
 _WIDTH = 100
 _HEAD = """\
 # Settings of every flashsale process on this machine, read by its systemd units.
@@ -78,6 +81,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="a reply of Redis that takes longer is lost, and the outcome unknown",
         ),
     ] = 5000
+    replicas: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=REPLICAS_MAX,
+            description="replicas of Redis that must have what was decided before anybody hears of it (D2); 0: none",
+        ),
+    ] = 0
     unsafe_servers: Annotated[
         Literal["refuse", "accept"],
         Meta(

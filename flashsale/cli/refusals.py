@@ -10,7 +10,7 @@ import msgspec
 
 from flashsale.cli import output, words
 from flashsale.commands import Answer, Code
-from flashsale.errors import FlashsaleError, Halted, NotFound, RefusedByState, UnknownOutcome
+from flashsale.errors import FlashsaleError, Halted, NotFound, NotReplicated, RefusedByState, UnknownOutcome
 from flashsale.ids import START
 
 if TYPE_CHECKING:
@@ -212,6 +212,10 @@ def unknown_told(remedy: str) -> Iterator[None]:
     """Say how to find out what happened when a reply was lost, or nobody waited for it."""
     try:
         yield
+    except NotReplicated as error:
+        raise NotReplicated(
+            f"it is done, and too few replicas have it, so a failover could lose it; {remedy}"
+        ) from error
     except UnknownOutcome as error:
         raise UnknownOutcome(
             f"the reply was lost, so this may or may not have been done; {remedy}"

@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from flashsale import ids
 from flashsale.client.lane import Lane, LaneOptions
-from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences
+from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, replica_wait
 from flashsale.commands import BATCH_MAX, Answer, Cancel, Confirm, OrderRequest, Refund, Reserve
 from flashsale.errors import Unreachable
 
@@ -26,7 +26,8 @@ class AsyncClient:
 
     A client belongs to the loop in which it is used first; in another one, it raises `RuntimeError`.
 
-    `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. Methods
+    `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. `replicas`:
+    so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. Methods
     raise what `flashsale.client.sync.Client` raises, and `Overloaded` when too many requests wait. A caller that is
     cancelled stops waiting; its request may still be carried out.
     """
@@ -38,6 +39,7 @@ class AsyncClient:
         by: str = "client",
         fences: Fences | None = None,
         timeout_ms: int = REPLY_TIMEOUT_MS,
+        replicas: int = 0,
         batch_max: int = BATCH_MAX,
         waiting_max: int = WAITING_MAX,
     ) -> None:
@@ -46,6 +48,7 @@ class AsyncClient:
         self._options = LaneOptions(
             redis_url,
             timeout_ms,
+            replica_wait(replicas, timeout_ms),
             self.by,
             self.fences,
             min(ids.quantity(batch_max, "batch_max"), BATCH_MAX),

@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
-from flashsale.client.wire import ERROR_REPLIES, Command, connection_options, pack, run_calls
+from flashsale.client.replicas import Command, ReplicaWait
+from flashsale.client.wire import ERROR_REPLIES, connection_options, pack, run_calls
 from flashsale.commands import Answer, Call, OrderRequest
 from flashsale.errors import UnknownOutcome, Unreachable
+from flashsale.tls_reasons import reason
 
 
 class Flight:
@@ -50,9 +52,12 @@ class AsyncWire:
         self,
         redis_url: str,
         timeout_ms: int,
+        wait: ReplicaWait,
         landed: Callable[[Flight, Any], Awaitable[None]],
         lost: Callable[[], None],
     ) -> None:
+        self._redis_url = redis_url
+        self._wait = wait
         # Its own timeouts hold for one read and one write: each write would begin a task. Those here hold for more.
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
         options |= {"socket_timeout": None, "socket_connect_timeout": None}
@@ -71,12 +76,9 @@ class AsyncWire:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._connection.connect()
-        except TimeoutError as error:
-            await self.close()
-            raise Unreachable(f"Redis cannot be reached: no answer within {self._timeout_s:g} s") from error
         except (RedisError, OSError) as error:
             await self.close()
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
+            raise Unreachable(f"Redis cannot be reached: {reason(error, self._redis_url)}") from error
         except BaseException:
             await self.close()
             raise
@@ -93,7 +95,7 @@ class AsyncWire:
     async def send(self, flights: Sequence[Flight]) -> None:
         """Have these calls leave, in one write. What becomes of them, `landed` or their callers hear."""
         for flight in flights:
-            flight.conversation = run_calls([flight.call], self._loaded)
+            flight.conversation = run_calls([flight.call], self._loaded, self._wait)
             self.requests_under_way += len(flight.requests)
         await self._write([(flight, next(flight.conversation)) for flight in flights])
 
@@ -154,7 +156,7 @@ class AsyncWire:
             if not self._is_overtaken(flight):
                 await self._write([(flight, again)])
                 return
-            result = replies[-1]
+            result = next(reply for reply in replies if isinstance(reply, NoScriptError))
         self.requests_under_way -= len(flight.requests)
         await self._landed(flight, result)
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from flashsale.client.aio_wire import AsyncWire, Flight
+from flashsale.client.replicas import ReplicaWait
 from flashsale.client.wire import CALLS_PER_ROUND, ERROR_REPLIES, Fences, error_from
 from flashsale.commands import ORDER_OF_KINDS, Answer, OrderRequest, order_call, parse_reply
 from flashsale.errors import Overloaded, Unreachable
@@ -24,6 +25,7 @@ class LaneOptions(msgspec.Struct, frozen=True):
 
     redis_url: str
     timeout_ms: int
+    wait: ReplicaWait
     #: who is named in the log
     by: str
     fences: Fences
@@ -103,7 +105,8 @@ class Lane:
         return not (self._waiting or self._is_sending or self._wire.requests_under_way)
 
     def _new_wire(self) -> AsyncWire:
-        return AsyncWire(self._options.redis_url, self._options.timeout_ms, self._landed, self._gather)
+        options = self._options
+        return AsyncWire(options.redis_url, options.timeout_ms, options.wait, self._landed, self._gather)
 
     def _gather(self) -> None:
         """Send soon: every caller that is ready to run queues its request before."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from flashsale import ids
 from flashsale.client.sync_wire import SyncWire
-from flashsale.client.wire import CALLS_PER_ROUND, REPLY_TIMEOUT_MS, Fences
+from flashsale.client.wire import CALLS_PER_ROUND, REPLY_TIMEOUT_MS, Fences, replica_wait
 from flashsale.commands import (
     Answer,
     Cancel,
@@ -55,7 +55,8 @@ class Expired(NamedTuple):
 class Client:
     """Send commands over one connection, one round trip at a time. Not for use by several threads at once.
 
-    `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints.
+    `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. `replicas`:
+    so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised.
 
     Methods raise `Unreachable` when nothing was done, `UnknownOutcome` when a reply was lost (retry with the same
     order id), `Halted` when the keys of the sale are damaged. Refusals are answers, not exceptions.
@@ -68,10 +69,11 @@ class Client:
         by: str = "client",
         fences: Fences | None = None,
         timeout_ms: int = REPLY_TIMEOUT_MS,
+        replicas: int = 0,
     ) -> None:
         self.by = ids.actor(by)
         self.fences = fences or Fences()
-        self._wire = SyncWire(redis_url, timeout_ms)
+        self._wire = SyncWire(redis_url, timeout_ms, replica_wait(replicas, timeout_ms))
 
     def __enter__(self) -> Self:
         return self

@@ -8,15 +8,19 @@ from typing import Any
 from redis.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError
 
-from flashsale.client.wire import ERROR_REPLIES, Command, connection_options, error_from, pack, run_calls
+from flashsale.client.replicas import Command, ReplicaWait
+from flashsale.client.wire import ERROR_REPLIES, connection_options, error_from, pack, run_calls
 from flashsale.commands import Call
 from flashsale.errors import UnknownOutcome, Unreachable
+from flashsale.tls_reasons import reason
 
 
 class SyncWire:
     """One write connection. An error between request and reply closes it: no later caller gets an earlier answer."""
 
-    def __init__(self, redis_url: str, timeout_ms: int) -> None:
+    def __init__(self, redis_url: str, timeout_ms: int, wait: ReplicaWait) -> None:
+        self._redis_url = redis_url
+        self._wait = wait
         options = connection_options(timeout_ms) | parse_url(redis_url)
         connection_class = options.pop("connection_class", Connection)
         self._connection: AbstractConnection = connection_class(**options)
@@ -33,7 +37,7 @@ class SyncWire:
         """One round; an error reply is raised."""
         # Once a round: what fails after the first exchange is never "nothing was done".
         self._connect()
-        conversation = run_calls(calls, self._loaded)
+        conversation = run_calls(calls, self._loaded, self._wait)
         commands = next(conversation)
         while True:
             try:
@@ -83,7 +87,7 @@ class SyncWire:
                 self._connected = True
         except (RedisError, OSError) as error:
             self.close()
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
+            raise Unreachable(f"Redis cannot be reached: {reason(error, self._redis_url)}") from error
         except BaseException:
             # Ctrl-C within the handshake: its reply would be taken for the next request's.
             self.close()

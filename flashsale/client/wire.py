@@ -15,9 +15,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, BusyLoadingError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
+from flashsale.client.replicas import Command, ReplicaWait, TooFewReplicas
 from flashsale.commands import Call
-from flashsale.errors import BadInput, FlashsaleError, Halted, Unreachable
+from flashsale.errors import BadInput, FlashsaleError, Halted, NotReplicated, Unreachable
 from flashsale.ids import START, Position
+from flashsale.settings import REPLICAS_MAX
 
 #: A reply that takes longer is lost: the outcome is unknown. Far above a slow fsync, far below a buyer's patience.
 REPLY_TIMEOUT_MS = 5_000
@@ -45,6 +47,13 @@ _REFUSED_INSIDE = ("ACL failure in script", "The user executing the script can't
 _PLACE_IN_SCRIPT = re.compile(r" script: (?:[0-9a-f]{40}, )?on @.*", re.DOTALL)
 
 
+def replica_wait(replicas: int, timeout_ms: int) -> ReplicaWait:
+    """Half of the time that a reply may take is for the replicas. Raises `BadInput`."""
+    if type(replicas) is not int or not 0 <= replicas <= REPLICAS_MAX:
+        raise BadInput("replicas", replicas, f"use 0 to {REPLICAS_MAX}")
+    return ReplicaWait(replicas, max(1, timeout_ms // 2))
+
+
 def connection_options(timeout_ms: int) -> dict[str, Any]:
     """Options of a write connection, sync or asyncio."""
     return {
@@ -57,9 +66,6 @@ def connection_options(timeout_ms: int) -> dict[str, Any]:
     }
 
 
-#: A Redis command, before it is packed.
-Command = tuple[str | int, ...]
-
 #: What Redis may answer instead of a result, as the clients keep it beside the results of a round.
 ERROR_REPLIES = (ResponseError, BusyLoadingError, AuthenticationError)
 
@@ -69,7 +75,9 @@ def pack(commands: Sequence[Command]) -> bytes:
     return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub: 1-tuples only
 
 
-def run_calls(calls: Sequence[Call], loaded: set[str]) -> Generator[Sequence[Command], list[Any], list[Any]]:
+def run_calls(
+    calls: Sequence[Call], loaded: set[str], wait: ReplicaWait
+) -> Generator[Sequence[Command], list[Any], list[Any]]:
     """The conversation of one round, sans IO: yields commands to send, is sent their replies, returns one per call.
 
     `loaded` holds the scripts that this connection was told to load; a new one is loaded in front of its first call, so
@@ -79,14 +87,16 @@ def run_calls(calls: Sequence[Call], loaded: set[str]) -> Generator[Sequence[Com
     """
     loads = _loads(call for call in calls if call.script.sha not in loaded)
     loaded.update(call.script.sha for call in calls)
-    results = (yield loads + [call.command() for call in calls])[len(loads) :]
+    ending = wait.commands(calls)
+    replies = yield [*loads, *(call.command() for call in calls), *ending]
+    results = replies[len(loads) : len(loads) + len(calls)]
     missing = [i for i, result in enumerate(results) if isinstance(result, NoScriptError)]
     if missing:
         loads = _loads(calls[i] for i in missing)
-        again = yield loads + [calls[i].command() for i in missing]
-        for i, result in zip(missing, again[len(loads) :], strict=True):
+        replies = yield [*loads, *(calls[i].command() for i in missing), *ending]
+        for i, result in zip(missing, replies[len(loads) :], strict=False):
             results[i] = result
-    return results
+    return wait.judged(results, replies[-1]) if ending else results
 
 
 def _loads(calls: Iterable[Call]) -> list[Command]:
@@ -95,6 +105,8 @@ def _loads(calls: Iterable[Call]) -> list[Command]:
 
 def error_from(error: RedisError) -> FlashsaleError:
     """The exception for an error reply. Every script finds its errors before its first write, so nothing was done."""
+    if isinstance(error, TooFewReplicas):
+        return NotReplicated(f"decided, and {error}: retry with the same id")
     text = _PLACE_IN_SCRIPT.sub("", str(error))
     # redis-py takes the first word off the errors for which it has a class: OOM, READONLY, NOPERM, ...
     if error.status_code:

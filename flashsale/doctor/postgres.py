@@ -95,14 +95,26 @@ def _access(connection: Connection, server: Server) -> Iterator[Check]:
             holds=not server.is_superuser, verdict="warn",
         )  # fmt: skip
     host = connection.info.host
-    is_encrypted = bool(connection.pgconn.ssl_in_use)
     is_here = is_local(connection.info.hostaddr or host)
-    found = "TLS" if is_encrypted else "on this machine" if is_here else f"plain text to {host}"
-    yield checked(
-        "Postgres encryption", found,
-        "add sslmode=verify-full to its URL: passwords and orders cross the network as text",
-        holds=is_encrypted or is_here, verdict="warn",
-    )  # fmt: skip
+    if connection.pgconn.ssl_in_use:
+        is_verified = _sslmode(connection) == "verify-full"
+        yield checked(
+            "Postgres encryption", "TLS" if is_verified else "TLS, its certificate not checked",
+            "add sslmode=verify-full and sslrootcert to its URL: else whoever sits between sees everything",
+            holds=is_verified or is_here, verdict="warn",
+        )  # fmt: skip
+    else:
+        yield checked(
+            "Postgres encryption", "on this machine" if is_here else f"plain text to {host}",
+            "add sslmode=verify-full and sslrootcert to its URL: passwords and orders cross the network as text",
+            holds=is_here, verdict="warn",
+        )  # fmt: skip
+
+
+def _sslmode(connection: Connection) -> str:
+    """The mode in force, whether it comes from the URL, the environment or a service file."""
+    options = {option.keyword: option.val for option in connection.pgconn.info}
+    return (options.get(b"sslmode") or b"").decode()
 
 
 def _schema(connection: Connection) -> Iterator[Check]:

@@ -61,14 +61,14 @@ def _protected_mode(log: Log, *, is_private: bool) -> Iterator[Check]:
 
 def _encryption(log: Log) -> Check:
     route = log.route
-    found = (
-        "TLS"
-        if route.is_encrypted
-        else "on this machine"
-        if route.is_local
-        else f"plain text to {route.host}"
-    )
+    if route.is_encrypted:
+        return checked(
+            "encryption", "TLS" if route.is_verified else "TLS, its certificate not checked",
+            "leave ssl_cert_reqs and ssl_check_hostname out of the URL, and name the authority with ssl_ca_certs: else "
+            "whoever sits between sees everything", holds=route.is_verified, verdict="warn",
+        )  # fmt: skip
     return checked(
-        "encryption", found, "use rediss:// (TLS), or a tunnel: passwords and orders cross the network as text",
-        holds=route.is_encrypted or route.is_local, verdict="warn",
+        "encryption", "on this machine" if route.is_local else f"plain text to {route.host}",
+        "use rediss:// (TLS), or a tunnel: passwords and orders cross the network as text",
+        holds=route.is_local, verdict="warn",
     )  # fmt: skip

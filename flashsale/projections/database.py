@@ -30,6 +30,16 @@ _VANISHED: dict[str, Any] = {
     "tcp_user_timeout": 25_000,
 }
 
+#: Part of a sentence of libpq or of the server → what to do.
+_TLS_REMEDIES = {
+    "certificate verify failed": "it has expired, or another authority than that in sslrootcert has signed it: "
+    "`openssl s_client -starttls postgres -connect HOST:PORT` shows it",
+    "does not match host name": "use a name that its certificate is for, or make one for this (subjectAltName)",
+    "root certificate file": "name the authority's certificate with sslrootcert",
+    "server does not support SSL": "have it speak TLS (ssl = on), or name the server that does",
+    "no encryption": "if it wants TLS, add sslmode=verify-full and sslrootcert to its URL",
+}
+
 #: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback,
 #: locks.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "40")
@@ -59,9 +69,17 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
     except (psycopg.ProgrammingError, UnicodeError) as error:
         raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {one_line(error)}") from error
     except psycopg.Error as error:
-        raise Unreachable(f"Postgres cannot be reached: {one_line(error)}") from error
+        raise Unreachable(f"Postgres cannot be reached: {_with_remedy(one_line(error))}") from error
     arrays.register(connection.adapters)
     return connection
+
+
+def _with_remedy(said: str) -> str:
+    """What libpq says; about TLS with what to do, which is never what it advises: not to look at the certificate."""
+    for words, remedy in _TLS_REMEDIES.items():
+        if words in said:
+            return f"{said.partition(' Either provide the file')[0]}; {remedy}"
+    return said
 
 
 def is_transient(error: psycopg.Error) -> bool:

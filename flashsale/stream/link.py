@@ -17,6 +17,7 @@ from flashsale.ids import Position
 from flashsale.keys import shard_keys
 from flashsale.loopback import is_local
 from flashsale.stream.entries import Entry, NoGroup, ShardId
+from flashsale.tls_reasons import reason
 
 #: How long a read waits for news. A projector asked to stop leaves within this time.
 BLOCK_MS = 500
@@ -50,6 +51,8 @@ class Route(NamedTuple):
     #: "": a socket
     host: str
     is_encrypted: bool
+    #: the certificate is that of this host, by an authority that is trusted
+    is_verified: bool
 
     @property
     def is_local(self) -> bool:
@@ -61,6 +64,7 @@ class Link:
     """A connection that asks one thing after the other. Not for use by several threads at once."""
 
     def __init__(self, redis_url: str, *, timeout_ms: int = REPLY_TIMEOUT_MS) -> None:
+        self._redis_url = redis_url
         self._redis: Redis = Redis.from_url(
             redis_url,
             protocol=2,
@@ -85,8 +89,10 @@ class Link:
     def route(self) -> Route:
         """How the connection goes, by its URL."""
         pool = self._redis.connection_pool
-        host = str(pool.connection_kwargs.get("host", ""))
-        return Route(host, is_encrypted=issubclass(pool.connection_class, SSLConnection))
+        options = pool.connection_kwargs
+        is_encrypted = issubclass(pool.connection_class, SSLConnection)
+        checks = options.get("ssl_cert_reqs") != "none" and options.get("ssl_check_hostname", True)
+        return Route(str(options.get("host", "")), is_encrypted, is_verified=is_encrypted and checks)
 
     def _last_id(self, key: str, what: str) -> Position | None:
         try:
@@ -129,8 +135,7 @@ class Link:
         finally:
             self._redis.connection_pool.release(connection)
 
-    @staticmethod
-    def _guard(call: Any) -> Any:
+    def _guard(self, call: Any) -> Any:
         try:
             return call()
         except ResponseError as error:
@@ -140,7 +145,7 @@ class Link:
                 raise Unreachable(f"Redis refuses to work: {text}") from error
             raise
         except (RedisError, OSError) as error:
-            raise Unreachable(f"Redis cannot be reached: {error}") from error
+            raise Unreachable(f"Redis cannot be reached: {reason(error, self._redis_url)}") from error
 
 
 def key_of(shard: ShardId) -> str:

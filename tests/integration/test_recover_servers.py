@@ -169,7 +169,7 @@ def pair(clean_redis: redis.Redis, database_url: str, tmp_path: Path) -> Iterato
         directory.mkdir()
     first, second = (PrivateRedis.like(clean_redis, directory) for directory in servers)
     with first, second:
-        first.start()
+        first.start("--repl-diskless-sync-delay", "0")  # nobody else will want a copy
         second.start()
         with Proxy(first.url) as link, open_read_side(first.url, database_url) as master:
             with redis_client(second.url) as replica:
