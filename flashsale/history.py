@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from flashsale.errors import Halted
-from flashsale.events import AnyEvent, UndecodableEvent, decode, type_name
+from flashsale.events import AnyEvent, UndecodableEvent, decode, trace_of, type_name
 from flashsale.ids import START, Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
@@ -37,7 +37,13 @@ class Shown(msgspec.Struct, frozen=True):
         }
         if self.event is None:
             return head | {"type": None, "problem": self.problem, "body": self.body.decode(errors="replace")}
-        return head | {"type": type_name(self.event)} | fields_of(self.event)
+        trace = {"trace_id": self.trace_id} if self.trace_id else {}
+        return head | {"type": type_name(self.event)} | fields_of(self.event) | trace
+
+    @property
+    def trace_id(self) -> str:
+        """Of the request that it answers; empty: none."""
+        return trace_of(self.body)
 
 
 def fields_of(event: AnyEvent) -> dict[str, Any]:

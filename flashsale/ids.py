@@ -21,6 +21,8 @@ BUYER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 ORDER_ID = re.compile(r"(0|[1-9][0-9]{0,2})-[A-Za-z0-9_-]{8,48}")
 _ORDER_BUYER_SKU = re.compile(f"{ORDER_ID.pattern} {BUYER.pattern} {SKU.pattern}")
 ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,63}")
+#: The trace-id of W3C Trace Context: what stands between the first two dashes of a `traceparent`.
+TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 #: The longest number of a stream entry's id, 2**64 - 1, has so many digits.
 _NUMBER_DIGITS_MAX = 20
@@ -126,6 +128,15 @@ def request_id(value: object, field: str = "request id") -> str:
         value,
         field,
         "use 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit",
+    )
+
+
+def trace_id(value: object, field: str = "trace id") -> str:
+    return _checked(
+        TRACE_ID,
+        value,
+        field,
+        "use 32 of 0-9 and a-f, not all of them zero, as in a traceparent of W3C Trace Context",
     )
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 
 import structlog
 
+log = structlog.get_logger(__name__)
+
 
 def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
     """Send structured logs of this process to standard error."""
@@ -31,3 +33,14 @@ def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+class _Libraries(logging.Handler):
+    """Logs what a library has to say as one line like any other."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write = log.error if record.levelno >= logging.ERROR else log.warning
+        sentence = " ".join(record.getMessage().split())
+        library = record.name.partition(".")[0]
+        write(sentence, action="library_warning", library=library, exc_info=record.exc_info)

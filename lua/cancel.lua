@@ -6,6 +6,7 @@
 --       then for each request, 1 to 1000 of them:
 --       order  text
 --       buyer  text      must be the order's, or - for any
+--       traces text      once, at the end; may be missing: the trace ids of all, see `order_requests`
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          CANCELLED position 0 [status]    status only when it was cancelled before: the same answer again
 --          WRONG_STATE position status | NOT_FOUND position | NOT_LOADED position | LOG_REGRESSED position

@@ -11,6 +11,7 @@
 --       then for each request, 1 to 1000 of them:
 --       order  text
 --       buyer  text      must be the order's, or - for any
+--       traces text      once, at the end; may be missing: the trace ids of all, see `order_requests`
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          CONFIRMED position late [status]    late is 1 when an expired hold was taken again, else 0
 --          REFUND_DUE position 0 [status]      paid after expiry, nothing was left; or paid after it was cancelled

@@ -360,6 +360,23 @@ local function request_count(fixed, width)
   return n
 end
 
+-- How many requests about orders follow fence and actor, and the trace ids of all of them, nil when none has one: one
+-- last argument, 32 hexadecimal digits for each request, zeros for a request without. So those who trace nothing send,
+-- and Redis reads, not a byte more.
+local function order_requests(width)
+  local traces = (#ARGV - 2) % width == 1 and ARGV[#ARGV] or nil
+  local n = request_count(traces and 3 or 2, width)
+  if traces and (#traces ~= 32 * n or string.find(traces, '[^%da-f]')) then invalid('trace ids') end
+  return n, traces
+end
+
+-- The JSON of an event with the trace id of the i-th request behind its fields, if that has one.
+local function traced(body, traces, i)
+  local trace = string.sub(traces, 32 * i - 31, 32 * i)
+  if not string.find(trace, '[^0]') then return body end
+  return string.sub(body, 1, -2) .. ',{"trace":"' .. trace .. '"}]'
+end
+
 -- The whole of pause, resume and close: move the sale to `state` if `may_change(sale, now)`, and say so in the log.
 local function change_state(may_change, state, word, event)
   local keys = named_keys()
@@ -384,7 +401,7 @@ end
 local function resolve_orders(width, decide)
   local keys = named_keys()
   local fence, by = ARGV[1], actor_of(ARGV[2])
-  local n = request_count(2, width)
+  local n, traces = order_requests(width)
   local now = now_ms()
   local sale, refused = read_writable_sale(keys, fence)
   if refused then return refuse_all(sale, now, refused, n) end
@@ -392,17 +409,18 @@ local function resolve_orders(width, decide)
   local batch = {sale = sale, now = now, by = by, changes = new_changes()}
   local found
   found, batch.stock, batch.units = read_orders(keys, ids_of(2, width, n))
-  local reply = {'', now}
+  local reply, events = {'', now}, batch.changes.events
   for i = 1, n do
-    local first = 2 + (i - 1) * width
+    local first, written = 2 + (i - 1) * width, #events
     local order, buyer = found[ARGV[first + 1]], ARGV[first + 2]
     if is_owner(order, buyer) then
       reply[i + 2] = decide(batch, order, ARGV[first + 3])
+      if traces and #events > written then events[#events] = traced(events[#events], traces, i) end
     else
-      reply[i + 2] = 'NOT_FOUND ' .. position(sale, #batch.changes.events)
+      reply[i + 2] = 'NOT_FOUND ' .. position(sale, #events)
     end
   end
-  if #batch.changes.events > 0 then commit(keys, sale, batch.changes) end
+  if #events > 0 then commit(keys, sale, batch.changes) end
   reply[1] = position(sale)
   return reply
 end

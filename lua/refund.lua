@@ -10,6 +10,7 @@
 --       order  text
 --       buyer  text      must be the order's, or - for any
 --       units  text      restock: sell them again; keep: they stay out of the sale
+--       traces text      once, at the end; may be missing: the trace ids of all, see `order_requests`
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          REFUNDED position units [status]    units is restock, keep, or none when a due refund was settled;
 --                                              status only when it was refunded before: the same answer again
@@ -17,7 +18,7 @@
 --          WRONG_STATE position status | NOT_FOUND position | NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    order.refunded
-for i = 1, request_count(2, 3) do
+for i = 1, order_requests(3) do
   local units = ARGV[3 * i + 2]
   if units ~= 'restock' and units ~= 'keep' then invalid('units') end
 end

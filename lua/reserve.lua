@@ -8,6 +8,7 @@
 --       buyer     text
 --       sku       text
 --       quantity  int       1 to 999999
+--       traces    text      once, at the end; may be missing: the trace ids of all, see `order_requests`
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          RESERVED position hold_until_ms [status]   status only when the order existed: the same answer again
 --          SOLD_OUT position available | LIMIT position units | UNKNOWN_SKU position | CONFLICT position
@@ -16,7 +17,7 @@
 -- Emits    order.reserved
 local keys = named_keys()
 local fence, by = ARGV[1], actor_of(ARGV[2])
-local n = request_count(2, 4)
+local n, traces = order_requests(4)
 
 local now = now_ms()
 local sale, refused = read_sale(keys.sale, fence)
@@ -134,6 +135,7 @@ for i = 1, n do
       answer = format(over_limit, sale.seq + accepted, mine)
     else
       answer = accept(id, buyer, sku, asked, left, holder, mine)
+      if traces then events[accepted] = traced(events[accepted], traces, i) end
     end
   end
   reply[i + 2] = answer

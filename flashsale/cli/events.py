@@ -162,6 +162,8 @@ def _print(event: Shown, *, json: bool) -> None:
             for name, value in fields.items()
             if name not in _IN_FRONT
         )
+        if event.trace_id:
+            rest += f"  trace_id={event.trace_id}"
         kind = event.record()["type"]
         output.line(f"{event.position!s:<8} {words.clock(event.event.at_ms)}  {kind:<18} {rest}")
 

@@ -18,6 +18,14 @@ from flashsale.errors import BadInput, NotFound, RefusedByState
 app = typer.Typer(help="Reserve, confirm, cancel and refund orders, and see what became of one.")
 
 OrderId = Annotated[str, typer.Argument(metavar="ORDER", help="Id of the order.", show_default=False)]
+TraceId = Annotated[
+    str,
+    typer.Option(
+        metavar="HEX",
+        help="Keep this trace id with the event: 32 digits, as in a traceparent.",
+        show_default=False,
+    ),
+]
 
 KEY_LENGTH_MAX = 200
 
@@ -37,6 +45,7 @@ def reserve(
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Make the order id from sale, buyer and this key.")
     ] = None,
+    trace_id: TraceId = "",
     json: Json = False,
 ) -> None:
     """Hold units for a buyer until they are paid for. Prints the order id.
@@ -46,7 +55,7 @@ def reserve(
     ids.sale_id(sale)
     order_id = _order_id(sale, ids.buyer(buyer), order, idempotency_key)
     units = values.whole(quantity, "quantity", 1, ids.QUANTITY_MAX)
-    request = Reserve(order_id, buyer, ids.sku(sku), units)
+    request = Reserve(order_id, buyer, ids.sku(sku), units, trace_id=trace_id)
     asked = Asked(sale, "reserved", order_id=order_id, sku=sku)
     definition, answer = _execute(session, asked, request, {Code.RESERVED}, json)
     if not json:
@@ -65,14 +74,18 @@ def reserve(
 
 @app.command()
 @shared
-def confirm(session: Session, sale: SaleId, order: OrderId, json: Json = False) -> None:
+def confirm(
+    session: Session, sale: SaleId, order: OrderId, trace_id: TraceId = "", json: Json = False
+) -> None:
     """Record that an order is paid.
 
     Paid after its hold expired, it takes its units again if they are left. Else, or if it was cancelled, a refund
     is due: exit code 4.
     """
     asked = Asked(sale, "confirmed", order)
-    _, answer = _execute(session, asked, Confirm(order), {Code.CONFIRMED, Code.REFUND_DUE}, json)
+    _, answer = _execute(
+        session, asked, Confirm(order, trace_id=trace_id), {Code.CONFIRMED, Code.REFUND_DUE}, json
+    )
     if answer.code is Code.REFUND_DUE:
         raise RefusedByState(
             f"order {order} was paid after it was cancelled, or after its hold expired and nothing was left: "
@@ -85,10 +98,12 @@ def confirm(session: Session, sale: SaleId, order: OrderId, json: Json = False) 
 
 @app.command()
 @shared
-def cancel(session: Session, sale: SaleId, order: OrderId, json: Json = False) -> None:
+def cancel(
+    session: Session, sale: SaleId, order: OrderId, trace_id: TraceId = "", json: Json = False
+) -> None:
     """Give up an order that is not paid; its units are sold again."""
     asked = Asked(sale, "cancelled", order)
-    _, answer = _execute(session, asked, Cancel(order), {Code.CANCELLED}, json)
+    _, answer = _execute(session, asked, Cancel(order, trace_id=trace_id), {Code.CANCELLED}, json)
     _say_done(answer, asked, "is cancelled, its units are on sale again")
     output.suggest(f"order show {sale} {order}")
 
@@ -100,10 +115,11 @@ def refund(
     sale: SaleId,
     order: OrderId,
     keep: Annotated[bool, typer.Option("--keep", help="Do not sell its units again.")] = False,
+    trace_id: TraceId = "",
     json: Json = False,
 ) -> None:
     """Record that the money of a paid order goes back. Its units are sold again, unless they are kept."""
-    request = Refund(order, units="keep" if keep else "restock")
+    request = Refund(order, units="keep" if keep else "restock", trace_id=trace_id)
     asked = Asked(sale, "refunded", order)
     _, answer = _execute(session, asked, request, {Code.REFUNDED}, json)
     where = {

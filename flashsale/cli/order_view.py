@@ -67,9 +67,10 @@ class OrderView(msgspec.Struct, frozen=True):
             ]
         )
         output.line("")
-        output.table(
-            ("time", "event", "detail", "by", "position", "in"), [_event_row(e) for e in self.events]
-        )
+        # The last column is wide: for those who trace.
+        columns = ("time", "event", "detail", "by", "position", "in", "trace id")
+        width = len(columns) if any(event.trace_id for event in self.events) else len(columns) - 1
+        output.table(columns[:width], [_event_row(event)[:width] for event in self.events])
 
     def _content(self) -> tuple[str, str, int]:
         for told in (self.redis, self.postgres, *(shown.event for shown in self.events)):
@@ -124,7 +125,7 @@ def _event_row(shown: Shown) -> tuple[str, ...]:
     where = "Postgres" if shown.archived else "the log only"
     event = shown.event
     if event is None:
-        return ("", "unreadable", shown.problem, "", str(shown.position), where)
+        return ("", "unreadable", shown.problem, "", str(shown.position), where, "")
     fields = history.fields_of(event)
     detail = [f"{words.count(fields['quantity'], 'units')} of {fields['sku']}"] if "sku" in fields else []
     if "hold_until_ms" in fields:
@@ -140,4 +141,5 @@ def _event_row(shown: Shown) -> tuple[str, ...]:
         event.by,
         str(shown.position),
         where,
+        shown.trace_id,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,8 @@ BROKEN_PIPE = 141
 def run(args: Sequence[str]) -> int:
     """Run the command that `args` name; returns its exit code. Raises `SystemExit` for shell completion only."""
     _prepare_streams()
+    # Python would print what libraries log as it is. It is for daemons, and for --debug: `flashsale.log` replaces this.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         try:
             result = app(args, prog_name="flashsale", standalone_mode=False)

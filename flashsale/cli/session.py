@@ -136,7 +136,7 @@ def open_session(
     log_format: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="auto, json or plain.", rich_help_panel=PANEL)
     ] = None,
-    debug: Annotated[  # noqa: ARG001 - flashsale.cli.run looks for it: a wrong option must be traceable, too
+    debug: Annotated[  # flashsale.cli.run looks for it, too: a wrong option must be traceable
         bool, typer.Option("--debug", help="Show where an error came from.", rich_help_panel=PANEL)
     ] = False,
 ) -> Session:
@@ -148,7 +148,10 @@ def open_session(
         "log_level": log_level,
         "log_format": log_format,
     }
-    return Session(flags, config)
+    session = Session(flags, config)
+    if debug or os.environ.get("FLASHSALE_DEBUG"):
+        session.configure_log()
+    return session
 
 
 def shared(command: Callable[Concatenate[Session, P], int | None]) -> Callable[..., int | None]:

@@ -27,9 +27,10 @@ class AsyncClient:
     A client belongs to the loop in which it is used first; in another one, it raises `RuntimeError`.
 
     `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. `replicas`:
-    so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. Methods
-    raise what `flashsale.client.sync.Client` raises, and `Overloaded` when too many requests wait. A caller that is
-    cancelled stops waiting; its request may still be carried out.
+    so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. A
+    request's `trace_id` is kept with its event, as `flashsale.client.sync.Client` has it. Methods raise what that client
+    raises, and `Overloaded` when too many requests wait. A caller that is cancelled stops waiting; its request may still
+    be carried out.
     """
 
     def __init__(
@@ -71,17 +72,21 @@ class AsyncClient:
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
         self._lanes.clear()
 
-    async def reserve(self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1) -> Answer:
-        return await self.submit(sale, Reserve(order_id, buyer, sku, quantity))
+    async def reserve(
+        self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1, *, trace_id: str = ""
+    ) -> Answer:
+        return await self.submit(sale, Reserve(order_id, buyer, sku, quantity, trace_id=trace_id))
 
-    async def confirm(self, sale: str, order_id: str) -> Answer:
-        return await self.submit(sale, Confirm(order_id))
+    async def confirm(self, sale: str, order_id: str, *, trace_id: str = "") -> Answer:
+        return await self.submit(sale, Confirm(order_id, trace_id=trace_id))
 
-    async def cancel(self, sale: str, order_id: str) -> Answer:
-        return await self.submit(sale, Cancel(order_id))
+    async def cancel(self, sale: str, order_id: str, *, trace_id: str = "") -> Answer:
+        return await self.submit(sale, Cancel(order_id, trace_id=trace_id))
 
-    async def refund(self, sale: str, order_id: str, units: Literal["restock", "keep"] = "restock") -> Answer:
-        return await self.submit(sale, Refund(order_id, units=units))
+    async def refund(
+        self, sale: str, order_id: str, units: Literal["restock", "keep"] = "restock", *, trace_id: str = ""
+    ) -> Answer:
+        return await self.submit(sale, Refund(order_id, units=units, trace_id=trace_id))
 
     def submit(self, sale: str, request: OrderRequest) -> asyncio.Future[Answer]:
         """Queue one request for the next round; await the future for its answer."""

@@ -56,7 +56,9 @@ class Client:
     """Send commands over one connection, one round trip at a time. Not for use by several threads at once.
 
     `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. `replicas`:
-    so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised.
+    so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. A
+    request's `trace_id` is kept with its event: 32 hexadecimal digits, as in a traceparent of W3C Trace Context; empty:
+    none.
 
     Methods raise `Unreachable` when nothing was done, `UnknownOutcome` when a reply was lost (retry with the same
     order id), `Halted` when the keys of the sale are damaged. Refusals are answers, not exceptions.
@@ -87,17 +89,21 @@ class Client:
         """Close the connection; the next call opens it again."""
         self._wire.close()
 
-    def reserve(self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1) -> Answer:
-        return self._decide(sale, Reserve(order_id, buyer, sku, quantity))
+    def reserve(
+        self, sale: str, order_id: str, buyer: str, sku: str, quantity: int = 1, *, trace_id: str = ""
+    ) -> Answer:
+        return self._decide(sale, Reserve(order_id, buyer, sku, quantity, trace_id=trace_id))
 
-    def confirm(self, sale: str, order_id: str) -> Answer:
-        return self._decide(sale, Confirm(order_id))
+    def confirm(self, sale: str, order_id: str, *, trace_id: str = "") -> Answer:
+        return self._decide(sale, Confirm(order_id, trace_id=trace_id))
 
-    def cancel(self, sale: str, order_id: str) -> Answer:
-        return self._decide(sale, Cancel(order_id))
+    def cancel(self, sale: str, order_id: str, *, trace_id: str = "") -> Answer:
+        return self._decide(sale, Cancel(order_id, trace_id=trace_id))
 
-    def refund(self, sale: str, order_id: str, units: Literal["restock", "keep"] = "restock") -> Answer:
-        return self._decide(sale, Refund(order_id, units=units))
+    def refund(
+        self, sale: str, order_id: str, units: Literal["restock", "keep"] = "restock", *, trace_id: str = ""
+    ) -> Answer:
+        return self._decide(sale, Refund(order_id, units=units, trace_id=trace_id))
 
     def execute(self, sale: str, requests: Sequence[OrderRequest], shard: int = 0) -> list[Answer]:
         """Decide any number of requests of one shard; answers stand in the order of the requests.

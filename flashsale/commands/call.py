@@ -17,6 +17,9 @@ from flashsale.scripts import Script, script
 #: 5 ms for 512 accepted reservations.
 BATCH_MAX = 512
 
+#: Stands for a request without a trace id where others of its batch have one: no trace id looks like this.
+NO_TRACE = "0" * 32
+
 #: Within one round: payments first, then what frees units, then new reservations.
 ORDER_OF_KINDS = ("confirm", "cancel", "refund", "reserve")
 
@@ -46,7 +49,10 @@ def plan(requests: Sequence[OrderRequest], batch_max: int = BATCH_MAX) -> list[l
 
 def order_call(sale: str, shard: int, fence: Position, by: str, requests: Sequence[OrderRequest]) -> Call:
     """One call for a batch of requests of the same kind; at most `BATCH_MAX` of them."""
-    arguments = (str(fence), by, *chain.from_iterable(request.arguments() for request in requests))
+    arguments = (str(fence), by, *chain.from_iterable([request.arguments() for request in requests]))
+    traces = [request.trace_id for request in requests]
+    if any(traces):
+        arguments += ("".join([trace or NO_TRACE for trace in traces]),)
     return Call(script(requests[0].SCRIPT), shard_keys(sale, shard), arguments)
 
 

@@ -14,7 +14,12 @@ from flashsale.errors import BadInput
 ANY_BUYER = "-"
 
 
-class OrderRequest(msgspec.Struct, frozen=True, gc=False):
+class _Traceable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    #: kept with the event, and otherwise ignored: no part of the request, a repeat may have another; empty: none
+    trace_id: str = ""
+
+
+class OrderRequest(_Traceable, frozen=True, gc=False):
     """A request about one order. Making one checks every field; a bad one raises `BadInput`."""
 
     #: the script that decides it
@@ -23,8 +28,8 @@ class OrderRequest(msgspec.Struct, frozen=True, gc=False):
     order_id: str
 
     def arguments(self) -> tuple[str | int, ...]:
-        """Its part of the batch's ARGV: its fields in their order."""
-        return astuple(self)
+        """Its part of the batch's ARGV: its fields in their order, without the trace id."""
+        return astuple(self)[:-1]
 
 
 class Reserve(OrderRequest, frozen=True, gc=False):
@@ -42,6 +47,8 @@ class Reserve(OrderRequest, frozen=True, gc=False):
             ids.buyer(self.buyer)
             ids.sku(self.sku)
         ids.quantity(self.quantity)
+        if self.trace_id:
+            ids.trace_id(self.trace_id)
 
 
 class _Resolution(OrderRequest, frozen=True, gc=False):
@@ -52,6 +59,8 @@ class _Resolution(OrderRequest, frozen=True, gc=False):
         ids.order_id(self.order_id)
         if self.buyer != ANY_BUYER:
             ids.buyer(self.buyer)
+        if self.trace_id:
+            ids.trace_id(self.trace_id)
 
 
 class Confirm(_Resolution, frozen=True, gc=False):

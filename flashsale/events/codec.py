@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from flashsale.events.types import EVENT_TYPES, AnyEvent, Event
@@ -31,6 +33,10 @@ _encoder = msgspec.json.Encoder()
 _CURRENT = {cls: cls.VERSION for cls in EVENT_TYPES.values()}
 _LIFTED_TYPES = {name for name, _ in UPCASTERS}
 
+#: How the body of an event ends whose request had a trace id: behind the fields stands the only object of the array.
+_TRACE = re.compile(rb',\{"trace":"(?P<id>[0-9a-f]{32})"\}\]\Z')
+_TRACE_BYTES = len(b',{"trace":""}]') + 32
+
 #: What msgspec raises on bytes that are no event: also for text that is not UTF-8, and for brackets a thousand deep.
 _DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 
@@ -56,12 +62,20 @@ def _decode_lifted(body: bytes, reason: str) -> AnyEvent:
         raw = _raw_decoder.decode(body)
         if len(raw) < 2 or raw[0] not in _LIFTED_TYPES or type(raw[1]) is not int:
             raise UndecodableEvent(reason)
+        if type(raw[-1]) is dict:  # the trace id: an upcaster may add fields, and it stands behind them all
+            del raw[-1]
         event: AnyEvent = msgspec.convert(upcast(raw), AnyEvent)
     except _DAMAGED as error:
         raise UndecodableEvent(reason) from error
     if event.v != _CURRENT[type(event)]:
         raise UndecodableEvent(reason)
     return event
+
+
+def trace_of(body: bytes) -> str:
+    """The trace id of the request that an event answers; empty when it had none. It says nothing of the sale."""
+    found = _TRACE.match(body, max(0, len(body) - _TRACE_BYTES))
+    return found["id"].decode() if found else ""
 
 
 def encode(event: Event) -> bytes:

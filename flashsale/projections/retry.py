@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import psycopg
 
+from flashsale.errors import Unreachable
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Poison, refusal
 from flashsale.projections.batch import Row, parameters, read_entry, without_values
@@ -173,7 +174,7 @@ class _Retry:
                 if stock_sku is not None:
                     self._execute("release_stock", stock_sku=stock_sku)
         except psycopg.Error as error:
-            if not is_data_error(error):
+            if not self._is_refusal(error):
                 raise
             return refusal(error, 1)
         return None
@@ -190,9 +191,16 @@ class _Retry:
             with self._connection.transaction():
                 self._execute("name", **parameters([row]))
         except psycopg.Error as error:
-            if not is_data_error(error):
+            if not self._is_refusal(error):
                 raise
             self._execute("name", **parameters([without_values(row)]))
+
+    def _is_refusal(self, error: psycopg.Error) -> bool:
+        """Whether Postgres refuses the values, and the transaction goes on from where it was rolled back to."""
+        # That roll-back, too, can meet the end of the connection: psycopg logs it, and says no more.
+        if is_data_error(error) and self._connection.closed:
+            raise Unreachable("Postgres went away while a refused event was rolled back") from error
+        return is_data_error(error)
 
     def _parked(self, line: _Line) -> list[_Parked]:
         rows = self._connection.execute(

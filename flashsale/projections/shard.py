@@ -20,6 +20,7 @@ from flashsale.projections.continuity import gap, prove_continuity, refuse_forei
 from flashsale.projections.database import Connection
 from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
+from flashsale.projections.tracing import tell
 from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending, follows
 
 #: An entry that was delivered this often is processed alone: one of its batch may be killing the process.
@@ -221,6 +222,7 @@ class ShardProjector:
     def _apply(self, batch: Sequence[Entry], meanwhile: Callable[[], None] = lambda: None) -> Applied:
         """Apply one run, and tell others what of it was parked: after the commit, never before."""
         done = self._write(batch, meanwhile)
+        tell(self._connection, self.lease.shard, batch, done.parked)
         if done.parked:
             publish(self._connection, self._log, self.lease.shard)
         return done

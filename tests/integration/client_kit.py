@@ -18,7 +18,7 @@ import redis
 from flashsale.client import AsyncClient, Client
 from flashsale.commands import Answer, Code, Item, Load, Open, OrderRequest, Reserve
 from flashsale.errors import FlashsaleError
-from flashsale.events import AnyEvent, OrderEvent, ShardState, decode, fold, type_name
+from flashsale.events import AnyEvent, OrderEvent, ShardState, decode, fold, trace_of, type_name
 from flashsale.events.types import OrderReserved
 from flashsale.ids import Position
 from flashsale.keys import ShardKeys, shard_keys
@@ -62,6 +62,12 @@ class Shop:
         """Every event, at its place."""
         entries: Any = self.redis.xrange(self.keys(sale, shard).events)
         return [(Position.parse(position), decode(fields["e"].encode())) for position, fields in entries]
+
+    def traces(self) -> list[str]:
+        """The trace id of every event of an order, empty where it has none."""
+        entries: Any = self.redis.xrange(self.keys().events)
+        bodies = [fields["e"].encode() for _, fields in entries]
+        return [trace_of(body) for body in bodies if isinstance(decode(body), OrderEvent)]
 
     def places(self, order: str, sale: str = SALE) -> list[tuple[str, Position]]:
         """Type and place of every event of one order."""

@@ -43,6 +43,26 @@ async def test_each_of_many_callers_gets_the_answer_to_its_own_request(shop: Sho
     assert shop.state().stock[SKU].held == 700
 
 
+async def test_each_of_many_requests_keeps_its_own_trace_id(shop: Shop) -> None:
+    shop.open_sale(units=100)
+    ids = [f"{number:032x}" if number % 3 else "" for number in range(60)]
+    async with AsyncClient(shop.url) as client:
+        await asyncio.gather(
+            *(
+                client.reserve(SALE, order(number), f"buyer-{number}", SKU, trace_id=trace)
+                for number, trace in enumerate(ids)
+            )
+        )
+        await asyncio.gather(
+            client.confirm(SALE, order(1), trace_id=ids[1]),
+            client.confirm(SALE, order(2)),
+            client.cancel(SALE, order(4), trace_id=ids[4]),
+        )
+        await client.refund(SALE, order(1), trace_id=ids[5])
+
+    assert shop.traces() == [*ids, ids[1], "", ids[4], ids[5]]
+
+
 async def test_every_kind_of_answer_goes_to_the_one_who_asked_for_it(shop: Shop) -> None:
     shop.open_sale(units=100, limit=1)
     async with AsyncClient(shop.url) as client:

@@ -48,6 +48,21 @@ def held(shop: Shop, number: int = 1) -> str:
 # ------------------------------------------------------------------------------------------------- one request a call
 
 
+def test_each_request_may_have_a_trace_id(shop: Shop) -> None:
+    shop.open_sale(units=5)
+    ids = [f"{number:032x}" for number in range(1, 6)]
+
+    first = shop.client.reserve(SALE, order(1), "ann", SKU, trace_id=ids[0])
+    again = shop.client.reserve(SALE, order(1), "ann", SKU, trace_id=ids[4])
+    shop.client.confirm(SALE, order(1), trace_id=ids[1])
+    shop.client.refund(SALE, order(1), trace_id=ids[2])
+    shop.client.reserve(SALE, order(2), "bob", SKU)
+    shop.client.cancel(SALE, order(2), trace_id=ids[3])
+
+    assert (again.position, again.repeated) == (first.position, True), "it is no part of what is asked for"
+    assert shop.traces() == [*ids[:3], "", ids[3]]
+
+
 def test_the_life_of_an_order(shop: Shop) -> None:
     shop.open_sale(units=5)
 

@@ -29,6 +29,14 @@ def test_a_batch_is_one_call() -> None:
     assert call.command() == ("EVALSHA", script("confirm").sha, 6, *shard_keys("sale", 3), *call.arguments)
 
 
+def test_trace_ids_follow_all_requests_in_one_argument() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    traced = [Confirm(ORDER), Confirm(OTHER, "ann", trace_id=trace)]
+    call = order_call("sale", 3, Position(1, 9), "gateway", traced)
+
+    assert call.arguments == ("1-9", "gateway", ORDER, "-", OTHER, "ann", "0" * 32 + trace)
+
+
 def test_an_operator_s_request_is_one_call() -> None:
     call = sale_call("sale", 0, Position(0, 0), "desk", Open(at_once=True))
 

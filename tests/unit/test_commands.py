@@ -1,5 +1,8 @@
 """Requests, sans IO: what each checks, and what it sends."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from flashsale.commands import (
@@ -102,6 +105,15 @@ def test_a_bad_buyer_is_refused(make: type[OrderRequest]) -> None:
     for value in ("", "--", "a b", 5, None):
         error = refused(make, ORDER, value)
         assert (error.field, error.value) == ("buyer", value)
+
+
+@pytest.mark.parametrize("make", [Confirm, Cancel, Refund, partial(Reserve, buyer="ann", sku="A")])
+def test_a_bad_trace_id_is_refused(make: Callable[..., OrderRequest]) -> None:
+    good = "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert make(ORDER, trace_id=good).trace_id == good
+    for value in ("0" * 32, good.upper(), good[1:], good + "0", f"00-{good}-00f067aa0ba902b7-01", " ", 5):
+        error = refused(make, ORDER, trace_id=value)
+        assert (error.field, error.value) == ("trace id", value)
 
 
 @pytest.mark.parametrize(

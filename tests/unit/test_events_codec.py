@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashsale.events import EVENT_TYPES, Event, UndecodableEvent, decode, encode, type_name
+from flashsale.events import EVENT_TYPES, Event, UndecodableEvent, decode, encode, trace_of, type_name
 from flashsale.events.upcasters import UPCASTERS
 
 #: One recorded event of every (type, version) that was ever in a log, what it means today, and, of the present
@@ -117,6 +117,33 @@ def test_fields_after_the_known_ones_are_ignored(name: str) -> None:
     longer = present(name)[:-1] + b',"new",{"a":[1,null,true]},1.5]'
 
     assert decode(longer) == decode(present(name))
+
+
+# ----------------------------------------------------------------------------------------------------------- trace id
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACED = f',{{"trace":"{TRACE}"}}]'.encode()
+
+
+@each_golden
+def test_a_trace_id_behind_any_event_is_found_and_changes_nothing(golden: dict[str, Any]) -> None:
+    body = golden["body"].encode()
+
+    assert trace_of(body) == ""
+    assert trace_of(body[:-1] + TRACED) == TRACE
+    assert decode(body[:-1] + TRACED) == decode(body)
+
+
+@each_type
+@pytest.mark.parametrize("change", [(b"}]", b"}] "), (b'{"t', b'{"T'), (b"4bf9", b"4BF9"), (b"4736", b"473")])
+def test_what_only_looks_like_a_trace_id_is_none(name: str, change: tuple[bytes, bytes]) -> None:
+    assert trace_of(present(name)[:-1] + TRACED.replace(*change)) == ""
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_have_a_trace_id_or_none(body: bytes) -> None:
+    assert trace_of(body) == ""
+    assert trace_of(body + TRACED) == TRACE
 
 
 # ------------------------------------------------------------------------------------------------------------ refused

@@ -37,6 +37,13 @@ FROM parked p
 JOIN event_log e USING (sale_id, shard, epoch, seq)
 WHERE p.sale_id = %(sale_id)s AND p.shard = %(shard)s AND p.epoch = %(epoch)s AND p.seq = %(seq)s;
 
+-- parked_between --
+-- What is parked between two positions, both included.
+SELECT epoch, seq, order_id, error_class, error
+FROM parked
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s
+  AND (epoch, seq) BETWEEN (%(first_epoch)s, %(first_seq)s) AND (%(last_epoch)s, %(last_seq)s);
+
 -- audit --
 -- What was done with one event.
 SELECT action, error_class, error, reason, actor, (extract(epoch FROM at) * 1000)::bigint
