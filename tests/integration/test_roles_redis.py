@@ -54,14 +54,13 @@ _SETTING = "CONFIG GET requirepass"
 #: Of what another role may do.
 FOR_OTHERS = {
     "gateway": (_CUT, _READ_GROUP, _GONE, _ORDERS, _EVENTS, _SETTING, "INFO", f"XADD {DEAD} * e x"),
-    "sweeper": (_CUT, _READ_GROUP, _GONE, _ORDERS, _EVENTS, _SETTING, "INFO", f"XADD {DEAD} * e x"),
+    "sweeper": (_CUT, _READ_GROUP, _GONE, _ORDERS, _EVENTS, f"XADD {DEAD} * e x"),
     "projector": (
         _ADD,
         _CUT,
         _TAKE,
         _GONE,
         _ORDERS,
-        _SETTING,
         f"ZREM {KEYS.holds} a",
         f"HDEL {KEYS.sale} lost",
     ),
