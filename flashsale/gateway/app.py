@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,6 +15,8 @@ from starlette.routing import Route
 from flashsale.errors import FlashsaleError
 from flashsale.gateway import problems
 from flashsale.gateway.health import Health
+from flashsale.gateway.openapi import document
+from flashsale.gateway.operations import OPERATIONS
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.problems import Problem, problem_of
 from flashsale.gateway.sale_state import SaleStates
@@ -22,24 +25,37 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-ORDERS = "/v1/sales/{sale}/orders"
-ORDER = ORDERS + "/{order}"
+#: It changes with a new version only.
+_DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
 def application(orders: Orders, states: SaleStates, health: Health) -> Starlette:
     """The whole of /v1, and what a load balancer asks."""
-    handlers: list[tuple[str, str, Handler]] = [
-        ("GET", "/v1/sales/{sale}", states.get),
-        ("POST", ORDERS, orders.place),
-        ("GET", ORDER, orders.read),
-        ("POST", ORDER + "/confirm", orders.confirm),
-        ("POST", ORDER + "/cancel", orders.cancel),
-        ("POST", ORDER + "/refund", orders.refund),
-        ("GET", "/healthz", health.alive),
-        ("GET", "/readyz", health.ready),
+    handlers: dict[str, Handler] = {
+        "get_sale": states.get,
+        "place_order": orders.place,
+        "get_order": orders.read,
+        "cancel_order": orders.cancel,
+        "confirm_order": orders.confirm,
+        "refund_order": orders.refund,
+        "is_alive": health.alive,
+        "is_ready": health.ready,
+    }
+    routes = [
+        Route(operation.path, _guarded(handlers[operation.name]), methods=[operation.method])
+        for operation in OPERATIONS
     ]
-    routes = [Route(path, _guarded(handler), methods=[method]) for method, path, handler in handlers]
+    routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
     return Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+
+
+def _document() -> Handler:
+    content = msgspec.json.encode(document())
+
+    async def openapi(request: Request) -> Response:  # noqa: ARG001  # a handler takes one
+        return Response(content, headers=_DOCUMENT_CACHE, media_type="application/json")
+
+    return openapi
 
 
 def _guarded(handler: Handler) -> Handler:

@@ -17,6 +17,7 @@ import httpx
 from flashsale.client import Client
 from flashsale.commands import Close, Code, Open, Pause
 from flashsale.definition import SaleDefinition, SaleItem
+from flashsale.gateway.operations import OPERATIONS, Operation
 from flashsale.gateway.tokens import Caller, Tokens
 from flashsale.projections import catalog
 from flashsale.projections.database import connect
@@ -95,7 +96,22 @@ def problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
     assert content["detail"]
     if wait_ms := content.get("retry_after_ms"):
         assert int(response.headers["retry-after"]) * 1000 >= wait_ms
+    if operation := operation_of(response.request):
+        assert content["type"] in {kind.type for kind in operation.refusals}, "the document tells of it"
     return content
+
+
+def operation_of(request: httpx.Request) -> Operation | None:
+    """The operation that a request asks for; None when there is no such."""
+    return next(
+        (
+            operation
+            for operation in OPERATIONS
+            if operation.method == request.method
+            and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", operation.path), request.url.path)
+        ),
+        None,
+    )
 
 
 def prepare(redis_url: str, database_url: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -20,29 +19,11 @@ from tests.acceptance.gateway_kit import (
     as_buyer,
     as_service,
     http_request,
-    prepare,
     problem,
-    running,
 )
 from tests.fixtures.servers import redis_client
 
 RUSH = {"Idempotency-Key": "rush"}
-
-
-@pytest.fixture(scope="module")
-def front(
-    redis_url: str,
-    module_database_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
-) -> Iterator[Front]:
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
-    prepare(redis_url, module_database_url)
-    home = tmp_path_factory.mktemp("gateway") / "home"
-    in_roles = pytestconfig.getoption("--roles")
-    with running(home, redis_url, module_database_url, in_roles=in_roles) as front:
-        yield front
 
 
 # ------------------------------------------------------------------------------------------------- an order's life
