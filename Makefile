@@ -112,7 +112,7 @@ test-release: setup $(RELEASE_READY) ## install what `build` makes as a stranger
 
 lock: $(RELEASE_READY) ## write the three locks anew; newest versions with LOCK_FLAGS=--upgrade
 	$(compile) pyproject.toml --all-extras --group dev --output-file requirements.lock
-	$(compile) pyproject.toml --extra metrics --constraint requirements.lock --output-file requirements-runtime.lock
+	$(compile) pyproject.toml --extra http --extra metrics --constraint requirements.lock --output-file requirements-runtime.lock
 	$(compile) --group pyproject.toml:release --output-file requirements-release.lock
 
 clean: ## remove everything that make made

@@ -21,14 +21,14 @@ import msgspec
 from flashsale import redis_url
 from flashsale.errors import BadInput
 from flashsale.files import Unreadable, read_file
-from flashsale.settings import ENV_PREFIX, SECRET, TABLE, Settings
+from flashsale.settings import ENV_PREFIX, KEYS, SECRET, TABLE, Settings
 
 SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
 #: A settings file, or one with a secret, is a few lines.
 FILE_BYTES_MAX = 1024 * 1024
 
 _DIGITS = re.compile(r"[0-9]{1,12}")
-_TYPE_REMEDIES: dict[Any, str] = {int: "use a whole number", str | None: "use text"}
+_TYPE_REMEDIES: dict[Any, str] = {int: "use a whole number", str: "use text", str | None: "use text"}
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -49,10 +49,7 @@ class Config(msgspec.Struct, frozen=True):
     def shown(self) -> dict[str, Value]:
         """Every setting for people; passwords in URLs are masked."""
         values = msgspec.structs.asdict(self.settings)
-        return {
-            name: Value(mask(value) if name in SECRET and value else value, self.origins[name])
-            for name, value in values.items()
-        }
+        return {name: Value(_shown(name, value), self.origins[name]) for name, value in values.items()}
 
 
 def load(
@@ -76,8 +73,8 @@ def load(
     origins = {name: found[name].origin if name in found else "default" for name in TABLE}
     files = {
         name: file
-        for name in SECRET
-        if name in found and mask(values[name]) != values[name]
+        for name in (*SECRET, *KEYS)
+        if name in found and _shown(name, values[name]) != values[name]
         if (file := _file_of(name, origins[name], environ, path))
     }
     return Config(Settings(**values), origins, files)
@@ -88,6 +85,13 @@ def _file_of(name: str, origin: str, environ: Mapping[str, str], settings_file: 
     if origin == f"environment {variable}":
         return Path(environ[variable])
     return settings_file if origin.startswith("file ") else None
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A setting as it may be shown."""
+    if name in KEYS and value:
+        return "***"
+    return mask(value) if name in SECRET and value else value
 
 
 def mask(url: str) -> str:
@@ -187,7 +191,7 @@ def _convert(name: str, item: Value) -> Any:
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the second: bytes that are no text
         choices = [choice for choice in get_args(setting.type) if type(choice) is str]
         remedy = f"use {', '.join(choices)}" if choices else _TYPE_REMEDIES[setting.type]
-        raise BadInput(name, item.value, f"{remedy} ({item.origin})") from error
+        raise BadInput(name, _shown(name, item.value), f"{remedy} ({item.origin})") from error
     if setting.least is not None and setting.most is not None and not setting.least <= value <= setting.most:
         raise BadInput(name, value, f"use {setting.least} to {setting.most} ({item.origin})")
     if name in SECRET and (

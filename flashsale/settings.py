@@ -15,6 +15,8 @@ from msgspec import Meta
 ENV_PREFIX = "FLASHSALE_"
 #: Settings that may hold a password: masked where they are shown, refused on the command line.
 SECRET = ("redis_url", "postgres_url")
+#: Settings that are secret as a whole: never shown.
+KEYS = ("gateway_keys",)
 
 #: Replicas that can be waited for; more is a mistake.
 REPLICAS_MAX = 16
@@ -89,6 +91,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="replicas of Redis that must have what was decided before anybody hears of it (D2); 0: none",
         ),
     ] = 0
+    gateway_keys: Annotated[
+        str | None,
+        Meta(
+            description="secrets that sign the tokens of buyers and services, the newest first, with spaces or line "
+            "ends between; each 32 characters or more",
+            examples=["(better in /etc/credstore/flashsale.gateway_keys)"],
+        ),
+    ] = None
+    gateway_buyer_header: Annotated[
+        str | None,
+        Meta(
+            description="header in which a proxy in front of the gateway names the buyer; none: buyers show tokens",
+            examples=["X-Buyer"],
+        ),
+    ] = None
+    gateway_proxies: Annotated[
+        str,
+        Meta(description="addresses and networks of the proxies whose header the gateway believes"),
+    ] = "127.0.0.1 ::1"
     unsafe_servers: Annotated[
         Literal["refuse", "accept"],
         Meta(

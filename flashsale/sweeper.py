@@ -5,13 +5,13 @@ Any number of sweepers may run: the script that ends a hold decides, and each ho
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 import structlog
 
+from flashsale.beside import beside
 from flashsale.client import Client
 from flashsale.commands import Code, Expire
 from flashsale.commands.sale import EXPIRE_MAX
@@ -64,7 +64,7 @@ class Sweeper:
         if self._listing is None:
             if time.monotonic() < self._next_list:
                 return
-            self._listing = _beside(self._list_shards)
+            self._listing = beside(self._list_shards, "sweeper-shards")
         if self._shards and not self._listing.done():
             return
         listing, self._listing = self._listing, None
@@ -99,17 +99,3 @@ class Sweeper:
                 next_ms = done.next_hold_until_ms
                 return ended, max(1, next_ms - done.now_ms) if next_ms else LOOK_EVERY_MS
         return ended, 0
-
-
-def _beside(read: Callable[[], Shards]) -> Future[Shards]:
-    """Start a read in a thread, which keeps no process from ending."""
-    future: Future[Shards] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(read())
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is taken
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="sweeper-shards", daemon=True).start()
-    return future

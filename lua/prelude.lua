@@ -87,7 +87,7 @@ local function read_sale(key, fence)
 end
 
 -- What the sale is at this moment: warm, scheduled, open, paused or closed. The clock opens and closes it by itself,
--- and closes what is paused, too. `sale_state` in flashsale/cli/words.py says the same.
+-- and closes what is paused, too. `sale_state` in flashsale/commands/snapshot.py says the same.
 local function state_now(sale, now)
   if sale.state == 'closed' or (sale.closes_ms > 0 and now >= sale.closes_ms) then return 'closed' end
   local sells = sale.state == 'open' or (sale.state == 'warm' and sale.opens_ms > 0)

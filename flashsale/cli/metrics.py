@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flashsale.address import Address
 from flashsale.cli import values
 from flashsale.cli.session import Session, shared
 
@@ -56,7 +57,7 @@ def listener(listen: str | None, field: str) -> Serve:
     if listen is None:
         return nullcontext
     try:
-        from flashsale.metrics.exposition import Address, Exposition
+        from flashsale.metrics.exposition import Exposition
     except ModuleNotFoundError as error:
         if error.name != "prometheus_client":
             raise

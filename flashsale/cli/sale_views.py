@@ -10,6 +10,7 @@ import msgspec
 from flashsale import ids
 from flashsale.cli import output, words
 from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale.commands import sale_state
 from flashsale.events import ShardState, Stock
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def view_of(shop: Shop, definition: SaleDefinition) -> View:
     # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
     row = reads.checkpoint_row(shop.connection, shard)
     snapshot = shop.snapshot(definition.sale)
-    state = words.sale_state(snapshot, row.reached, archived=row.archived)
+    state = sale_state(snapshot, row.reached, archived=row.archived)
     if state == "archived":
         snapshot.state.position = row.checkpoint
         snapshot.state.stock = _stock_in_postgres(shop, shard, definition)

@@ -36,6 +36,7 @@ from flashsale.commands.snapshot import (
     parse_order,
     parse_snapshot,
     restock_record,
+    sale_state,
 )
 
 __all__ = [
@@ -79,5 +80,6 @@ __all__ = [
     "plan",
     "restock_record",
     "sale_call",
+    "sale_state",
     "snapshot_call",
 ]

@@ -97,6 +97,33 @@ def _parse(raw: Sequence[Any]) -> Snapshot:
     return snapshot
 
 
+def sale_state(snapshot: Snapshot, reached: Position, *, archived: bool = False) -> str:
+    """What the sale does now, the clock's decisions included; `reached`: how far its log is known to have come.
+
+    defined (not warm), lost (somebody has events that Redis lacks), damaged (its log has entries that no script wrote),
+    warm, scheduled, open, paused, closed or archived. `archived`: Postgres says that nothing of it need be in Redis.
+    """
+    state, now_ms = snapshot.state, snapshot.now_ms
+    if state.status == "archived" or (archived and state.position < reached):
+        return "archived"
+    if broken := _broken(snapshot, reached):
+        return broken
+    if not snapshot.is_loaded:
+        return "defined"
+    if 0 < state.closes_ms <= now_ms:
+        return "closed"
+    if state.status in ("paused", "closed") or (state.status == "warm" and state.opens_ms == 0):
+        return state.status
+    return "scheduled" if now_ms < state.opens_ms else "open"
+
+
+def _broken(snapshot: Snapshot, reached: Position) -> str:
+    position = snapshot.state.position
+    if snapshot.lost or min(position, snapshot.log_position) < max(position, reached):
+        return "lost"
+    return "damaged" if snapshot.log_position > position else ""
+
+
 def parse_order(text: str) -> Order:
     """Read a record of the `orders` hash. Raises `ValueError` on any other text."""
     status, sku, quantity, buyer, hold_until_ms, reserved_at, *later = text.split(" ")

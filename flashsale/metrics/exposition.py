@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import re
 import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import structlog
@@ -18,7 +17,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from flashsale import __version__
-from flashsale.errors import BadInput, RefusedByState
+from flashsale.address import Address
+from flashsale.errors import RefusedByState
 from flashsale.metrics.names import METRICS, Sample
 
 log = structlog.get_logger(__name__)
@@ -27,21 +27,6 @@ log = structlog.get_logger(__name__)
 CLIENT_S = 5
 #: More connections at once are closed unanswered.
 CLIENTS_MAX = 8
-
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(0|[1-9][0-9]{0,4})")
-
-
-class Address(NamedTuple):
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, field: str) -> Self:
-        """`127.0.0.1:9464` or `[::1]:9464`; port 0 is any that is free."""
-        match = _ADDRESS.fullmatch(text)
-        if match is None or int(match[2]) > 65_535:
-            raise BadInput(field, text, "write HOST:PORT, like 127.0.0.1:9464 or [::1]:9464")
-        return cls(match[1].strip("[]"), int(match[2]))
 
 
 class Exposition:
@@ -58,7 +43,7 @@ class Exposition:
             self._server = _Server((str(place[0]), int(place[1])), family)
         except OSError as error:
             raise RefusedByState(
-                f"metrics cannot be served on {address.host}:{address.port}: {error.strerror}; choose another address"
+                f"metrics cannot be served on {address}: {error.strerror}; choose another address"
             ) from error
         self._server.set_app(make_wsgi_app(registry))
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
@@ -66,8 +51,8 @@ class Exposition:
     def __enter__(self) -> Self:
         self._thread.start()
         host, port = self._server.server_address[:2]
-        shown = f"[{host!s}]" if ":" in str(host) else str(host)
-        log.info("serving metrics", action="metrics_served", url=f"http://{shown}:{port}/metrics")
+        url = f"http://{Address(str(host), int(port))}/metrics"
+        log.info("serving metrics", action="metrics_served", url=url)
         return self
 
     def __exit__(

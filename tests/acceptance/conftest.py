@@ -14,7 +14,9 @@ from flashsale.commands import Code, Load, Open, OrderRequest, SaleRequest
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.projections import catalog
 from flashsale.projections.database import Connection, connect
+from tests.acceptance.gateway_kit import Front, prepare, running
 from tests.fixtures.processes import Cli, Finished
+from tests.fixtures.servers import redis_client
 
 SALE, SKU = "drop", "phone"
 #: Tables whose rows must stay as they are when a command is refused; of checkpoints, what a heartbeat does not change.
@@ -111,3 +113,20 @@ def shop(connected_cli: Cli, redis_url: str, database_url: str) -> Iterator[Shop
         redis.Redis.from_url(redis_url) as raw,
     ):
         yield Shop(connected_cli, client, connection, raw)
+
+
+@pytest.fixture(scope="module")
+def front(
+    redis_url: str,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[Front]:
+    """A gateway on the sales of `gateway_kit.SALES`, for all tests of a module."""
+    with redis_client(redis_url) as redis:
+        redis.flushdb()
+    prepare(redis_url, module_database_url)
+    home = tmp_path_factory.mktemp("gateway") / "home"
+    in_roles = pytestconfig.getoption("--roles")
+    with running(home, redis_url, module_database_url, in_roles=in_roles) as front:
+        yield front

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from flashsale.cli.words import sale_state
+from flashsale.commands import sale_state
 from flashsale.ids import START
 from tests.property.selling import Selling
 

@@ -1,0 +1,94 @@
+"""`flashsale gateway`: orders over HTTP, and the tokens of those who send them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from flashsale import ids
+from flashsale.address import Address
+from flashsale.cli import output, values
+from flashsale.cli.session import AcceptUnsafe, Session, shared
+from flashsale.errors import BadInput
+from flashsale.loopback import is_local
+
+app = typer.Typer(help="Orders over HTTP.")
+
+#: Each takes a file descriptor; systemd's own limit for a unit is higher.
+CONNECTIONS_MAX = 10_000
+LIFETIME_MAX_S = 30 * 86_400
+
+
+@app.command()
+@shared
+def run(
+    session: Session,
+    name: Annotated[
+        str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
+    ] = "gateway-1",
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to answer; behind a proxy that speaks TLS.")
+    ] = "127.0.0.1:8080",
+    connections_max: Annotated[
+        str, typer.Option(metavar="N", help="Connections at once; more are refused.")
+    ] = str(CONNECTIONS_MAX),
+    demo_auth: Annotated[
+        bool,
+        typer.Option(
+            "--demo-auth", help="Believe whoever says who they are: for a demo, on this machine only."
+        ),
+    ] = False,
+    accept_unsafe_servers: AcceptUnsafe = False,
+) -> int:
+    """Take orders over HTTP until told to stop.
+
+    Buyers and services show signed tokens; without a secret to sign them by, it does not start.
+    SIGTERM and Ctrl-C let every request under way be answered; the exit code is 0 or 130.
+    """
+    ids.actor(name, "name")
+    address = Address.parse(listen, "--listen")
+    if demo_auth and not is_local(address.host):
+        raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
+    most = values.whole(connections_max, "connections-max", 1, 1_000_000)
+    _need_http()
+    from flashsale.gateway.gateway import Options
+    from flashsale.gateway.gateway import run as serve
+
+    session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
+    session.configure_log()
+    return serve(session.parts, Options(name, address, most, demo_auth))
+
+
+@app.command()
+def secret() -> None:
+    """Print a new secret to sign tokens by."""
+    import secrets
+
+    output.line(secrets.token_urlsafe(48))
+
+
+@app.command()
+@shared
+def token(
+    session: Session,
+    buyer: Annotated[str | None, typer.Option(metavar="BUYER", help="For this buyer.")] = None,
+    service: Annotated[str | None, typer.Option(metavar="NAME", help="For this service of the shop.")] = None,
+    lifetime: Annotated[str, typer.Option(metavar="SECONDS", help="How long it is good.")] = "3600",
+) -> None:
+    """Print a token, signed as the shop signs it."""
+    lifetime_s = values.whole(lifetime, "lifetime", 1, LIFETIME_MAX_S)
+    _need_http()
+    from flashsale.gateway.tokens import Caller, Tokens
+
+    if (buyer is None) == (service is None):
+        raise values.Usage("give either --buyer or --service")
+    caller = Caller("service", service) if service is not None else Caller("buyer", buyer or "")
+    tokens = Tokens((session.config.settings.gateway_keys or "").split())
+    output.line(tokens.issue(caller, lifetime_s))
+
+
+def _need_http() -> None:
+    if not all(find_spec(name) for name in ("itsdangerous", "starlette", "uvicorn", "uvloop")):
+        raise values.Usage("this needs more packages: pip install 'flashsale[http]'")

@@ -1,0 +1,77 @@
+"""The composition of a gateway: from settings to a server that answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import uvloop
+
+from flashsale.address import Address
+from flashsale.bootstrap import Parts
+from flashsale.client import AsyncClient, Fences
+from flashsale.client.aio_reads import AsyncReads
+from flashsale.gateway.app import application
+from flashsale.gateway.callers import Callers
+from flashsale.gateway.health import Health
+from flashsale.gateway.orders import Orders
+from flashsale.gateway.sale_state import SaleStates
+from flashsale.gateway.sales import Catalogue, Sales
+from flashsale.gateway.server import Server, listen
+from flashsale.projections import catalog
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What one gateway is told beside the settings."""
+
+    #: its name in the log
+    name: str
+    address: Address
+    connections_max: int
+    demo_auth: bool = False
+
+
+def run(parts: Parts, options: Options) -> int:
+    """Serve until told to stop; returns the exit code. Raises `BadInput` for settings that let nobody in."""
+    callers = Callers.configured(parts.settings, demo=options.demo_auth)
+    with listen(options.address) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        redis_url, _ = parts.urls()
+        fences = Fences()
+        sales = Sales(_gated(parts), fences)
+        timeout_ms = parts.settings.reply_timeout_ms
+
+        async def serve() -> int:
+            client = AsyncClient(redis_url, by=options.name, fences=fences, timeout_ms=timeout_ms)
+            reads = AsyncReads(redis_url, fences, timeout_ms=timeout_ms)
+            states = SaleStates(sales, reads)
+            orders = Orders(callers, sales, client, reads)
+            app = application(orders, states, Health(sales, states))
+            server = Server(app, options.connections_max)
+            try:
+                return await server.run_beside(listener, sales.keep_read(), states.keep_looking())
+            finally:
+                await client.close()
+                await reads.close()
+
+        return runner.run(serve())
+
+
+def _gated(parts: Parts) -> Callable[[], Catalogue]:
+    """Reads the catalogue, on servers that are fit for it."""
+    newest: list[Catalogue] = []
+
+    def read() -> None:
+        with parts.postgres() as connection:
+            definitions = {definition.sale: definition for definition in catalog.every(connection)}
+            reached = catalog.fences(connection)
+            running = {shard.sale for shard in catalog.fences(connection, running=True)}
+        newest[:] = [Catalogue(definitions, reached, frozenset(definitions) - running)]
+
+    step = parts.gated(read)
+
+    def gated() -> Catalogue:
+        step()
+        return newest[0]
+
+    return gated

@@ -1,0 +1,105 @@
+"""Orders over HTTP: placed, read and cancelled by buyers; confirmed and refunded by services of the shop."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flashsale import ids
+from flashsale.client import AsyncClient
+from flashsale.client.aio_reads import AsyncReads
+from flashsale.commands import ANY_BUYER, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
+from flashsale.errors import BadInput
+from flashsale.gateway import problems, reading
+from flashsale.gateway.answers import refusal
+from flashsale.gateway.callers import Callers
+from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
+from flashsale.gateway.problems import PRIVATE, Problem
+from flashsale.gateway.sales import Sales
+
+#: Tells a replay from the first answer.
+REPLAYED = "Idempotency-Replayed"
+
+_place = msgspec.json.Decoder(PlaceOrder)
+_refund = msgspec.json.Decoder(RefundOrder)
+
+
+class Orders:
+    """The orders of every sale. Each request is checked here, decided by Redis, and answered; nothing is kept."""
+
+    def __init__(self, callers: Callers, sales: Sales, client: AsyncClient, reads: AsyncReads) -> None:
+        self._callers, self._sales, self._client, self._reads = callers, sales, client, reads
+
+    async def place(self, request: Request) -> Response:
+        """Hold units. The same buyer and key is the same order, for ever: the engine knows it by its id."""
+        buyer = self._callers.buyer(request)
+        sale = self._sales.find(request.path_params["sale"]).sale
+        key = reading.idempotency_key(request)
+        wanted = await reading.body(request, _place)
+        order = ids.derived_order_id(sale, buyer, key)
+        answer = await self._client.submit(sale, Reserve(order, buyer, wanted.sku, wanted.quantity))
+        if answer.code is not Code.RESERVED:
+            raise refusal(answer)
+        status = answer.status or "held"
+        placed = PlacedOrder(sale, order, wanted.sku, wanted.quantity, status, answer.hold_until_ms)
+        headers = {"Location": f"/v1/sales/{sale}/orders/{order}"}
+        return _json(placed, 201, headers | ({REPLAYED: "true"} if answer.repeated else {}))
+
+    async def read(self, request: Request) -> Response:
+        """What an order is now. Of another buyer's order nobody learns that there is one."""
+        caller = self._callers.of(request)
+        sale, order_id = self._named(request)
+        order = await self._reads.order(sale, order_id)
+        if order is None or (caller.role == "buyer" and order.buyer != caller.name):
+            raise _no_order(sale, order_id)
+        state = OrderState(
+            sale, order_id, order.buyer, order.sku, order.quantity, order.status, order.hold_until_ms
+        )
+        return _json(state)
+
+    async def cancel(self, request: Request) -> Response:
+        """Give up an order that is not paid: the buyer's own, or for a service any."""
+        caller = self._callers.of(request)
+        sale, order = self._named(request)
+        buyer = caller.name if caller.role == "buyer" else ANY_BUYER
+        return await self._change(sale, Cancel(order, buyer), Code.CANCELLED)
+
+    async def confirm(self, request: Request) -> Response:
+        """Record a payment. Only the shop can tell whether there was one."""
+        self._callers.service(request)
+        sale, order = self._named(request)
+        return await self._change(sale, Confirm(order), Code.CONFIRMED)
+
+    async def refund(self, request: Request) -> Response:
+        """Record that the money goes back."""
+        self._callers.service(request)
+        sale, order = self._named(request)
+        wanted = await reading.body(request, _refund, empty=b"{}")
+        return await self._change(sale, Refund(order, units=wanted.units), Code.REFUNDED)
+
+    async def _change(self, sale: str, request: OrderRequest, done: Code) -> Response:
+        answer = await self._client.submit(sale, request)
+        if answer.code is not done:
+            raise refusal(answer)
+        status = answer.status or done.lower()
+        return _json(ChangedOrder(sale, request.order_id, status, answer.repeated))
+
+    def _named(self, request: Request) -> tuple[str, str]:
+        """Sale and order of the path. Raises `Problem`, also for a shard that the sale does not have."""
+        definition = self._sales.find(request.path_params["sale"])
+        try:
+            order = ids.order_id(request.path_params["order"])
+        except BadInput as error:
+            raise Problem(problems.UNKNOWN_ORDER, str(error)) from error
+        if ids.shard_of_order(order) >= definition.shards:
+            raise _no_order(definition.sale, order)
+        return definition.sale, order
+
+
+def _no_order(sale: str, order: str) -> Problem:
+    return Problem(problems.UNKNOWN_ORDER, f"sale {sale} has no order {order} of this buyer")
+
+
+def _json(message: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(message), status, PRIVATE | (headers or {}), "application/json")

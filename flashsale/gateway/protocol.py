@@ -1,0 +1,96 @@
+"""One connection's limits: how many there are, how long a head may be and take. The server's own protocol has none.
+
+Bodies are limited where they are read; a connection that rests between two requests is closed by the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from flashsale.gateway import problems
+from flashsale.gateway.problems import Problem
+
+#: Request line and headers together. Browsers send 1 to 2 KB, cookies of a shop's domain up to 4 KB more.
+HEAD_BYTES_MAX = 16 * 1024
+#: From the first byte to the last one of a head; of the first head, from the connection.
+HEAD_S = 5.0
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 within limits."""
+
+    #: set by the server that uses it
+    connections_max = 1
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: of the head that is arriving: bytes, and its alarm; None: no head is
+        self._head_bytes = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._refusal = problems.BAD_REQUEST
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if len(self.connections) > self.connections_max:
+            self._refuse(Problem(problems.OVERLOADED, "too many connections"))
+            return
+        self._alarm = self.loop.call_later(HEAD_S, self._head_is_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_whole()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        # The parser keeps a header that has not ended, however long it becomes.
+        if self._alarm is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(Problem(problems.HEADERS_TOO_LARGE, _TOO_LONG))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_is_whole()
+        self._alarm = self.loop.call_later(HEAD_S, self._head_is_late)
+
+    def on_headers_complete(self) -> None:
+        self._head_is_whole()
+        length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if length > HEAD_BYTES_MAX:
+            self._refusal = problems.HEADERS_TOO_LARGE
+            raise ValueError(_TOO_LONG)  # the parser stops, and `send_400_response` tells
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the server calls for bytes that are no HTTP."""
+        sentence = _TOO_LONG if self._refusal is problems.HEADERS_TOO_LARGE else msg
+        self._refuse(Problem(self._refusal, sentence))
+
+    def _head_is_whole(self) -> None:
+        self._head_bytes = 0
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _head_is_late(self) -> None:
+        self._alarm = None
+        self._refuse(Problem(problems.TOO_SLOW, f"the headers took longer than {HEAD_S:g} s"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Say why, and hang up."""
+        self._head_is_whole()
+        if self.transport.is_closing():
+            return
+        response = problem.response()
+        head = b"".join(b"%b: %b\r\n" % pair for pair in response.raw_headers)
+        status = f"HTTP/1.1 {response.status_code} {problem.kind.title}\r\n".encode()
+        self.transport.write(b"%b%bconnection: close\r\n\r\n%b" % (status, head, bytes(response.body)))
+        self.transport.close()
+
+
+_TOO_LONG = f"request line and headers have at most {HEAD_BYTES_MAX} bytes together"

@@ -1,0 +1,69 @@
+"""Read a request: its body and its key, within limits, and nothing is guessed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from flashsale.gateway import problems
+from flashsale.gateway.problems import Problem
+
+#: Ten times the longest order.
+BODY_BYTES_MAX = 4_096
+#: A phone on a bad network sends a hundred bytes in less.
+BODY_S = 5.0
+KEY_LENGTH_MAX = 200
+
+#: The rest of a body that nobody reads must not be taken for the next request.
+_HANG_UP = {"Connection": "close"}
+
+T = TypeVar("T")
+
+
+async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: bytes = b"") -> T:
+    """The body as a message. `empty`: what no body stands for. Raises `Problem`."""
+    content = await _content(request)
+    if (
+        content
+        and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json"
+    ):
+        raise Problem(problems.NO_JSON, "send it with Content-Type: application/json")
+    try:
+        return decoder.decode(content or empty)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise Problem(problems.BAD_REQUEST, f"the body is not accepted: {error}") from error
+
+
+async def _content(request: Request) -> bytes:
+    content = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > BODY_BYTES_MAX:
+                    sentence = f"a body has at most {BODY_BYTES_MAX} bytes"
+                    raise Problem(problems.TOO_LARGE, sentence, headers=_HANG_UP)
+    except TimeoutError as error:
+        sentence = f"the body took longer than {BODY_S:g} s"
+        raise Problem(problems.TOO_SLOW, sentence, headers=_HANG_UP) from error
+    except ClientDisconnect as error:
+        raise Problem(problems.BAD_REQUEST, "the connection ended before the body did") from error
+    return bytes(content)
+
+
+def idempotency_key(request: Request) -> str:
+    """The key, quoted or bare: `"cart-4711"` and `cart-4711` are the same. Raises `Problem`."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        sentence = "send Idempotency-Key: the same one with every retry of this purchase, and with no other"
+        raise Problem(problems.IDEMPOTENCY_KEY_MISSING, sentence)
+    key = given[0].strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if len(given) > 1 or not (1 <= len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()):
+        sentence = f"Idempotency-Key: use one of 1 to {KEY_LENGTH_MAX} printable ASCII characters"
+        raise Problem(problems.BAD_REQUEST, sentence, field="Idempotency-Key")
+    return key

@@ -1,0 +1,152 @@
+"""The state of each sale, one page for everybody: built by one task, answered from memory, fit for a cache."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from typing import NamedTuple
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from flashsale.client.aio_reads import AsyncReads
+from flashsale.commands import Snapshot, sale_state
+from flashsale.definition import SaleDefinition
+from flashsale.errors import FlashsaleError, Halted, Unreachable
+from flashsale.gateway import problems
+from flashsale.gateway.messages import ItemState, SaleState
+from flashsale.gateway.polling import poll_after_ms
+from flashsale.gateway.problems import Problem
+from flashsale.gateway.sales import Sales
+from flashsale.stream import ShardId
+
+log = structlog.get_logger(__name__)
+
+#: How old a page may be: half a second, while nobody polls more often than every two.
+LOOK_EVERY_S = 0.5
+#: So old, it is no answer any more.
+STALE_S = 5.0
+#: For browsers and a CDN: one second of the crowd is one request.
+CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=2, stale-if-error=30"
+
+
+class Page(NamedTuple):
+    """One sale's page."""
+
+    body: bytes
+    etag: str
+
+
+class SaleStates:
+    """Looks at every sale that is not archived, and answers with what it saw."""
+
+    def __init__(self, sales: Sales, reads: AsyncReads) -> None:
+        self._sales, self._reads = sales, reads
+        self._pages: dict[str, Page] = {}
+        self._looked_s = 0.0
+
+    @property
+    def are_fresh(self) -> bool:
+        return time.monotonic() - self._looked_s < STALE_S
+
+    async def get(self, request: Request) -> Response:
+        """The page, or that it is still the one which the caller has."""
+        sale = request.path_params["sale"]
+        self._sales.find(sale)
+        page = self._pages.get(sale)
+        if page is None or not self.are_fresh:
+            raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
+        headers = {"ETag": page.etag, "Cache-Control": CACHE_CONTROL}
+        if page.etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(page.body, headers=headers, media_type="application/json")
+
+    async def keep_looking(self) -> None:
+        """Look for ever. A Redis that is away is waited for; the pages become stale meanwhile."""
+        late_ms = 0.0
+        while True:
+            try:
+                await self._look(late_ms)
+            except Unreachable as error:
+                log.warning(str(error), action="gateway_degraded")
+            wake_s = time.monotonic() + LOOK_EVERY_S
+            await asyncio.sleep(LOOK_EVERY_S)
+            late_ms = (time.monotonic() - wake_s) * 1000
+
+    async def _look(self, late_ms: float) -> None:
+        """One page for each sale there is."""
+        definitions = list(self._sales.all())
+        # One shard each: no sale has more yet.
+        seen = await self._reads.snapshots([(definition.sale, 0) for definition in definitions])
+        self._pages = {
+            definition.sale: self._page(definition, snapshot, late_ms)
+            for definition, snapshot in zip(definitions, seen, strict=True)
+        }
+        if self._sales.are_known:
+            self._looked_s = time.monotonic()
+
+    def _page(self, definition: SaleDefinition, snapshot: Snapshot | FlashsaleError, late_ms: float) -> Page:
+        if isinstance(snapshot, Snapshot):
+            return page(self._state(definition, snapshot, late_ms))
+        if not isinstance(snapshot, Halted):
+            raise snapshot
+        return page(_unseen(definition, "damaged", late_ms))
+
+    def _state(self, definition: SaleDefinition, snapshot: Snapshot, late_ms: float) -> SaleState:
+        sale = definition.sale
+        reached = self._sales.reached(ShardId(sale, 0))
+        word = sale_state(snapshot, reached, archived=self._sales.is_archived(sale))
+        if word in ("defined", "lost", "damaged", "archived"):
+            return _unseen(definition, word, late_ms)
+        state = snapshot.state
+        items = [
+            ItemState(
+                item.sku,
+                item.title,
+                item.unit_price_minor,
+                stock.available,
+                stock.limit,
+            )
+            for item in definition.items
+            if (stock := state.stock.get(item.sku))
+        ]
+        left = sum(item.available for item in items)
+        return SaleState(
+            sale=sale,
+            title=definition.title,
+            currency=definition.currency,
+            state=word,
+            opens_ms=state.opens_ms,
+            closes_ms=state.closes_ms,
+            hold_ms=state.hold_ms,
+            items=items,
+            poll_after_ms=poll_after_ms(word, left, state.opens_ms - snapshot.now_ms, late_ms),
+            server_time_ms=snapshot.now_ms,
+        )
+
+
+def _unseen(definition: SaleDefinition, word: str, late_ms: float) -> SaleState:
+    """A sale of which Redis tells no stock: halted while its log is lost, damaged or not where it should be."""
+    state = "halted" if word in ("lost", "damaged") else word
+    return SaleState(
+        sale=definition.sale,
+        title=definition.title,
+        currency=definition.currency,
+        state=state,
+        opens_ms=definition.opens_ms,
+        closes_ms=definition.closes_ms,
+        hold_ms=definition.hold_ms,
+        items=[ItemState(i.sku, i.title, i.unit_price_minor, 0, i.limit) for i in definition.items],
+        poll_after_ms=poll_after_ms(state, 0, 0, late_ms),
+        server_time_ms=int(time.time() * 1000),
+    )
+
+
+def page(state: SaleState) -> Page:
+    """Its ETag is weak: it stays while only the time has changed."""
+    lasting = msgspec.structs.replace(state, server_time_ms=0)
+    digest = hashlib.blake2b(msgspec.json.encode(lasting), digest_size=12).hexdigest()
+    return Page(msgspec.json.encode(state), f'W/"{digest}"')

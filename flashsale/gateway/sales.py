@@ -1,0 +1,92 @@
+"""The sales there are, as Postgres defines them; read again and again, beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+import structlog
+
+from flashsale import ids
+from flashsale.beside import beside
+from flashsale.client import Fences
+from flashsale.definition import SaleDefinition
+from flashsale.errors import BadInput, Unreachable
+from flashsale.gateway import problems
+from flashsale.gateway.problems import Problem
+from flashsale.ids import Position
+from flashsale.stream import ShardId
+
+log = structlog.get_logger(__name__)
+
+#: How late a gateway may learn of a sale that was defined, or of other limits.
+READ_EVERY_S = 2.0
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """What Postgres says of all sales."""
+
+    definitions: Mapping[str, SaleDefinition]
+    #: how far each log is known to have come
+    reached: Mapping[ShardId, Position]
+    #: sales that only Postgres has
+    archived: frozenset[str]
+
+
+class Sales:
+    """Keeps the newest catalogue, and raises the fences to it.
+
+    Nothing is sold before the first one: a fence that nobody knows keeps nothing out. `read` is called in a thread; a
+    Postgres that is silent later keeps nobody from selling what is known.
+    """
+
+    def __init__(self, read: Callable[[], Catalogue], fences: Fences) -> None:
+        self._read, self._fences = read, fences
+        self._known: Catalogue | None = None
+
+    @property
+    def are_known(self) -> bool:
+        return self._known is not None
+
+    def find(self, sale: str) -> SaleDefinition:
+        """A sale's definition. Raises `Problem`."""
+        if self._known is None:
+            raise Problem(problems.UNAVAILABLE, "this gateway has only begun, and waits for its servers")
+        definition = self._known.definitions.get(sale)
+        if definition is None:
+            raise Problem(problems.UNKNOWN_SALE, _no_sale(sale))
+        return definition
+
+    def is_archived(self, sale: str) -> bool:
+        return self._known is not None and sale in self._known.archived
+
+    def all(self) -> Iterable[SaleDefinition]:
+        return self._known.definitions.values() if self._known else ()
+
+    def reached(self, shard: ShardId) -> Position:
+        """How far a shard's log is known to have come, by Postgres and by the answers of Redis."""
+        return self._fences.of(shard.sale, shard.shard)
+
+    async def keep_read(self) -> None:
+        """Read the catalogue for ever. Raises what `read` raises, unless a server is only away."""
+        while True:
+            try:
+                self._take(await asyncio.wrap_future(beside(self._read, "gateway-sales")))
+            except Unreachable as error:
+                log.warning(str(error), action="gateway_degraded")
+            await asyncio.sleep(READ_EVERY_S)
+
+    def _take(self, catalogue: Catalogue) -> None:
+        for shard, position in catalogue.reached.items():
+            self._fences.saw(shard.sale, shard.shard, position)
+        if self._known is None:
+            log.info("ready", action="gateway_ready", sales=len(catalogue.definitions))
+        self._known = catalogue
+
+
+def _no_sale(sale: str) -> str:
+    try:
+        return f"sale {ids.sale_id(sale)} is not defined here"
+    except BadInput as error:
+        return str(error)

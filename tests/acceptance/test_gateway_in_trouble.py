@@ -1,0 +1,224 @@
+"""`flashsale gateway run` when replies are lost, servers go away, clients misbehave and somebody stops it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.acceptance.conftest import assert_one_sentence
+from tests.acceptance.gateway_kit import (
+    ANY_PORT,
+    NEW_SECRET,
+    Crowd,
+    Front,
+    a_buyer,
+    as_buyer,
+    http_request,
+    logged,
+    prepare,
+    problem,
+    running,
+)
+from tests.fixtures.processes import Cli
+from tests.fixtures.proxy import Mode, Proxy
+from tests.fixtures.servers import redis_client
+from tests.helpers import wait_until
+
+CONNECTIONS_MAX = 20
+
+
+@pytest.fixture(scope="module")
+def network(redis_url: str) -> Iterator[Proxy]:
+    """What lies between the gateway and Redis."""
+    with Proxy(redis_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def far_front(
+    redis_url: str,
+    network: Proxy,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[Front]:
+    """A gateway that reaches its Redis over a network."""
+    with redis_client(redis_url) as redis:
+        redis.flushdb()
+    prepare(redis_url, module_database_url)
+    home = tmp_path_factory.mktemp("gateway") / "home"
+    options = ("--connections-max", str(CONNECTIONS_MAX))
+    in_roles = pytestconfig.getoption("--roles")
+    with running(home, network.url, module_database_url, *options, in_roles=in_roles) as front:
+        yield front
+
+
+def test_a_lost_reply_is_unknown_and_the_same_key_tells(far_front: Front, network: Proxy) -> None:
+    buyer = a_buyer()
+    left = far_front.available()
+    network.behave(Mode.CUT_REPLY, when=buyer.encode(), times=1)
+
+    lost = far_front.order(buyer=buyer, key="cart-1")
+
+    assert problem(lost, 503, "unknown-outcome")["retry_after_ms"]
+    again = far_front.order(buyer=buyer, key="cart-1")
+    assert again.status_code == 201
+    assert again.headers["idempotency-replayed"] == "true", "the first one was carried out"
+    assert far_front.available() == left - 1
+
+
+def test_a_request_that_did_not_arrive_is_unknown_too_and_the_same_key_buys(
+    far_front: Front, network: Proxy
+) -> None:
+    buyer = a_buyer()
+    network.behave(Mode.RESET, when=buyer.encode(), times=1)
+
+    problem(far_front.order(buyer=buyer, key="cart-1"), 503, "unknown-outcome")
+
+    again = far_front.order(buyer=buyer, key="cart-1")
+    assert again.status_code == 201
+    assert "idempotency-replayed" not in again.headers
+
+
+def test_while_redis_is_away_nobody_is_told_anything_and_then_it_goes_on(
+    far_front: Front, network: Proxy
+) -> None:
+    buyer = a_buyer()
+    order = far_front.order(buyer=buyer).json()["order"]
+    network.behave(Mode.RESET)
+    try:
+        problem(
+            far_front.http.get(f"/v1/sales/drop/orders/{order}", headers=as_buyer(buyer)), 503, "unavailable"
+        )
+        wait_until(lambda: far_front.http.get("/readyz").status_code == 503, 20, "it is not ready")
+        problem(far_front.http.get("/v1/sales/drop"), 503, "unavailable")
+        assert far_front.http.get("/healthz").status_code == 200
+    finally:
+        network.heal()
+
+    wait_until(lambda: far_front.http.get("/readyz").status_code == 200, 20, "it is ready")
+    assert far_front.order().status_code == 201
+
+
+def test_a_log_that_lost_its_tail_sells_nothing_and_denies_no_order(far_front: Front, redis_url: str) -> None:
+    buyer = a_buyer()
+    order = far_front.order(buyer=buyer, sale="drop").json()["order"]
+    with redis_client(redis_url) as redis:
+        kept = redis.hget("fs:{drop:0}:sale", "seq")
+        redis.hset("fs:{drop:0}:sale", "seq", "1")
+        try:
+            known = far_front.http.get(f"/v1/sales/drop/orders/{order}", headers=as_buyer(buyer))
+            problem(known, 503, "halted")
+            problem(far_front.order(), 503, "halted")
+            wait_until(
+                lambda: far_front.http.get("/v1/sales/drop").json()["state"] == "halted", 10, "it is told"
+            )
+        finally:
+            redis.hset("fs:{drop:0}:sale", "seq", kept)
+            redis.hdel("fs:{drop:0}:sale", "lost")
+
+
+# ---------------------------------------------------------------------------------------------- clients who misbehave
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Until the other side hangs up."""
+    found = b""
+    while piece := connection.recv(65_536):
+        found += piece
+    return found
+
+
+def connect(front: Front) -> socket.socket:
+    host, _, port = front.url.removeprefix("http://").rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def test_heads_and_bodies_that_never_end_are_hung_up_on(far_front: Front) -> None:
+    headers = as_buyer(a_buyer()) | {"Idempotency-Key": "k"}
+    unfinished = http_request("POST", "/v1/sales/drop/orders", b'{"sku":"phone"}', headers)[:-3]
+    with connect(far_front) as silent, connect(far_front) as half, connect(far_front) as bodiless:
+        half.sendall(b"GET / HTTP/1.1\r\nHost: te")
+        bodiless.sendall(unfinished)
+        for connection in (silent, half, bodiless):
+            told = read_all(connection)
+            assert told.startswith(b"HTTP/1.1 408 "), told
+            assert b"#too-slow" in told
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["unfinished", "whole"])
+@pytest.mark.parametrize(
+    "head", [b"GET /" + b"x" * 20_000, b"GET / HTTP/1.1\r\nA: " + b"x" * 20_000], ids=["path", "header"]
+)
+def test_a_head_that_is_too_large(far_front: Front, head: bytes, end: bytes) -> None:
+    with connect(far_front) as connection:
+        connection.sendall(head + (b" HTTP/1.1" if end and head.startswith(b"GET /x") else b"") + end)
+        told = read_all(connection)
+    assert told.startswith(b"HTTP/1.1 431 "), told
+    assert b"#headers-too-large" in told
+
+
+def test_bytes_that_are_no_http(far_front: Front) -> None:
+    with connect(far_front) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        told = read_all(connection)
+    assert told.startswith(b"HTTP/1.1 400 "), told
+
+
+def test_more_connections_than_allowed_are_told_so(far_front: Front) -> None:
+    with Crowd(far_front.url, CONNECTIONS_MAX), connect(far_front) as one_more:
+        told = read_all(one_more)
+    assert told.startswith(b"HTTP/1.1 503 "), told
+    assert b"#overloaded" in told
+    wait_until(lambda: far_front.http.get("/healthz").status_code == 200, 10, "others are let in again")
+
+
+# -------------------------------------------------------------------------------------------------------- its own end
+
+
+def test_sigterm_lets_the_requests_under_way_be_answered(
+    redis_url: str, module_database_url: str, far_front: Front, network: Proxy
+) -> None:
+    buyer = a_buyer()
+    network.behave(Mode.DELAY, when=buyer.encode(), delay_s=1, times=1)
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(far_front.order(buyer=buyer)))
+    asking.start()
+    wait_until(lambda: network.counts.replies_delayed, 10, "the reply is on its way")
+
+    far_front.process.send(signal.SIGTERM)
+    asking.join(20)
+
+    assert [answer.status_code for answer in answers] == [201]
+    done = far_front.process.wait()
+    assert done.exit_code == 0
+    assert logged(far_front.process)[-1]["action"] == "gateway_stopped"
+    assert not [line for line in logged(far_front.process) if line["action"] == "gateway_fault"]
+
+
+def test_it_does_not_start_when_nobody_could_be_believed(cli: Cli) -> None:
+    keys = cli.home / "keys"
+    for secret, told in (("", "gateway_keys"), ("short\n", "a secret of 5 characters")):
+        keys.write_text(secret, encoding="utf-8")
+        cli.env["FLASHSALE_GATEWAY_KEYS_FILE"] = str(keys)
+        done = cli.run("gateway", "run", "--listen", ANY_PORT)
+        assert done.exit_code == 2, done.stderr
+        assert told in done.stderr
+        assert_one_sentence(done)
+
+
+def test_it_does_not_start_where_it_would_be_open_to_all_or_somebody_listens(cli: Cli) -> None:
+    open_to_all = cli.run("gateway", "run", "--demo-auth", "--listen", "0.0.0.0:0")
+    assert open_to_all.exit_code == 2
+    assert_one_sentence(open_to_all)
+    cli.env["FLASHSALE_GATEWAY_KEYS"] = NEW_SECRET
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = cli.run("gateway", "run", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.exit_code == 4
+    assert_one_sentence(done)
+    assert NEW_SECRET not in cli.ok("config", "show").stdout
