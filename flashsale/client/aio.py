@@ -28,9 +28,9 @@ class AsyncClient:
 
     `by` names the caller in the log. `fences` may be shared, and should begin at the Postgres checkpoints. `replicas`:
     so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. A
-    request's `trace_id` is kept with its event, as `flashsale.client.sync.Client` has it. Methods raise what that client
-    raises, and `Overloaded` when too many requests wait. A caller that is cancelled stops waiting; its request may still
-    be carried out.
+    request's `trace_id` is kept with its event, as `flashsale.client.sync.Client` has it. Methods raise what that
+    client raises, and `Overloaded` when too many requests wait. A caller that is cancelled stops waiting; its request
+    may still be carried out.
     """
 
     def __init__(

@@ -11,7 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from flashsale.client.wire import REPLY_TIMEOUT_MS, Command, Fences, error_from, run_calls
+from flashsale.client.replicas import NO_WAIT, Command
+from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, run_calls
 from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
 from flashsale.errors import Halted, Overloaded, Unreachable
 from flashsale.events import Order
@@ -73,7 +74,7 @@ class AsyncReads:
     async def snapshots(self, shards: Sequence[tuple[str, int]]) -> list[Snapshot | Halted]:
         """The counters of each shard now; of a damaged one, what is wrong with it."""
         calls = [snapshot_call(sale, shard, everything=False) for sale, shard in shards]
-        conversation = run_calls(calls, self._loaded)
+        conversation = run_calls(calls, self._loaded, NO_WAIT)
         try:
             commands = next(conversation)
             while True:

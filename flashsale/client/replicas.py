@@ -44,3 +44,6 @@ class ReplicaWait(NamedTuple):
         else:
             said = f"whether replicas have it is not known: {replied}"
         return [result if isinstance(result, Exception) else TooFewReplicas(said) for result in results]
+
+
+NO_WAIT = ReplicaWait(0, 0)

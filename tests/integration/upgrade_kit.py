@@ -15,6 +15,7 @@ from typing import Any
 import redis
 
 from flashsale.client import Client
+from flashsale.client.replicas import NO_WAIT
 from flashsale.client.sync_wire import SyncWire
 from flashsale.commands import Call
 from flashsale.keys import GROUP
@@ -82,5 +83,5 @@ def earlier_client(redis_url: str, by: str) -> Iterator[Client]:
     """A client that runs the scripts of the earlier commit. Their arguments are what they were."""
     with Client(redis_url, by=by) as client:
         client.close()
-        client._wire = _EarlierWire(redis_url, timeout_ms=5_000)  # noqa: SLF001 - its scripts are not for users to choose
+        client._wire = _EarlierWire(redis_url, 5_000, NO_WAIT)  # noqa: SLF001 - its scripts are not for users to choose
         yield client
