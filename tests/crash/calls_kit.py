@@ -1,7 +1,7 @@
 """The N-th call of a command meets a fault: the calls to Redis and to Postgres are counted together, as they come.
 
 calls.arm(Fault.CUT_REPLY, 7)
-child = nursery.start("sale", "open", "drop")       # by way of the proxies
+child = cli.start("sale", "open", "drop")       # by way of the proxies
 calls.victim.put(child.pid)
 """
 

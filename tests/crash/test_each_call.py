@@ -118,7 +118,7 @@ def repeat(stage: Stage, case: Case, code: int) -> None:
     again = stage.run(case)
     assert_told(again)
     if again.exit_code == Halted.exit_code and case.mend:
-        again = stage.nursery.run(*case.mend)
+        again = stage.cli.run(*case.mend)
         stage.world.settle()
     assert again.exit_code in {code, case.done_already}, again.stderr
 
