@@ -110,9 +110,14 @@ class Parts:
 
         return Log(self.urls().redis_url)
 
-    def projector(self, name: str, daemon: Daemon, keep: int | None = None) -> Projector:
-        """A projector; with `keep`, it trims the logs of its shards down to that many events."""
+    def daemon_client(self, name: str) -> Client:
+        """For a daemon, which looks after the fences itself: nothing is connected before it is used."""
         from flashsale.client import Client
+
+        return Client(self.urls().redis_url, by=name)
+
+    def projector(self, name: str, daemon: Daemon, client: Client, keep: int | None = None) -> Projector:
+        """A projector; with `keep`, it trims the logs of its shards down to that many events."""
         from flashsale.projections.halting import SaleHalter
         from flashsale.projections.projector import Projector
         from flashsale.trim import Trimmer
@@ -125,24 +130,21 @@ class Parts:
             batch_max=self.settings.batch_max,
             max_rate=self.settings.max_rate or None,
             wait=daemon.wait,
-            trim=None if keep is None else Trimmer(Client(redis_url, by=name), keep),
-            halt_sale=SaleHalter(Client(redis_url, by=name)),
+            trim=None if keep is None else Trimmer(client, keep),
+            halt_sale=SaleHalter(client),
         )
 
-    def sweeper(self, name: str, daemon: Daemon) -> Sweeper:
-        from flashsale.client import Client
+    def sweeper(self, daemon: Daemon, client: Client) -> Sweeper:
         from flashsale.ids import Position
         from flashsale.projections import catalog
         from flashsale.stream import ShardId
         from flashsale.sweeper import Sweeper
 
-        redis_url, _ = self.urls()
-
         def shards() -> dict[ShardId, Position]:
             with self.postgres() as connection:
                 return catalog.fences(connection, running=True)
 
-        return Sweeper(Client(redis_url, by=name), shards, daemon.wait)
+        return Sweeper(client, shards, daemon.wait)
 
     def looks(self) -> Looks:
         """What the exporter shows. Nothing is connected before it is asked."""

@@ -61,9 +61,10 @@ def run(
     serve = listener(metrics_listen, "--metrics-listen")
     session.configure_log()
     daemon = Daemon(name)
-    projector = session.parts.projector(name, daemon, values.keep(keep) if trim else None)
-    with serve(lambda: of_projector(daemon, projector)):
-        return daemon.run(session.parts.gated(projector.step), projector.close)
+    with session.parts.daemon_client(name) as client:
+        projector = session.parts.projector(name, daemon, client, values.keep(keep) if trim else None)
+        with serve(lambda: of_projector(daemon, projector)):
+            return daemon.run(session.parts.gated(projector.step), projector.close)
 
 
 #: Postgres shows the first 63 bytes of a connection's name, `flashsale projector` included.

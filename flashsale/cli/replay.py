@@ -173,7 +173,10 @@ def _engine(session: Session, shop: Shop, watch: Any) -> Replay:
     from flashsale.replay import Replay
 
     return Replay(
-        shop.connection, shop.log, lambda: session.parts.projector("replay", Daemon("replay")), watch
+        shop.connection,
+        shop.log,
+        lambda: session.parts.projector("replay", Daemon("replay"), shop.client),
+        watch,
     )
 
 

@@ -36,6 +36,7 @@ def run(
     session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
     daemon = Daemon(name)
-    sweeper = session.parts.sweeper(name, daemon)
-    with serve(lambda: of_sweeper(daemon, sweeper)):
-        return daemon.run(session.parts.gated(sweeper.step), close=lambda: None)
+    with session.parts.daemon_client(name) as client:
+        sweeper = session.parts.sweeper(daemon, client)
+        with serve(lambda: of_sweeper(daemon, sweeper)):
+            return daemon.run(session.parts.gated(sweeper.step), close=lambda: None)
