@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -68,11 +68,11 @@ class Meter:
 @pytest.fixture
 def unhurried(read_side: ReadSide) -> Iterator[None]:
     """Redis writes its file anew when it has doubled; not in the middle of this."""
-    found: Mapping[str, str] = read_side.redis.config_get("auto-aof-rewrite-percentage")
+    (found,) = read_side.redis.config_get("auto-aof-rewrite-percentage").values()
     read_side.redis.config_set("auto-aof-rewrite-percentage", 0)
     wait_until(lambda: not read_side.redis.info("persistence")["aof_rewrite_in_progress"], 30)
     yield
-    read_side.redis.config_set("auto-aof-rewrite-percentage", found["auto-aof-rewrite-percentage"])
+    read_side.redis.config_set("auto-aof-rewrite-percentage", found or "100")
 
 
 def in_batches(side: ReadSide, shard: ShardId, requests: list[OrderRequest]) -> None:
