@@ -109,8 +109,12 @@ def measured(side: ReadSide) -> dict[str, float]:
 
 def test_the_page_tells_what_a_sale_takes(read_side: ReadSide, unhurried: None) -> None:
     del unhurried
-    is_valkey = read_side.redis.info("server").get("server_name") == "valkey"
-    written = {name: pair[0 if is_valkey else 1] for name, pair in constants().items()}
+    server, disk = read_side.redis.info("server"), read_side.redis.info("persistence")
+    version = str(server.get("valkey_version", server["redis_version"]))
+    column = next((n for n, named in enumerate(("9.1.", "7.0.")) if version.startswith(named)), None)
+    if column is None or not disk["aof_enabled"]:
+        pytest.skip("the page speaks of Valkey 9.1 and Redis 7.0 that write their log to disk")
+    written = {name: pair[column] for name, pair in constants().items()}
     found = measured(read_side)
     assert set(written) == set(found)
     off = {
