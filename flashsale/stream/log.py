@@ -128,8 +128,15 @@ class Log(Group):
     def default_user_may_write(self) -> bool | None:
         """Whether `default`, as which Redis loads its log, may do what scripts do; None when that is not told."""
         keys = shard_keys("any", 0)
-        written = (("HSET", keys.sale, "f", "v"), ("ZADD", keys.holds, 1, "m"), ("XADD", keys.events, "1-1", "e", ""))
-        told = [_told(lambda words=words: self._call("ACL", "DRYRUN", "default", *words), None) for words in written]
+        written = (
+            ("HSET", keys.sale, "f", "v"),
+            ("ZADD", keys.holds, 1, "m"),
+            ("XADD", keys.events, "1-1", "e", ""),
+        )
+        told = [
+            _told(lambda words=words: self._call("ACL", "DRYRUN", "default", *words), None)
+            for words in written
+        ]
         return None if None in told else all(answer == b"OK" for answer in told)
 
     def latency_ms(self) -> Mapping[str, int]:

@@ -229,7 +229,8 @@ def test_a_disk_that_is_slow(server: PrivateRedis, database_url: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("rights", "verdict"), [(("-@all",), "fail"), (("-@all", "+@all", "resetkeys"), "fail"), (("~*", "+@all"), "ok")]
+    ("rights", "verdict"),
+    [(("-@all",), "fail"), (("-@all", "+@all", "resetkeys"), "fail"), (("~*", "+@all"), "ok")],
 )
 def test_the_user_as_which_redis_loads_its_log_must_be_able_to_write(
     server: PrivateRedis, client: redis.Redis, database_url: str, rights: tuple[str, ...], verdict: str
