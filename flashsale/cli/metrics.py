@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -58,10 +59,11 @@ def listener(listen: str | None, field: str) -> Serve:
         return nullcontext
     try:
         from flashsale.metrics.exposition import Exposition
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         if error.name != "prometheus_client":
             raise
         raise values.Usage(
-            f"{field} needs prometheus-client, which is not installed: pip install 'flashsale[metrics]'"
+            f"{field} needs prometheus-client, which is missing: pip install 'flashsale[metrics]'; "
+            f"or this user may not read it: chmod -R a+rX {sys.prefix}"
         ) from error
     return partial(Exposition, Address.parse(listen, field))

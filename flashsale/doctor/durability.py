@@ -91,6 +91,12 @@ def log_upkeep(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
             "set aof-load-truncated yes: a write cut short by a crash was never acknowledged, and now keeps "
             "Redis from starting", holds=truncated == "yes", verdict="warn",
         )  # fmt: skip
+    if (may_write := log.default_user_may_write()) is not None:
+        yield checked(
+            "log after a restart", f"user default {'may' if may_write else 'may not'} write what scripts write",
+            "put `user default off ~* &* +@all` into the ACL file: as that user Redis loads its log, and many versions "
+            "leave out, silently, what it may not write", holds=may_write,
+        )  # fmt: skip
     rewrite = str(info.get("aof_last_bgrewrite_status", "ok"))
     yield checked(
         "log rewrite", rewrite, "Redis cannot rewrite its log, which grows: look at its log and its disk",

@@ -130,6 +130,20 @@ class Log(Group):
             may_everything=b"+@all" in found["commands"] and bool({b"~*", b"*"}.intersection(keys)),
         )
 
+    def default_user_may_write(self) -> bool | None:
+        """Whether `default`, as which Redis loads its log, may do what scripts do; None when that is not told."""
+        keys = shard_keys("any", 0)
+        written = (
+            ("HSET", keys.sale, "f", "v"),
+            ("ZADD", keys.holds, 1, "m"),
+            ("XADD", keys.events, "1-1", "e", ""),
+        )
+        told = [
+            _told(lambda words=words: self._call("ACL", "DRYRUN", "default", *words), None)
+            for words in written
+        ]
+        return None if None in told else all(answer == b"OK" for answer in told)
+
     def latency_ms(self) -> Mapping[str, int]:
         """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""
         events = _told(lambda: self._call("LATENCY", "LATEST"), ())

@@ -298,11 +298,13 @@ def test_a_port_that_is_taken_is_told(shop: Shop) -> None:
         assert str(port) in shop.refused(4, "metrics", "run", "--listen", f"127.0.0.1:{port}").stderr
 
 
+@pytest.mark.parametrize("found", ["None", "type(sys)('prometheus_client')"], ids=["missing", "unreadable"])
 @pytest.mark.parametrize(
     "command", [("metrics", "run"), ("projector", "run", "--metrics-listen", ANY_PORT)], ids=" ".join
 )
-def test_without_the_extra_the_remedy_is_told(tmp_path: Path, command: tuple[str, ...]) -> None:
-    hidden = "import sys; sys.modules['prometheus_client'] = None; from flashsale.cli import main; main()"
+def test_without_the_extra_the_remedy_is_told(tmp_path: Path, command: tuple[str, ...], found: str) -> None:
+    """A package whose files this user may not read is found, and empty."""
+    hidden = f"import sys; sys.modules['prometheus_client'] = {found}; from flashsale.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", hidden, *command],
         capture_output=True,

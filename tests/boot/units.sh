@@ -2,8 +2,6 @@
 # Runs inside the booted system: once before its reboot, and once after. The end is "Everything held.", or the first fault.
 set -euo pipefail
 export PATH=/opt/flashsale/bin:$PATH HOME=/root LC_ALL=C.UTF-8
-export FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.operator.redis_url
-export FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.operator.postgres_url
 trap 'code=$?; [[ $code == 0 ]] || { echo "FAILED (exit $code)"; journalctl --no-pager -n 60 -o cat; poweroff; }' EXIT
 
 say() { printf '\n# %s\n' "$*"; }
@@ -48,8 +46,14 @@ set_up_servers() {
   show flashsale doctor
 }
 
+urls() {
+  export FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.operator.redis_url
+  export FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.operator.postgres_url
+}
+
 first_boot() {
   install_flashsale
+  urls
   set_up_servers
 
   say "Start everything"
@@ -117,6 +121,7 @@ DEFINITION
 }
 
 second_boot() {
+  urls
   say "After the reboot"
   await caught_up
   show systemctl --no-pager list-units 'flashsale*'

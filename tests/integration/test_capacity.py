@@ -68,11 +68,11 @@ class Meter:
 @pytest.fixture
 def unhurried(read_side: ReadSide) -> Iterator[None]:
     """Redis writes its file anew when it has doubled; not in the middle of this."""
-    before = str(read_side.redis.config_get("auto-aof-rewrite-percentage")["auto-aof-rewrite-percentage"])
+    (found,) = read_side.redis.config_get("auto-aof-rewrite-percentage").values()
     read_side.redis.config_set("auto-aof-rewrite-percentage", 0)
     wait_until(lambda: not read_side.redis.info("persistence")["aof_rewrite_in_progress"], 30)
     yield
-    read_side.redis.config_set("auto-aof-rewrite-percentage", before)
+    read_side.redis.config_set("auto-aof-rewrite-percentage", found or "100")
 
 
 def in_batches(side: ReadSide, shard: ShardId, requests: list[OrderRequest]) -> None:
@@ -109,8 +109,12 @@ def measured(side: ReadSide) -> dict[str, float]:
 
 def test_the_page_tells_what_a_sale_takes(read_side: ReadSide, unhurried: None) -> None:
     del unhurried
-    is_valkey = read_side.redis.info("server").get("server_name") == "valkey"
-    written = {name: pair[0 if is_valkey else 1] for name, pair in constants().items()}
+    server, disk = read_side.redis.info("server"), read_side.redis.info("persistence")
+    version = str(server.get("valkey_version", server["redis_version"]))
+    column = next((n for n, named in enumerate(("9.1.", "7.0.")) if version.startswith(named)), None)
+    if column is None or not disk["aof_enabled"]:
+        pytest.skip("the page speaks of Valkey 9.1 and Redis 7.0 that write their log to disk")
+    written = {name: pair[column] for name, pair in constants().items()}
     found = measured(read_side)
     assert set(written) == set(found)
     off = {

@@ -259,3 +259,21 @@ def test_a_disk_that_is_slow(server: PrivateRedis, database_url: str, tmp_path: 
     found = finding(examined(server.url, database_url), "disk")
     assert found.verdict == "warn"
     assert "slowest write" in found.found
+
+
+@pytest.mark.parametrize(
+    ("rights", "verdict"),
+    [(("-@all",), "fail"), (("-@all", "+@all", "resetkeys"), "fail"), (("~*", "+@all"), "ok")],
+)
+def test_the_user_as_which_redis_loads_its_log_must_be_able_to_write(
+    server: PrivateRedis, client: redis.Redis, database_url: str, rights: tuple[str, ...], verdict: str
+) -> None:
+    client.execute_command("ACL", "SETUSER", "keeper", "on", ">secret", "~*", "&*", "+@all")
+    client.execute_command("ACL", "SETUSER", "default", "off", *rights)
+
+    report = examined(f"{server.url}?username=keeper&password=secret", database_url)
+
+    check = finding(report, "log after a restart")
+    assert check.verdict == verdict
+    assert ("user default off" in check.remedy) == (verdict == "fail")
+    assert report.exit_code == (4 if verdict == "fail" else 0)
