@@ -1,21 +1,28 @@
 """Logs: a sentence, a stable `action`, and the ids it is about, on standard error.
 
-The actions are a promise to whoever alarms on them; docs/operating.md lists them.
+The actions are a promise to whoever alarms on them; docs/logs.md lists them. A password that stands in an address or in
+what a library says of one is masked, in every field.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
+#: The password of a URL, up to the last @: one that was not quoted may hold an @ or a slash itself.
+_IN_URL = re.compile(r"(://[^\s:/@]*:)\S+@")
+#: One in a conninfo, or among the options of a URL: password=…, sslpassword='…'.
+_IN_OPTION = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+
 
 def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
-    """Send structured logs of this process to standard error."""
+    """Send structured logs of this process, and what libraries log, to standard error."""
     plain = style == "plain" or (style == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -27,6 +34,7 @@ def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _without_passwords,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -34,13 +42,32 @@ def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+    logging.captureWarnings(capture=True)
+
+
+def masked(text: str) -> str:
+    """The same text without the passwords of the URLs and conninfos in it."""
+    return _IN_OPTION.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
+
+
+def _without_passwords(_logger: object, _method: str, fields: structlog.typing.EventDict) -> dict[str, Any]:
+    return {name: _masked(value) for name, value in fields.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {name: _masked(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner) for inner in value]
+    return value
 
 
 class _Libraries(logging.Handler):
     """Logs what a library has to say as one line like any other."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        write = log.error if record.levelno >= logging.ERROR else log.warning
         sentence = " ".join(record.getMessage().split())
         library = record.name.partition(".")[0]
-        write(sentence, action="library_warning", library=library, exc_info=record.exc_info)
+        log.warning(sentence, action="library_warning", library=library, exc_info=record.exc_info)

@@ -205,16 +205,14 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float, 
             reports, behind = _examine(_servers(shop), names, timeout_s, wait)
         compared.now({report.shard: report.count for report in reports if not report.skipped})
         for report in reports:
-            place = {"sale": report.shard.sale, "shard": report.shard.shard, "at": str(report.position)}
+            sale, shard, at = report.shard.sale, report.shard.shard, str(report.position)
             for finding in report.findings[:LOGGED_MAX]:
-                log.error("drift", action="drift_found", **place, **finding.record())
+                log.error("drift", action="drift_found", sale=sale, shard=shard, at=at, **finding.record())
             if report.count == 0:
                 log.info(
                     report.skipped or "no drift",
-                    action="reconciled",
-                    dead_letters=report.dead_letters,
-                    **place,
-                )
+                    action="reconciled", sale=sale, shard=shard, at=at, dead_letters=report.dead_letters,
+                )  # fmt: skip
         for sentence in behind:
             log.warning(sentence, action="reconcile_behind")
         daemon.wait(pause_ms / 1000)
