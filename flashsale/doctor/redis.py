@@ -43,6 +43,7 @@ def advice(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
     if not info:
         return
     yield versions.holes(*_version(info))
+    yield from _restart(log, *_version(info))
     if int(info.get("cluster_enabled", 0)):
         yield Check(
             "cluster", "warn", "on", "flashsale talks to this node alone: see to it that it serves all slots"
@@ -57,6 +58,20 @@ def advice(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
             "Redis's clock opens and closes sales: keep both in step (NTP)",
             holds=apart_ms <= CLOCK_DIFFERENCE_MS_MAX, verdict="warn",
         )  # fmt: skip
+
+
+def _restart(log: Log, server: str, version: str) -> Iterator[Check]:
+    if not versions.reads_back_everything(server, version):
+        may_add = log.default_may_add()
+        yield checked(
+            "log at a restart",
+            "nobody may ask what the default user may do" if may_add is None
+            else "the default user may write it" if may_add
+            else "what scripts wrote is thrown away: the default user, as whom it is read, may not write it",
+            "ACL SETUSER default +@all ~* &*, and in the ACL file: `off` lets nobody in all the same",
+            holds=bool(may_add), verdict="warn" if may_add is None else "fail",
+        )  # fmt: skip
+    yield versions.torn_scripts(server, version)
 
 
 def _version(info: Mapping[str, Any]) -> tuple[str, str]:

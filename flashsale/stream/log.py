@@ -125,6 +125,12 @@ class Log(Group):
             may_everything=b"+@all" in found["commands"] and bool({b"~*", b"*"}.intersection(keys)),
         )
 
+    def default_may_add(self) -> bool | None:
+        """Whether the default user may add to a log; None when this user may not ask."""
+        command = ("XADD", "fs:{doctor:0}:events", "*", "e", "x")
+        told: bytes | None = _told(lambda: self._call("ACL", "DRYRUN", "default", *command), None)
+        return None if told is None else told == b"OK"
+
     def latency_ms(self) -> Mapping[str, int]:
         """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""
         events = _told(lambda: self._call("LATENCY", "LATEST"), ())
