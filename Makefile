@@ -98,7 +98,8 @@ build: setup ## the sdist, and the wheel built from that sdist, in dist/: for on
 sbom: $(RELEASE_READY) ## what a server runs, by requirements-runtime.lock, as a CycloneDX SBOM in dist/
 	@mkdir -p dist
 	@version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' flashsale/__init__.py) && \
-	sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml | $(RELEASE)/cyclonedx-py requirements \
+	sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml | \
+	$(RELEASE)/python -W ignore::UserWarning -m cyclonedx_py requirements \
 		--pyproject /dev/stdin --output-reproducible --output-file "dist/flashsale-$$version.cdx.json" \
 		requirements-runtime.lock && \
 	echo "dist/flashsale-$$version.cdx.json"

@@ -43,6 +43,7 @@ def advice(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
     if not info:
         return
     yield versions.holes(*_version(info))
+    yield versions.torn_scripts(*_version(info))
     if int(info.get("cluster_enabled", 0)):
         yield Check(
             "cluster", "warn", "on", "flashsale talks to this node alone: see to it that it serves all slots"

@@ -88,6 +88,12 @@ class Recorded:
         shutil.copytree(self._server.directory / FOLDER, directory / FOLDER)
         with (directory / FOLDER / GROWING).open("r+b") as file:
             file.truncate(cut_at)
+        with self.started_again(directory) as shard:
+            yield shard
+
+    @contextmanager
+    def started_again(self, directory: Path) -> Iterator[Shard]:
+        """A server of the same program, on what an earlier one left; killed in the end."""
         with PrivateRedis(directory, self._server.program) as server:
             server.start()
             with Shard(server.url) as shard:
