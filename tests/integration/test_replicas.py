@@ -200,8 +200,9 @@ def test_a_master_that_is_cut_off_sells_for_moments_only(pair: Pair) -> None:
         nonlocal accepted_at_ms
         try:
             pair.master.client.reserve(shard.sale, pair.master.new_order(), "ann", SKU)
+        except UnknownOutcome:
+            return False
         except Unreachable as error:
-            assert type(error) is Unreachable, "nothing was done"
             return "NOREPLICAS" in str(error)
         accepted_at_ms = pair.master.client.now_ms()
         return False
