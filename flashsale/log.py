@@ -6,10 +6,12 @@ what a library says of one is masked, in every field.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import re
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import structlog
 
@@ -19,6 +21,22 @@ log = structlog.get_logger(__name__)
 _IN_URL = re.compile(r"(://[^\s:/@]*:)\S+@")
 #: One in a conninfo, or among the options of a URL: password=…, sslpassword='…'.
 _IN_OPTION = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+
+
+class _Unfailing(io.TextIOBase):
+    """What a full disk does not take is lost: a daemon that cannot tell what it does still has to do it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
@@ -38,7 +56,7 @@ def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Unfailing(sys.stderr)),  # type: ignore[arg-type]  # it writes and flushes
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)

@@ -25,6 +25,9 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_MS = 500
 #: How often the list of sales is read again.
 SHARDS_EVERY_S = 2.0
+#: Redis's clock may be so far ahead of this machine's. Further, and one of them is wrong: ending every hold at once, to
+#: sell their units again, could not be taken back.
+CLOCK_AHEAD_MS_MAX = 60_000
 #: Calls in a row for one shard before the others have their turn.
 CALLS_PER_TURN = 20
 
@@ -46,12 +49,13 @@ class Sweeper:
         self._shards: Shards = {}
         self._listing: Future[Shards] | None = None
         self._next_list = 0.0
+        self._is_braked = False
 
     def step(self) -> int:
         """Look at every shard once, then wait for the next hold to end. Returns how many holds ended."""
         self._refresh()
         ended, wait_ms = 0, LOOK_EVERY_MS
-        for shard in self._shards:
+        for shard in () if self._must_brake() else self._shards:
             count, next_ms = self._sweep(shard)
             ended += count
             wait_ms = min(wait_ms, next_ms)
@@ -78,6 +82,19 @@ class Sweeper:
         for shard, checkpoint in self._shards.items():
             self._client.fences.saw(shard.sale, shard.shard, checkpoint)
         self._next_list = time.monotonic() + SHARDS_EVERY_S
+
+    def _must_brake(self) -> bool:
+        """Whether Redis's clock cannot be believed, by this machine's."""
+        ahead_ms = self._client.now_ms() - time.time_ns() // 1_000_000
+        must = ahead_ms > CLOCK_AHEAD_MS_MAX
+        if must and not self._is_braked:
+            log.error(
+                "Redis's clock is far ahead of this machine's: no hold is ended until they agree",
+                action="sweeper_braked",
+                ahead_s=ahead_ms // 1_000,
+            )
+        self._is_braked = must
+        return must
 
     def _sweep(self, shard: ShardId) -> tuple[int, int]:
         """End overdue holds of one shard; returns how many, and in how many ms the next one ends."""

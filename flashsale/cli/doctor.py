@@ -16,7 +16,10 @@ def doctor(session: Session, json: Json = False) -> int:
     from flashsale.doctor import examine
 
     report = examine(
-        session.parts.log, lambda: session.parts.postgres(checked=False), session.config.secret_files
+        session.parts.log,
+        lambda: session.parts.postgres(checked=False),
+        session.config.secret_files,
+        session.config.settings.replicas,
     )
     if json:
         output.json({"durability": report.durability, "checks": report.checks})

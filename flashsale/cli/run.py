@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO
 
 import typer
 
@@ -40,7 +41,8 @@ def run(args: Sequence[str]) -> int:
             raise
         code = BROKEN_PIPE  # how rich ends the process when nobody reads the help
     if code:
-        _discard_stdout()
+        _discard(sys.stdout)
+    _discard(sys.stderr)  # logs that found no room are no reason to fail
     return code
 
 
@@ -81,10 +83,10 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _discard_stdout() -> None:
+def _discard(stream: TextIO) -> None:
     """What could not be written now, the interpreter would try to write once more at its end, and complain."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
+        stream.flush()
         return
     with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -25,7 +25,11 @@ D1 = Level(
 )
 D2 = Level(
     "D2",
-    "as D1, and Redis takes writes only while a replica follows; pair it with WAIT to survive a failover",
+    "as D1, and Redis takes writes only while a replica follows; with FLASHSALE_REPLICAS=1 no acknowledged order is "
+    "lost in a failover either",
+)
+_D2_WAITED_FOR = Level(
+    "D2", "loses nothing acknowledged when Redis or its machine dies, or its disk, and a replica takes over"
 )
 UNKNOWN = Level("unknown", "Redis does not tell how it writes its log to disk")
 #: D0, but for longer: Redis's own documentation says 30 s at worst.
@@ -37,8 +41,8 @@ _D0_IN_REWRITES = Level(
 FSYNC_MS_MAX = 1_000
 
 
-def durability(log: Log, info: Mapping[str, Any]) -> Level:
-    """The level that the settings amount to."""
+def durability(log: Log, info: Mapping[str, Any], replicas: int = 0) -> Level:
+    """The level that the settings amount to. `replicas`: so many are waited for before anybody is told."""
     fsync = log.setting("appendfsync")
     if info and (not int(info.get("aof_enabled", 0)) or fsync == "no"):
         return NOT_DURABLE
@@ -48,8 +52,9 @@ def durability(log: Log, info: Mapping[str, Any]) -> Level:
         return _D0_IN_REWRITES
     if fsync != "always":
         return D0
-    replicas = log.setting("min-replicas-to-write") or "0"
-    return D2 if int(replicas) >= 1 else D1
+    if replicas:
+        return _D2_WAITED_FOR
+    return D2 if int(log.setting("min-replicas-to-write") or 0) >= 1 else D1
 
 
 def log_on_disk(level: Level) -> Check:
@@ -61,7 +66,7 @@ def log_on_disk(level: Level) -> Check:
         "none": "no log on disk (appendonly no, or appendfsync no)",
         "D0": "appendonly yes, appendfsync everysec",
         "D1": "appendonly yes, appendfsync always",
-        "D2": "appendonly yes, appendfsync always, min-replicas-to-write ≥ 1",
+        "D2": "appendonly yes, appendfsync always, and replicas",
         "unknown": "appendfsync is hidden",
     }[level.name]
     if level is NOT_DURABLE:

@@ -38,8 +38,8 @@ def essentials(log: Log, info: Mapping[str, Any], level: durability.Level) -> It
     yield durability.log_on_disk(level)
 
 
-def advice(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
-    """What goes well today, and may not tomorrow."""
+def advice(log: Log, info: Mapping[str, Any], replicas: int) -> Iterator[Check]:
+    """What goes well today, and may not tomorrow. `replicas`: so many are waited for."""
     if not info:
         return
     yield versions.holes(*_version(info))
@@ -48,7 +48,7 @@ def advice(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
         yield Check(
             "cluster", "warn", "on", "flashsale talks to this node alone: see to it that it serves all slots"
         )
-    yield from _replicas(log, info)
+    yield from _replicas(log, info, replicas)
     yield from durability.log_upkeep(log, info)
     yield from _room(info)
     if microseconds := int(info.get("server_time_usec", 0)):
@@ -66,11 +66,16 @@ def _version(info: Mapping[str, Any]) -> tuple[str, str]:
     return "Valkey" if is_valkey else "Redis", str(version)
 
 
-def _replicas(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
+def _replicas(log: Log, info: Mapping[str, Any], waited_for: int) -> Iterator[Check]:
     """A replica that nobody waits for is promoted without the newest orders."""
     wanted, following = int(log.setting("min-replicas-to-write") or 0), int(info.get("connected_slaves", 0))
     good = info.get("min_slaves_good_slaves")  # told while some are asked for
-    if good is not None and wanted > int(good):
+    if following < waited_for:
+        yield Check(
+            "replicas", "fail", f"{following} of the {waited_for} that FLASHSALE_REPLICAS waits for",
+            "nobody hears of an order: start the replicas, or set it lower",
+        )  # fmt: skip
+    elif good is not None and wanted > int(good):
         yield Check(
             "replicas", "fail", f"{good} of the {wanted} that min-replicas-to-write asks for",
             "Redis takes no writes: start the replicas, or lower min-replicas-to-write",

@@ -38,19 +38,20 @@ def examine(
     open_log: Callable[[], Log],
     open_connection: Callable[[], Connection],
     secret_files: Mapping[str, Path] | None = None,
+    replicas: int = 0,
 ) -> Report:
     """Look at both servers; what cannot be reached is a finding, too.
 
-    `secret_files`: setting → the file that holds it, with a password.
+    `secret_files`: setting → the file that holds it, with a password. `replicas`: the setting of that name.
     """
     checks: list[Check] = []
     level = UNKNOWN
     try:
         with open_log() as log:
             info = log.server()
-            level = durability(log, info)
+            level = durability(log, info, replicas)
             checks.extend(redis.essentials(log, info, level))
-            checks.extend(redis.advice(log, info))
+            checks.extend(redis.advice(log, info, replicas))
             checks.extend(access(log))
     except FlashsaleError as error:
         checks.append(_unreachable("Redis", error, "FLASHSALE_REDIS_URL"))

@@ -248,6 +248,19 @@ def test_a_replica_that_nobody_waits_for(pair: Pair) -> None:
     assert report.exit_code == 4
 
 
+def test_replicas_that_are_waited_for(pair: Pair) -> None:
+    def examine_master(replicas: int) -> Report:
+        master = pair.master
+        return examine(lambda: Log(master.redis_url), lambda: connect(master.postgres_url), replicas=replicas)
+
+    enough, too_few = examine_master(1), examine_master(2)
+
+    assert (enough.durability.name, enough.exit_code) == ("D2", 0)
+    assert "a replica takes over" in enough.durability.may_lose
+    assert finding(too_few, "replicas").found == "1 of the 2 that FLASHSALE_REPLICAS waits for"
+    assert too_few.exit_code == 4
+
+
 @needs_strace
 def test_a_disk_that_is_slow(server: PrivateRedis, database_url: str, tmp_path: Path) -> None:
     with server.shop() as shop:

@@ -9,6 +9,8 @@ import redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from flashsale.client import Client
+from flashsale.commands import Reserve
+from flashsale.errors import NotReplicated
 from flashsale.ids import Position
 from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.projections.halting import SaleHalter
@@ -187,6 +189,17 @@ def test_a_projector_can_halt_a_sale_and_change_nothing_else(guarded: Guarded, s
     assert shard.redis.hget(shard.keys.sale, "lost") == b"2-1"
     shard.redis.hdel(shard.keys.sale, "lost")
     assert shard.dump() == before
+
+
+@pytest.mark.parametrize("role", ["gateway", "operator"])
+def test_who_sells_may_wait_for_replicas(guarded: Guarded, shard: Shard, role: str) -> None:
+    prepare(shard, "reserve")
+    request = Reserve("0-order-00000001", "ann", "A")
+    told_nothing = pytest.raises(NotReplicated, match="0 of 1 replicas")
+    with Client(guarded.redis_url(role), replicas=1, timeout_ms=1_000) as client, told_nothing:
+        client.execute("sale", [request])
+    with guarded.redis(role) as raw, pytest.raises(NoPermissionError):
+        raw.execute_command("SPUBLISH", "news", "1")
 
 
 def test_the_file_for_redis_7_0_lacks_one_word_only() -> None:

@@ -70,10 +70,10 @@ class Control:
 class Disk:
     """A directory of a server's own; a small file system of its own, too, where we are root."""
 
-    def __init__(self, directory: Path, uid: int, gid: int) -> None:
+    def __init__(self, directory: Path, uid: int, gid: int, size_bytes: int = DISK_BYTES) -> None:
         self.directory = directory
         directory.mkdir()
-        self.is_small = _mounted(directory, uid, gid)
+        self.is_small = _mounted(directory, uid, gid, size_bytes)
         if os.geteuid() == 0:
             os.chown(directory, uid, gid)
 
@@ -103,9 +103,9 @@ class Disk:
             subprocess.run(["umount", "--lazy", str(self.directory)], check=False, capture_output=True)
 
 
-def _mounted(directory: Path, uid: int, gid: int) -> bool:
+def _mounted(directory: Path, uid: int, gid: int, size_bytes: int) -> bool:
     if os.geteuid() != 0 or shutil.which("mount") is None:
         return False
-    options = f"size={DISK_BYTES},mode=0700,uid={uid},gid={gid}"
+    options = f"size={size_bytes},mode=0700,uid={uid},gid={gid}"
     command = ["mount", "-t", "tmpfs", "-o", options, "flashsale-torture", str(directory)]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
