@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flashsale.errors import Halted
+from flashsale.errors import Halted, RefusedByState
+from flashsale.events import EVENT_TYPES
 from flashsale.projections.batch import Row, read_entry
+from flashsale.projections.database import Connection, errors_told
+from flashsale.projections.queries import query
 from flashsale.stream import Entry, ShardId
 
 
@@ -36,3 +39,18 @@ def readable(rows: Sequence[Row]) -> Sequence[Row]:
     """Those before the first that a newer flashsale wrote."""
     end = next((i for i, row in enumerate(rows) if row.is_newer), len(rows))
     return rows[:end]
+
+
+def refuse_newer_archive(connection: Connection, sale: str) -> None:
+    """Raise `RefusedByState` when a newer projector applied events that this code would leave out of a rebuild."""
+    with errors_told():
+        kinds = connection.execute(query("rebuild", "kinds"), {"sale_id": sale}).fetchall()
+    newer = [
+        f"{name} of version {version}"
+        for name, version in kinds
+        if name not in EVENT_TYPES or version > EVENT_TYPES[name].VERSION
+    ]
+    if newer:
+        raise RefusedByState(
+            f"the archive of sale {sale} holds {', '.join(newer)}, applied by a newer flashsale: replay with that one"
+        )
