@@ -40,7 +40,10 @@ class Daemons:
                 process.wait()
 
     def start(self, kind: str, name: str) -> None:
-        """Start `flashsale KIND run --name NAME`. Ctrl-C in the terminal reaches this process only."""
+        """Start `flashsale KIND run --name NAME`. Ctrl-C in the terminal reaches this process only.
+
+        `-P`: without, Python would take modules from the working directory.
+        """
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FLASHSALE_")}
         environment |= {
             "FLASHSALE_REDIS_URL": self._urls.redis_url,
@@ -48,7 +51,7 @@ class Daemons:
         }
         with (self._log_dir / f"{name}.log").open("ab") as log_file:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "flashsale", kind, "run", "--name", name],
+                [sys.executable, "-P", "-m", "flashsale", kind, "run", "--name", name],
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=log_file,
