@@ -119,13 +119,20 @@ def _sslmode(connection: Connection) -> str:
 
 def _schema(connection: Connection) -> Iterator[Check]:
     status = schema_status(connection)
-    if status.unknown:
-        found = f"has {', '.join(status.unknown)} of a newer flashsale"
+    if status.too_new:
+        found = f"has {', '.join(status.too_new)} of a newer flashsale"
         yield Check("schema", "fail", found, "upgrade this flashsale")
     elif status.missing:
         yield Check("schema", "fail", f"lacks {', '.join(status.missing)}", "run `flashsale db migrate`")
     else:
-        yield Check("schema", "ok", f"version {status.known[-1]}, up to date")
+        found = f"version {status.applied[-1]}, up to date"
+        if status.unknown:
+            found = f"version {status.applied[-1]}, of a newer flashsale that this one can work with"
+        elif status.waiting:
+            found = (
+                f"version {status.applied[-1]}; {', '.join(status.waiting)} waits for `db migrate --contract`"
+            )
+        yield Check("schema", "ok", found)
         yield _projections(connection)
 
 

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from flashsale.events.types import EVENT_TYPES, AnyEvent, Event
-from flashsale.events.upcasters import UPCASTERS, upcast
+from flashsale.events.upcasters import UPCASTERS, Raw, upcast
 from flashsale.ids import Position
 
 
@@ -17,6 +17,14 @@ class UndecodableEvent(ValueError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NewerEvent(UndecodableEvent):
+    """A newer flashsale wrote it: its type `name` is unknown here, or its version is."""
+
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(f"version {version} is unknown" if name in EVENT_TYPES else "the type is unknown")
+        self.name = name
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +40,9 @@ _raw_decoder = msgspec.json.Decoder(list)
 _encoder = msgspec.json.Encoder()
 _CURRENT = {cls: cls.VERSION for cls in EVENT_TYPES.values()}
 _LIFTED_TYPES = {name for name, _ in UPCASTERS}
+_TYPE_NAME = re.compile(r"[a-z]+\.[a-z_]+")
+#: No type comes to more versions; a larger number is damage.
+_VERSION_MAX = 999
 
 #: How the body of an event ends whose request had a trace id: behind the fields stands the only object of the array.
 _TRACE = re.compile(rb',\{"trace":"(?P<id>[0-9a-f]{32})"\}\]\Z')
@@ -44,8 +55,8 @@ _DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 def decode(body: bytes) -> AnyEvent:
     """Read one event, lifted to its present version.
 
-    Raises `UndecodableEvent` for anything else: no JSON, an unknown type, a missing or mistyped field, or a version
-    newer than this code. Fields after the known ones are ignored.
+    Raises `UndecodableEvent` for anything else (no JSON, a missing or mistyped field), `NewerEvent` for what begins as
+    an event does and is of a type or version that this code does not know. Fields after the known ones are ignored.
     """
     try:
         event = _decoder.decode(body)
@@ -60,6 +71,8 @@ def _decode_lifted(body: bytes, reason: str) -> AnyEvent:
     """The slow path: only old versions and damaged entries come here."""
     try:
         raw = _raw_decoder.decode(body)
+        if _is_newer(raw):
+            raise NewerEvent(raw[0], raw[1])
         if len(raw) < 2 or raw[0] not in _LIFTED_TYPES or type(raw[1]) is not int:
             raise UndecodableEvent(reason)
         if type(raw[-1]) is dict:  # the trace id: an upcaster may add fields, and it stands behind them all
@@ -76,6 +89,16 @@ def trace_of(body: bytes) -> str:
     """The trace id of the request that an event answers; empty when it had none. It says nothing of the sale."""
     found = _TRACE.match(body, max(0, len(body) - _TRACE_BYTES))
     return found["id"].decode() if found else ""
+
+
+def _is_newer(raw: Raw) -> bool:
+    """Whether it begins as every event does: type, version, at_ms, by; and this code does not know the first two."""
+    if len(raw) < 4 or [type(value) for value in raw[:4]] != [str, int, int, str]:
+        return False
+    name, version = raw[:2]
+    known = EVENT_TYPES.get(name)
+    newest = known.VERSION if known else 0
+    return newest < version <= _VERSION_MAX and _TYPE_NAME.fullmatch(name) is not None
 
 
 def encode(event: Event) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import astuple
 
-from flashsale.events import AnyEvent, OrderEvent, UndecodableEvent, decode, type_name
+from flashsale.events import AnyEvent, NewerEvent, OrderEvent, UndecodableEvent, decode, type_name
 from flashsale.events.types import OrderReserved, StockAdded, StockLoaded, StockRemoved
 from flashsale.ids import Position
 from flashsale.projections import arrays
@@ -44,6 +44,8 @@ class Row(NamedTuple):
     columns: tuple[Any, ...]
     #: why it cannot be decoded; None when it can
     error: str | None
+    #: a newer flashsale can decode it
+    is_newer: bool = False
 
 
 def read_entry(entry: Entry) -> Row:
@@ -52,6 +54,8 @@ def read_entry(entry: Entry) -> Row:
         return Row(entry.position, b"", _UNDECODED, "the entry has no field `e`")
     try:
         event = decode(entry.body)
+    except NewerEvent as error:
+        return Row(entry.position, entry.body, _UNDECODED, f"{error.name}: {error.reason}", is_newer=True)
     except UndecodableEvent as error:
         return Row(entry.position, entry.body, _UNDECODED, error.reason)
     return Row(entry.position, entry.body, _columns(event), None)

@@ -40,7 +40,7 @@ def events(sale: str, shard: int, rows: Sequence[Row]) -> Iterator[bytes]:
     tails: dict[tuple[Any, ...], bytes] = {}
     length, hold, wide, nobody = _LENGTH.pack, _INT8.pack, _EVENT.pack, _NULL * 3
     parts = [_HEAD]
-    for (epoch, seq), body, columns, _ in rows:
+    for (epoch, seq), body, columns, _, _ in rows:
         (
             name, version, at_ms, actor, order_id, buyer, sku, quantity,
             available, held, sold, returned, hold_until_ms,

@@ -6,7 +6,7 @@ ever, but stops renewing its row. A process that died is seen at once, because i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from flashsale.errors import RefusedByState
@@ -25,13 +25,14 @@ RECOVERY_MS = 600_000
 assert HEARTBEAT_MS * 5 < STATEMENT_TIMEOUT_MS < SILENT_MS
 
 
-def acquire(connection: Connection, holder: str, limit: int) -> list[Lease]:
-    """Take at most `limit` shards that nobody leads."""
-    return _leases(
-        connection.execute(
-            query("lease", "acquire"), {"holder": holder, "limit": limit, "silent_ms": SILENT_MS}
-        )
-    )
+def acquire(
+    connection: Connection, holder: str, limit: int, but_not: Collection[ShardId] = ()
+) -> list[Lease]:
+    """Take at most `limit` shards that nobody leads, and none of `but_not`."""
+    values = {
+        "holder": holder, "limit": limit, "silent_ms": SILENT_MS, "but_not": [str(shard) for shard in but_not],
+    }  # fmt: skip
+    return _leases(connection.execute(query("lease", "acquire"), values))
 
 
 def seize(connection: Connection, holder: str, shard: ShardId) -> Lease:
@@ -67,6 +68,14 @@ def release(connection: Connection, holder: str) -> None:
     if connection.closed:
         return  # a session that is gone has given everything back; its own error is what there is to tell
     connection.execute(query("lease", "release"), {"holder": holder})
+
+
+def give_back(connection: Connection, lease: Lease) -> None:
+    """Let another projector have this one shard at once."""
+    connection.execute(
+        query("lease", "give_back"),
+        {"sale_id": lease.shard.sale, "shard": lease.shard.shard, "fence": lease.fence},
+    )
 
 
 def set_halted(connection: Connection, lease: Lease, reason: str | None) -> None:

@@ -17,8 +17,9 @@ from flashsale.errors import Halted, Unreachable
 from flashsale.ids import Position
 from flashsale.projections.apply import Applied, Fork, Lease, LeaseLost
 from flashsale.projections.database import Connection, connect, is_transient, one_line
-from flashsale.projections.lease import HEARTBEAT_MS, acquire, heartbeat, release, rivals
+from flashsale.projections.lease import HEARTBEAT_MS, acquire, give_back, heartbeat, release, rivals
 from flashsale.projections.migrate import check_schema
+from flashsale.projections.newer import NewerEvents
 from flashsale.projections.news import News
 from flashsale.projections.pace import Pace
 from flashsale.projections.shard import Phase, ShardProjector
@@ -33,6 +34,8 @@ BATCH_MAX = 4_000
 ACQUIRE_EVERY_MS = 200
 #: Shards taken in one look: processes that start together share the shards instead of the first taking all.
 ACQUIRE_MAX = 1
+#: How long a shard whose next event only a newer projector can read is left to one, before it is looked at again.
+LEFT_TO_NEWER_MS = 10_000
 #: How often a halted or not yet warm shard is looked at again.
 RECHECK_EVERY_MS = 1_000
 #: How often the logs of the shards that are up to date are trimmed, if they are.
@@ -73,6 +76,8 @@ class Projector:
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
         self._looked_for_rivals = False
+        #: until when others may take shards whose next event this one cannot read, by the monotonic clock
+        self._left_to_newer: dict[ShardId, float] = {}
 
     def step(self) -> int:
         """One round: leases, then one batch of each shard that has news. Returns the number of events applied.
@@ -87,6 +92,7 @@ class Projector:
                 for projector in self._led.values():
                     projector.leave()
                 if not is_transient(error):
+                    self._refuse_schema(error)
                     raise
             self.close()
             if isinstance(error, psycopg.Error):
@@ -137,7 +143,12 @@ class Projector:
         return applied
 
     def _acquire(self, connection: Connection, reader: Log, now: float) -> None:
-        for lease in acquire(connection, self.name, ACQUIRE_MAX):
+        self._left_to_newer = {shard: until for shard, until in self._left_to_newer.items() if until > now}
+        leases = acquire(connection, self.name, ACQUIRE_MAX, but_not=self._left_to_newer)
+        if leases:
+            # A contract step takes all leases: whoever takes one again looks first whether it may still write.
+            check_schema(connection)
+        for lease in leases:
             self._lead(lease, connection, reader)
             self._next_acquire = self._next_recheck = now
 
@@ -217,6 +228,21 @@ class Projector:
         why = "another projector leads this shard now, or its sale is archived"
         log.warning(why, action="lease_lost", shard=str(shard))
 
+    def _leave_to_newer(self, projector: ShardProjector) -> None:
+        """Give a shard to a projector that can read its next event; take it again when there is none."""
+        assert self._connection is not None  # the halt was written by it
+        shard = projector.lease.shard
+        projector.leave()
+        give_back(self._connection, projector.lease)
+        del self._led[shard]
+        self._led_before.discard(shard)  # others deliver it now
+        self._left_to_newer[shard] = time.monotonic() + LEFT_TO_NEWER_MS / 1000
+
+    def _refuse_schema(self, error: psycopg.Error) -> None:
+        """Raise `RefusedByState` when a statement failed because the schema is another by now (SQLSTATE class 42)."""
+        if self._connection is not None and (error.sqlstate or "").startswith("42"):
+            check_schema(self._connection)
+
     def _forget(self, shard: ShardId) -> None:
         if self._news is not None:
             self._news.forget(shard)
@@ -242,6 +268,8 @@ class Projector:
             projector.halt(str(error))
             if isinstance(error, Fork) and self._halt_sale is not None:
                 self._halt_sale(shard, projector.lease.checkpoint)
+            if isinstance(error, NewerEvents):
+                self._leave_to_newer(projector)
             return 0
         except LeaseLost:
             self._drop(shard)

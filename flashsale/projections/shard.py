@@ -14,12 +14,13 @@ import msgspec
 from flashsale.errors import Unreachable
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row, refuse_fork
-from flashsale.projections.batch import read_entry
+from flashsale.projections.batch import Row, read_entry
 from flashsale.projections.catalog import founded_epoch
 from flashsale.projections.continuity import gap, prove_continuity, refuse_foreign
 from flashsale.projections.database import Connection
 from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
+from flashsale.projections.newer import readable, refuse_if_newer, refuse_newer
 from flashsale.projections.tracing import tell
 from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending, follows
 
@@ -72,6 +73,8 @@ class ShardProjector:
             return
         self._was_missing = False
         prove_continuity(self._connection, self._log, self.lease, head or START)
+        # Still unreadable, it is halted still: not for a moment does it look as if it were not.
+        refuse_if_newer(self.lease.shard, self._log.entries(self.lease.shard, self.lease.checkpoint, count=1))
         self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
         self._take_over(first_time=first_time)
         set_halted(self._connection, self.lease, None)
@@ -220,16 +223,22 @@ class ShardProjector:
         return min(len(entries), self._batch_max)
 
     def _apply(self, batch: Sequence[Entry], meanwhile: Callable[[], None] = lambda: None) -> Applied:
-        """Apply one run, and tell others what of it was parked: after the commit, never before."""
-        done = self._write(batch, meanwhile)
-        tell(self._connection, self.lease.shard, batch, done.parked)
+        """Apply one run, and tell others what of it was parked: after the commit, never before.
+
+        Raises `NewerEvents` at the first that only a newer flashsale can read; what stands before it is applied.
+        """
+        rows = [read_entry(entry) for entry in batch]
+        known = readable(rows)
+        done = self._write(known, meanwhile)
+        tell(self._connection, self.lease.shard, batch[: len(known)], done.parked)
         if done.parked:
             publish(self._connection, self._log, self.lease.shard)
+        if len(known) < len(rows):
+            raise refuse_newer(self.lease.shard, rows[len(known)])
         return done
 
-    def _write(self, batch: Sequence[Entry], meanwhile: Callable[[], None]) -> Applied:
+    def _write(self, rows: Sequence[Row], meanwhile: Callable[[], None]) -> Applied:
         """Write one run; an entry that may be killing the process goes alone."""
-        rows = [read_entry(entry) for entry in batch]
         if not any(row.position in self._suspects for row in rows):
             return apply_rows(self._connection, self.lease, rows, meanwhile=meanwhile)
         total = Applied()

@@ -17,6 +17,7 @@ from flashsale.projections import catalog, reads, rebuild, replays
 from flashsale.projections.database import Connection
 from flashsale.projections.drain import drain
 from flashsale.projections.in_place import rebuild_in_place
+from flashsale.projections.newer import refuse_newer_archive
 from flashsale.projections.projector import Projector
 from flashsale.projections.rebuild import Compared, OutOfDate
 from flashsale.projections.replays import Live, Run, live_tables, locked
@@ -68,6 +69,7 @@ class Replay:
                 return Replayed(sale=request.sale, outcome="empty")
             if self._is_dropped(request.sale, now):
                 return Replayed(sale=request.sale, outcome="dropped", position=_text(now))
+            refuse_newer_archive(self._connection, request.sale)
             build = self._in_place if request.mode == "in-place" else self._beside
             done = build(request, now)
         seconds = round(time.monotonic() - began_s, 2)

@@ -276,3 +276,12 @@ def test_migrations_are_not_applied_over_a_newer_schema(unmigrated: Cli, empty_d
 
     assert done.exit_code == 4
     assert "9999, made by a newer flashsale" in done.stderr
+
+
+def test_what_a_newer_flashsale_only_added_stops_nobody(shop: Shop) -> None:
+    shop.open()
+    shop.connection.execute(b"INSERT INTO schema_migrations VALUES ('0099')")
+
+    shop.finished("order", "reserve", SALE, SKU, "--buyer", "ada")
+    assert "harmless" in shop.finished("db", "status").stdout
+    assert "up to date" in shop.finished("db", "migrate", "--contract").stderr

@@ -33,6 +33,12 @@ def test_every_test_that_is_named_exists() -> None:
     assert [f"{file}::{name}" for file, name in named if name not in functions_of(file)] == []
 
 
+def test_every_test_that_the_page_on_upgrades_names_exists() -> None:
+    named = NODE.findall((ROOT / "docs/upgrading.md").read_text(encoding="utf-8"))
+    assert named
+    assert [f"{file}::{name}" for file, name in named if name not in functions_of(file)] == []
+
+
 @pytest.mark.skipif(not FAULTS.exists(), reason="there is no torture yet")
 def test_every_fault_of_the_torture_that_is_named_exists() -> None:
     source = "".join(path.read_text("utf-8") for path in FAULTS.glob("*.py"))

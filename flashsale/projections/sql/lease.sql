@@ -16,6 +16,7 @@ FROM (
         )
     )
       AND NOT EXISTS (SELECT 1 FROM sales s WHERE s.sale_id = f.sale_id AND s.archived_at IS NOT NULL)
+      AND f.sale_id || ':' || f.shard <> ALL (%(but_not)s::text[])
     ORDER BY f.sale_id, f.shard
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -57,6 +58,11 @@ RETURNING c.sale_id, c.shard, c.fence, c.epoch, c.seq, c.holder;
 UPDATE checkpoint
 SET holder = NULL, backend_pid = NULL, backend_start = NULL
 WHERE backend_pid = pg_backend_pid() AND holder = %(holder)s;
+
+-- give_back --
+-- Give the lease of one shard back, whatever its halt says.
+UPDATE checkpoint SET holder = NULL, backend_pid = NULL, backend_start = NULL
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND fence = %(fence)s;
 
 -- halt --
 -- Say why a shard is not applied any more, or that it is again.

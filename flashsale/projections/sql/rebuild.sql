@@ -136,3 +136,9 @@ LEFT JOIN LATERAL (
     WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND (epoch, seq) < (later.epoch, later.seq)
     ORDER BY epoch DESC, seq DESC LIMIT 1
 ) b ON true;
+
+-- kinds --
+-- What a sale's archive holds of what could be decoded; where Postgres refused the values, there is no version.
+SELECT DISTINCT type, version FROM event_log
+WHERE sale_id = %(sale_id)s AND version IS NOT NULL
+ORDER BY type, version;
