@@ -75,6 +75,19 @@ def log_on_disk(level: Level) -> Check:
     return Check("log on disk", "ok", found)
 
 
+def log_reload(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
+    """Whether the log comes back at all. Redis checks the rights of `default` when it loads what a script did.
+
+    Some versions do not (redis/redis#14541, valkey-io/valkey#3983), and to grant the rights costs nothing there.
+    """
+    if not int(info.get("aof_enabled", 0)) or (may := log.loads_what_scripts_did()) is None:
+        return
+    yield checked(
+        "log after a restart", "user default may do what the log says" if may else "user default may not load it",
+        "ACL SETUSER default ~* &* +@all, also while it is off: else a restart of Redis loses every sale", holds=may,
+    )  # fmt: skip
+
+
 def log_upkeep(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
     """Whether the log comes back after a crash, whole, and whether the disk keeps up."""
     truncated, tail = log.setting("aof-load-truncated"), log.setting("aof-load-corrupt-tail-max-size")

@@ -125,9 +125,21 @@ class Log(Group):
             may_everything=b"+@all" in found["commands"] and b"~*" in found["keys"].split(),
         )
 
-    def _may(self, name: bytes, *command: str | bytes) -> bool:
-        """Whether a user may run a command. What Redis refuses stays in ACL LOG, where somebody looks for intruders."""
-        return bool(_told(lambda: self._call("ACL", "DRYRUN", name, *command), b"") == b"OK")
+    def loads_what_scripts_did(self) -> bool | None:
+        """Whether `default`, as who Redis loads its log, may do what scripts write there; None: not told."""
+        keys = shard_keys("sale", 0)
+        writes = (
+            ("HSET", keys.stock, "f", "1"),
+            ("ZADD", keys.holds, "1", "m"),
+            ("XADD", keys.events, "*", "e", "x"),
+        )
+        told = [self._may("default", *write) for write in writes]
+        return None if None in told else all(told)
+
+    def _may(self, name: str | bytes, *command: str | bytes) -> bool | None:
+        """Whether a user may run a command; None: not told. What Redis refuses stays in ACL LOG, among intruders."""
+        reply = _told(lambda: self._call("ACL", "DRYRUN", name, *command), None)
+        return None if reply is None else bool(reply == b"OK")
 
     def latency_ms(self) -> Mapping[str, int]:
         """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""

@@ -10,6 +10,7 @@ import redis
 from structlog.testing import capture_logs
 
 from flashsale.doctor import Gate
+from flashsale.errors import RefusedByState
 from flashsale.projections.database import connect
 from flashsale.stream import Log
 
@@ -98,3 +99,16 @@ def test_a_redis_that_is_away_at_a_later_look_is_for_the_step(
     gate.step()
 
     assert len(steps) == 2
+
+
+def test_a_redis_that_could_not_load_its_log_is_refused(
+    gate: Gate, settings: redis.Redis, steps: list[str]
+) -> None:
+    settings.execute_command("ACL", "SETUSER", "default", "-zadd")
+    try:
+        with pytest.raises(RefusedByState, match="ACL SETUSER default ~"):
+            gate.step()
+    finally:
+        settings.execute_command("ACL", "SETUSER", "default", "+@all")
+    gate.step()
+    assert len(steps) == 1

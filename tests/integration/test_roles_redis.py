@@ -178,7 +178,7 @@ def test_a_script_is_carried_out_whole_or_not_begun(
 
 
 def test_a_restart_keeps_what_was_acknowledged(guarded: Guarded, shard: Shard) -> None:
-    """Redis loads its log as the user `default`: of a script's effects it drops what that one may not do, and goes on."""
+    """Redis loads its log as the user `default`: what a script did and that one may not do, it drops, and goes on."""
     prepare(shard, "reserve")
     before = shard.dump()
     assert before
