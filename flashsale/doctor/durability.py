@@ -84,7 +84,7 @@ def log_reload(log: Log, info: Mapping[str, Any]) -> Iterator[Check]:
         return
     yield checked(
         "log after a restart", "user default may do what the log says" if may else "user default may not load it",
-        "ACL SETUSER default ~* &* +@all, also while it is off: else a restart of Redis loses every sale", holds=may,
+        "ACL SETUSER default ~* &* +@all, also while it is off: else a restart of Redis loses orders", holds=may,
     )  # fmt: skip
 
 
