@@ -17,6 +17,8 @@ PYTHONS = $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3)
 
 # More arguments for pytest or the demo: make test-docker ARGS="-k lease", make demo ARGS="--buyers 100000"
 ARGS =
+# Of test: with ROLES=1, each command that a test runs is the least privileged user of both servers.
+ROLES =
 # Of fuzz.
 TIMES = 50
 # Of torture; without a seed, a random one that it prints.
@@ -34,7 +36,7 @@ demo: setup ## sell 1,000 units to two million buyers, on private servers, and c
 	@$(BIN)/flashsale demo $(ARGS)
 
 test: setup lint ## everything: lint, then every test on the bundled Valkey and PostgreSQL
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(if $(ROLES),--roles) $(ARGS)
 
 lint: setup ## ruff, mypy --strict, layers, luacheck
 	$(BIN)/ruff check
@@ -55,7 +57,7 @@ test-debian: setup ## every test on private instances of Debian's own redis-serv
 test-docker: setup ## the tests that talk to servers, on a matrix of versions in containers
 	@$(BIN)/pytest --servers=docker -m docker $(ARGS)
 
-test-roles: setup ## the acceptance tests, each command as the least privileged user of both servers
+test-roles: setup ## the acceptance tests, each command in its role; `make test ROLES=1`: every test
 	@$(BIN)/pytest --roles tests/acceptance $(ARGS)
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flashsale.errors import BadInput
 from flashsale.servers import DevServers, Urls, default_data_dir
+from flashsale.settings import TABLE
 
 if TYPE_CHECKING:
     # Imported where they are used: `flashsale --version` must not pay for redis and psycopg.
@@ -47,7 +49,10 @@ class Parts:
         return self.settings.postgres_url is None
 
     def urls(self) -> Urls:
-        """Where both servers are. A server that is configured wins over a private one."""
+        """Where both servers are. A server that is configured wins: only what is missing is started.
+
+        Raises `BadInput` for what is missing when the settings want no private servers.
+        """
         from flashsale import tls_files
 
         if self._urls is None:
@@ -55,9 +60,11 @@ class Parts:
             tls_files.check("redis_url", redis_url)
             tls_files.check("postgres_url", postgres_url)
             if redis_url is None or postgres_url is None:
-                # A configured server wins: only what is missing is started.
-                missing = {"redis": redis_url, "postgres": postgres_url}
-                private = self.dev_servers.up([name for name, url in missing.items() if url is None])
+                configured = {"redis": redis_url, "postgres": postgres_url}
+                missing = [name for name, url in configured.items() if url is None]
+                if self.settings.private_servers == "refuse":
+                    raise _unset(f"{missing[0]}_url")
+                private = self.dev_servers.up(missing)
                 redis_url = redis_url or private.redis_url
                 postgres_url = postgres_url or private.postgres_url
                 if self.uses_dev_postgres:
@@ -177,6 +184,14 @@ class Parts:
             missing = schema_status(connection).missing
         if missing:
             migrate(postgres_url)
+
+
+def _unset(name: str) -> BadInput:
+    return BadInput(
+        name, None,
+        f"set {TABLE[name].variable}, or put the URL into /etc/credstore for a systemd unit; a private development "
+        f"server is not started here ({TABLE['private_servers'].variable}=refuse)",
+    )  # fmt: skip
 
 
 def connect(by: str) -> AsyncClient:

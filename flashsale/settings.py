@@ -30,7 +30,7 @@ _HEAD = """\
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be configured. `None` URLs mean the private development servers."""
+    """Everything that can be configured. `None` URLs mean the private development servers, if any."""
 
     redis_url: Annotated[
         str | None,
@@ -54,6 +54,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             examples=["/var/lib/flashsale/dev"],
         ),
     ] = None
+    private_servers: Annotated[
+        Literal["start", "refuse"],
+        Meta(
+            description="without a URL: start a private development server, or refuse to work, which the systemd "
+            "units do: start or refuse"
+        ),
+    ] = "start"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Meta(description="least level that is logged: debug, info, warning or error"),

@@ -21,7 +21,7 @@ app = typer.Typer(help="Start, look at, stop and remove the private development 
 @shared
 def up(session: Session, json: Json = False) -> None:
     """Start a private Redis and Postgres, or find them running. Other commands do so by themselves."""
-    parts = session.parts
+    parts = session.with_flags(private_servers="start").parts
     if parts.uses_dev_redis and parts.uses_dev_postgres:
         urls = parts.urls()  # the schema, too
     else:

@@ -41,7 +41,7 @@ def servers_of_its_own(session: Session, command: str, *, keep: bool = False) ->
         return
     folder = Path(tempfile.mkdtemp(prefix=f"flashsale-{command}-"))
     try:
-        private = session.with_flags(data_dir=str(folder / "dev")).parts
+        private = session.with_flags(data_dir=str(folder / "dev"), private_servers="start").parts
         with _maybe_destroyed(private, keep=False):
             yield private, folder
     finally:

@@ -1,25 +1,35 @@
-"""The gate of a daemon: on servers that lose orders, or take none, it does not begin."""
+"""The gate of a daemon: on servers that lose orders, or take none, it does not begin. A Redis that becomes one is told.
+
+Told, and not left: while a projector stands still, more orders are in that Redis alone, and while a sweeper does,
+nothing is sold again. What Redis has lost needs no look: positions prove it, and halt the sale.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from flashsale.doctor import postgres, redis
 from flashsale.doctor.check import Check
 from flashsale.doctor.durability import durability
-from flashsale.errors import RefusedByState
+from flashsale.errors import RefusedByState, Unreachable
 from flashsale.projections.database import Connection
 from flashsale.stream import Log
 
 log = structlog.get_logger(__name__)
 
 
+#: How often Redis is looked at again: one INFO and a few settings.
+LOOK_EVERY_S = 60.0
+
+
 class Gate:
     """A daemon's step, behind a look at the servers that comes before the first one.
 
-    The look is repeated until both servers have answered; what they become later is for `doctor`.
+    The look is repeated until both servers have answered. From then on Redis is looked at again every `look_every_s`.
     """
 
     def __init__(
@@ -29,41 +39,65 @@ class Gate:
         open_connection: Callable[[], Connection],
         *,
         accepts_unsafe: bool,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._step, self._open_log, self._open_connection = step, open_log, open_connection
-        self._accepts_unsafe = accepts_unsafe
-        self._is_open = False
+        self._accepts_unsafe, self._look_every_s = accepts_unsafe, look_every_s
+        #: when Redis is looked at again, by the monotonic clock; None: nothing has been looked at yet
+        self._next_look_s: float | None = None
+        #: name → what was told of it last
+        self._told: dict[str, Check] = {}
 
     def step(self) -> None:
         """One step. Raises `RefusedByState` for unfit servers, `Unreachable` while one of them is away."""
-        if not self._is_open:
+        if self._next_look_s is None:
             self._look()
-            self._is_open = True
+        elif time.monotonic() >= self._next_look_s:
+            self._look_again()
         self._step()
 
     def _look(self) -> None:
-        fatal: list[Check] = []
-        for check in self._essentials():
-            if check.verdict == "fail":
-                fatal.append(check)
-            elif check.verdict != "ok":
-                log.warning(_told(check), action="server_doubtful", check=check.name)
+        found = [*self._redis(), *self._postgres()]
+        fatal = [check for check in found if check.verdict == "fail"]
         if fatal and not self._accepts_unsafe:
             raise RefusedByState(
-                f"{'; '.join(map(_told, fatal))} (see `flashsale doctor`; --accept-unsafe-servers runs all the same)"
+                f"{'; '.join(map(_sentence, fatal))} "
+                "(see `flashsale doctor`; --accept-unsafe-servers runs all the same)"
             )
-        for check in fatal:
-            log.warning(_told(check), action="server_unsafe", check=check.name)
+        self._tell(found)
+        self._next_look_s = time.monotonic() + self._look_every_s
 
-    def _essentials(self) -> Iterator[Check]:
+    def _look_again(self) -> None:
+        """At Redis alone: a Postgres that became unfit says so itself, and a silent one must not delay a sweeper."""
+        self._next_look_s = time.monotonic() + self._look_every_s
+        with suppress(Unreachable):  # the step meets it, too, and says so
+            self._tell(self._redis())
+
+    def _redis(self) -> list[Check]:
         with self._open_log() as reader:
             info = reader.server()
             found = list(redis.essentials(reader, info, durability(reader, info)))
         # A disk that is full now is no reason not to apply what the log holds.
-        yield from (check for check in found if check.name != redis.LAST_WRITE)
+        return [check for check in found if check.name != redis.LAST_WRITE]
+
+    def _postgres(self) -> list[Check]:
         with self._open_connection() as connection:
-            yield from postgres.essentials(connection, postgres.server_of(connection))
+            return list(postgres.essentials(connection, postgres.server_of(connection)))
+
+    def _tell(self, found: list[Check]) -> None:
+        """Log what is wrong, and what no longer is, once each."""
+        for check in found:
+            before, self._told[check.name] = self._told.get(check.name), check
+            if check == before or (check.verdict == "ok" and before is None):
+                continue
+            if check.verdict == "ok":
+                log.info(_sentence(check), action="server_fit", check=check.name)
+            elif check.verdict == "fail":
+                tell = log.warning if self._accepts_unsafe else log.error
+                tell(_sentence(check), action="server_unsafe", check=check.name)
+            else:
+                log.warning(_sentence(check), action="server_doubtful", check=check.name)
 
 
-def _told(check: Check) -> str:
-    return f"{check.name}: {check.found}: {check.remedy}"
+def _sentence(check: Check) -> str:
+    return ": ".join(filter(None, (check.name, check.found, check.remedy)))

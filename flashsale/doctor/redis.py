@@ -36,6 +36,7 @@ def essentials(log: Log, info: Mapping[str, Any], level: durability.Level) -> It
     if (written := info.get("aof_last_write_status", "ok")) != "ok":
         yield Check(LAST_WRITE, "fail", str(written), "Redis cannot write its disk: look at its log")
     yield durability.log_on_disk(level)
+    yield from durability.log_reload(log, info)
 
 
 def advice(log: Log, info: Mapping[str, Any], replicas: int) -> Iterator[Check]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
@@ -119,28 +118,33 @@ class Log(Group):
     def account(self) -> Account | None:
         """The user of this connection; None when it may not ask for its own rights."""
         name = _told(lambda: self._call("ACL", "WHOAMI"), None)
-        raw = None if name is None else _told(lambda: self._call("ACL", "GETUSER", name), None)
+        if name is None or not self._may(name, "ACL", "GETUSER", name):
+            return None
+        raw = _told(lambda: self._call("ACL", "GETUSER", name), None)
         if raw is None:
             return None
         found = flat(raw)
-        # Redis 6 lists the patterns, without their ~.
-        keys = found["keys"].split() if isinstance(found["keys"], bytes) else found["keys"]
         return Account(
             name=name.decode(errors="backslashreplace"),
             has_password=b"nopass" not in found["flags"],
-            may_everything=b"+@all" in found["commands"] and bool({b"~*", b"*"}.intersection(keys)),
+            may_everything=b"+@all" in found["commands"] and b"~*" in found["keys"].split(),
         )
 
-    def default_user_may_write(self) -> bool | None:
-        """Whether `default`, as which Redis loads its log, may do what scripts do; None when that is not told."""
-        keys = shard_keys("any", 0)
-        written = (
-            ("HSET", keys.sale, "f", "v"),
-            ("ZADD", keys.holds, 1, "m"),
-            ("XADD", keys.events, "1-1", "e", ""),
+    def loads_what_scripts_did(self) -> bool | None:
+        """Whether `default`, as who Redis loads its log, may do what scripts write there; None: not told."""
+        keys = shard_keys("sale", 0)
+        writes = (
+            ("HSET", keys.stock, "f", "1"),
+            ("ZADD", keys.holds, "1", "m"),
+            ("XADD", keys.events, "*", "e", "x"),
         )
-        told = [_told(partial(self._call, "ACL", "DRYRUN", "default", *words), None) for words in written]
-        return None if None in told else all(answer == b"OK" for answer in told)
+        told = [self._may("default", *write) for write in writes]
+        return None if None in told else all(told)
+
+    def _may(self, name: str | bytes, *command: str | bytes) -> bool | None:
+        """Whether a user may run a command; None: not told. What Redis refuses stays in ACL LOG, among intruders."""
+        reply = _told(lambda: self._call("ACL", "DRYRUN", name, *command), None)
+        return None if reply is None else bool(reply == b"OK")
 
     def latency_ms(self) -> Mapping[str, int]:
         """Event → its longest time, by Redis's latency monitor; empty when that is off, or not told."""

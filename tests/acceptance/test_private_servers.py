@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.conftest import assert_one_sentence
 from tests.fixtures.processes import Cli
 
 
@@ -109,3 +110,37 @@ def test_a_server_that_is_configured_is_not_started_again(
         assert servers(cli, str(where)) == {"redis": True, "postgres": False}
     finally:
         cli.ok("dev", "destroy", "--yes", *here)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "projector run",
+        "sweeper run",
+        "metrics run",
+        "reconcile --all",
+        "sale warm-due",
+        "doctor",
+        "db migrate",
+    ],
+)
+def test_who_wants_no_private_servers_is_told_which_url_is_missing(cli: Cli, command: str) -> None:
+    """As the systemd units do."""
+    cli.env["FLASHSALE_PRIVATE_SERVERS"] = "refuse"
+    for name, given in (("redis_url", {}), ("postgres_url", {"FLASHSALE_REDIS_URL": "redis://127.0.0.1:1"})):
+        cli.env |= given
+
+        done = cli.run(*command.split())
+
+        assert done.exit_code == 2, done.stderr
+        assert_one_sentence(done)
+        assert f"{name}: None is not accepted; set FLASHSALE_{name.upper()}" in done.stderr
+    assert list(cli.home.iterdir()) == []
+
+
+def test_who_asks_for_private_servers_by_name_gets_them(cli: Cli, data_dir: str) -> None:
+    cli.env["FLASHSALE_PRIVATE_SERVERS"] = "refuse"
+
+    cli.ok("dev", "up", "--data-dir", data_dir)
+
+    assert servers(cli, data_dir) == {"redis": True, "postgres": True}

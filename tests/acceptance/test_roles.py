@@ -17,11 +17,12 @@ from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.projections.database import connect
 from flashsale.stream import DEAD_LETTERS_KEPT
 from tests.acceptance.metrics_kit import exporter
-from tests.fixtures.cast import role_of
+from tests.fixtures.cast import password, role_of
 from tests.fixtures.processes import Cli
 from tests.fixtures.roles import Guarded, guarded_servers
 from tests.fixtures.servers import private_binaries
 from tests.helpers import wait_until
+from tests.integration.doctor_kit import free_port
 
 DEFINITION = """
 sale = "drop"
@@ -230,6 +231,21 @@ def test_a_command_in_the_wrong_role_ends_with_5_and_says_what_was_refused(
     assert "unexpected" not in done.stderr
     with guarded.redis() as admin:
         admin.acl_log_reset()
+
+
+def test_doctor_over_a_network_is_refused_nothing(guarded: Guarded, roles: Cli) -> None:
+    """There it also asks what its own account may do."""
+    with guarded.redis() as admin:
+        port = free_port()
+        admin.config_set("port", port)
+        roles.in_roles = False
+        roles.env["FLASHSALE_REDIS_URL"] = f"redis://operator:{password('operator')}@127.0.0.1:{port}"
+        try:
+            done = roles.ok("doctor")
+        finally:
+            admin.config_set("port", 0)
+    assert "a user who may not ask for its rights" in done.stdout
+    assert guarded.refused() == []
 
 
 def test_doctor_without_the_right_to_read_settings_warns(guarded: Guarded, roles: Cli) -> None:

@@ -179,6 +179,21 @@ def test_a_script_is_carried_out_whole_or_not_begun(
     assert shard.dump() == before
 
 
+def test_a_restart_keeps_what_was_acknowledged(guarded: Guarded, shard: Shard) -> None:
+    """Redis loads its log as the user `default`: what a script did and that one may not do, it drops, and goes on."""
+    prepare(shard, "reserve")
+    before = shard.dump()
+    assert before
+
+    guarded.restart_redis()
+
+    with Shard(guarded.redis_url("admin")) as restarted:
+        assert restarted.dump() == before
+    for wrong in (f"unix://{guarded.socket}", f"unix://{guarded.socket}?username=default&password="):
+        with redis_client(wrong) as nobody, pytest.raises(AuthenticationError):
+            nobody.ping()
+
+
 def test_a_projector_can_halt_a_sale_and_change_nothing_else(guarded: Guarded, shard: Shard) -> None:
     prepare(shard, "reserve")
     before = shard.dump()
