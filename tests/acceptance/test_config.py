@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from flashsale.cli.run import run
 from tests.acceptance.conftest import Shop
+from tests.fixtures.places import server_home
 from tests.fixtures.processes import Cli
 
 
@@ -130,10 +130,8 @@ def test_doctor_tells_what_it_cannot_reach(shop: Shop) -> None:
 
 
 def test_doctor_tells_of_a_password_that_everybody_can_read(shop: Shop) -> None:
-    # Not below pytest's own directory, which keeps everybody else out.
-    with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home:
-        Path(home).chmod(0o755)
-        secret, plain = Path(home, "secret"), Path(home, "plain")
+    with server_home() as home:
+        secret, plain = home / "secret", home / "plain"
         secret.write_text(f"{shop.cli.env['FLASHSALE_POSTGRES_URL']}&password=any", encoding="utf-8")
         plain.write_text(shop.cli.env["FLASHSALE_REDIS_URL"], encoding="utf-8")
         for variable, file in (("POSTGRES", secret), ("REDIS", plain)):

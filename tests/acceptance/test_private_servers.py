@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.conftest import assert_one_sentence
+from tests.fixtures.places import server_home
 from tests.fixtures.processes import Cli
 
 
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[str]:
     """A data directory for this module; the servers in it start with the first command that needs them."""
-    with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home:
-        Path(home).chmod(0o755)
-        where = str(Path(home, "dev"))
+    with server_home() as home:
+        where = str(home / "dev")
         yield where
-        cli = Cli(Path(home))
+        cli = Cli(home)
         cli.ok("dev", "destroy", "--yes", "--data-dir", where)
         assert not Path(where).exists()
 

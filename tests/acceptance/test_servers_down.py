@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from flashsale.projections.database import connect
 from flashsale.projections.migrate import migrate
 from flashsale.scripts import script, script_names
 from tests.acceptance.conftest import SALE, SKU, Shop, assert_one_sentence
+from tests.fixtures.places import server_home
 from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Mode, Proxy
 from tests.helpers import wait_until
@@ -187,9 +186,8 @@ def test_postgres_that_goes_away_in_the_middle(
 @pytest.fixture
 def killable_servers(cli: Cli) -> Iterator[Cli]:
     """Private servers in a directory of their own, which a test may kill."""
-    with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home:
-        Path(home).chmod(0o755)
-        cli.env["FLASHSALE_DATA_DIR"] = str(Path(home, "dev"))
+    with server_home() as home:
+        cli.env["FLASHSALE_DATA_DIR"] = str(home / "dev")
         yield cli
         cli.ok("dev", "destroy", "--yes")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import signal
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from flashsale.projections.projector import Projector
 from flashsale.servers import DevServers
 from tests.fixtures.clock import Clock
 from tests.fixtures.own_servers import kill, own_servers
+from tests.fixtures.places import server_home
 from tests.fixtures.proxy import Behaviour, Mode, Proxy
 from tests.fixtures.read_side import ReadSide, open_read_side, step_through
 
@@ -159,9 +159,8 @@ def open_stores(
     redis_program: Path, redis_binary: Path | None, postgres_bin_dir: Path | None
 ) -> Iterator[Stores]:
     """Both servers; Redis with a clock that can be moved, if one can be built."""
-    with tempfile.TemporaryDirectory(prefix="flashsale-test-") as home, ExitStack() as lines:
-        Path(home).chmod(0o755)
-        clock = Clock.of(redis_program, Path(home))
+    with server_home() as home, ExitStack() as lines:
+        clock = Clock.of(redis_program, home)
         servers = lines.enter_context(own_servers(clock.program if clock else redis_binary, postgres_bin_dir))
         urls = servers.urls()._asdict()
         bites: Counter[str] = Counter()
