@@ -8,7 +8,6 @@ import time
 from typing import NamedTuple
 
 import msgspec
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,12 +17,11 @@ from flashsale.definition import SaleDefinition
 from flashsale.errors import FlashsaleError, Halted, Unreachable
 from flashsale.gateway import problems
 from flashsale.gateway.messages import ItemState, SaleState
+from flashsale.gateway.outage import Outage
 from flashsale.gateway.polling import poll_after_ms
 from flashsale.gateway.problems import Problem
 from flashsale.gateway.sales import Sales
 from flashsale.stream import ShardId
-
-log = structlog.get_logger(__name__)
 
 #: How old a page may be: half a second, while nobody polls more often than every two.
 LOOK_EVERY_S = 0.5
@@ -66,12 +64,13 @@ class SaleStates:
 
     async def keep_looking(self) -> None:
         """Look for ever. A Redis that is away is waited for; the pages become stale meanwhile."""
-        late_ms = 0.0
+        late_ms, outage = 0.0, Outage("redis")
         while True:
             try:
                 await self._look(late_ms)
+                outage.over()
             except Unreachable as error:
-                log.warning(str(error), action="gateway_degraded")
+                outage.met(error)
             wake_s = time.monotonic() + LOOK_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
             late_ms = (time.monotonic() - wake_s) * 1000

@@ -14,6 +14,7 @@ from flashsale.client import Fences
 from flashsale.definition import SaleDefinition
 from flashsale.errors import BadInput, Unreachable
 from flashsale.gateway import problems
+from flashsale.gateway.outage import Outage
 from flashsale.gateway.problems import Problem
 from flashsale.ids import Position
 from flashsale.stream import ShardId
@@ -70,11 +71,13 @@ class Sales:
 
     async def keep_read(self) -> None:
         """Read the catalogue for ever. Raises what `read` raises, unless a server is only away."""
+        outage = Outage("postgres")
         while True:
             try:
                 self._take(await asyncio.wrap_future(beside(self._read, "gateway-sales")))
+                outage.over()
             except Unreachable as error:
-                log.warning(str(error), action="gateway_degraded")
+                outage.met(error)
             await asyncio.sleep(READ_EVERY_S)
 
     def _take(self, catalogue: Catalogue) -> None:

@@ -103,6 +103,10 @@ def test_while_redis_is_away_nobody_is_told_anything_and_then_it_goes_on(
 
     wait_until(lambda: far_front.http.get("/readyz").status_code == 200, 20, "it is ready")
     assert far_front.order().status_code == 201
+    told = [line["action"] for line in logged(far_front.process)]
+    assert 1 <= told.count("gateway_degraded") == told.count("gateway_recovered") <= 3, (
+        "not every attempt is told"
+    )
 
 
 def test_a_log_that_lost_its_tail_sells_nothing_and_denies_no_order(far_front: Front, redis_url: str) -> None:
