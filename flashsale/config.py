@@ -91,7 +91,7 @@ def _shown(name: str, value: Any) -> Any:
     """A setting as it may be shown."""
     if name in KEYS and value:
         return "***"
-    return mask(value) if name in SECRET and value else value
+    return mask(value) if name in SECRET and type(value) is str else value
 
 
 def mask(url: str) -> str:

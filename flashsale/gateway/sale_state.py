@@ -78,12 +78,16 @@ class SaleStates:
     async def _look(self, late_ms: float) -> None:
         """One page for each sale there is."""
         definitions = list(self._sales.all())
+        running = [definition for definition in definitions if not self._sales.is_archived(definition.sale)]
         # One shard each: no sale has more yet.
-        seen = await self._reads.snapshots([(definition.sale, 0) for definition in definitions])
-        self._pages = {
-            definition.sale: self._page(definition, snapshot, late_ms)
-            for definition, snapshot in zip(definitions, seen, strict=True)
+        seen = await self._reads.snapshots([(definition.sale, 0) for definition in running])
+        # Of an archived sale there is nothing to be seen.
+        pages = {
+            definition.sale: page(_unseen(definition, "archived", late_ms)) for definition in definitions
         }
+        for definition, snapshot in zip(running, seen, strict=True):
+            pages[definition.sale] = self._page(definition, snapshot, late_ms)
+        self._pages = pages
         if self._sales.are_known:
             self._looked_s = time.monotonic()
 
@@ -97,7 +101,7 @@ class SaleStates:
     def _state(self, definition: SaleDefinition, snapshot: Snapshot, late_ms: float) -> SaleState:
         sale = definition.sale
         reached = self._sales.reached(ShardId(sale, 0))
-        word = sale_state(snapshot, reached, archived=self._sales.is_archived(sale))
+        word = sale_state(snapshot, reached)
         if word in ("defined", "lost", "damaged", "archived"):
             return _unseen(definition, word, late_ms)
         state = snapshot.state

@@ -59,6 +59,15 @@ class Sales:
             raise Problem(problems.UNKNOWN_SALE, _no_sale(sale))
         return definition
 
+    def selling(self, sale: str) -> SaleDefinition:
+        """The same, of a sale whose orders Redis has. Raises `Problem`."""
+        definition = self.find(sale)
+        if self.is_archived(sale):
+            raise Problem(
+                problems.CLOSED, "the sale is archived: its orders are final, and no longer told here"
+            )
+        return definition
+
     def is_archived(self, sale: str) -> bool:
         return self._known is not None and sale in self._known.archived
 

@@ -38,6 +38,7 @@ SALES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "paused": {"phone": (1, 0)},
     "closed": {"phone": (1, 0)},
     "cold": {"phone": (1, 0)},
+    "past": {"phone": (1, 0)},
 }
 
 
@@ -127,6 +128,9 @@ def prepare(redis_url: str, database_url: str) -> None:
                 opens_ms=FAR_MS if sale == "later" else 0,
             )  # fmt: skip
             catalog.define(connection, definition)
+            if sale == "past":
+                catalog.mark_archived(connection, sale, archived=True)
+                continue
             if sale != "cold":
                 assert client.control(sale, definition.load()).code is Code.LOADED
             if sale not in ("cold", "later"):

@@ -68,6 +68,7 @@ def test_the_page_follows_the_stock(front: Front) -> None:
         ("paused", "paused", None),
         ("closed", "closed", None),
         ("cold", "defined", 0),
+        ("past", "archived", 0),
     ],
 )
 def test_each_state(front: Front, sale: str, state: str, opens_ms: int | None) -> None:
