@@ -14,7 +14,7 @@ from starlette.responses import Response
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import Snapshot, sale_state
 from flashsale.definition import SaleDefinition
-from flashsale.errors import FlashsaleError, Halted, Unreachable
+from flashsale.errors import FlashsaleError, Halted
 from flashsale.gateway import problems
 from flashsale.gateway.messages import ItemState, SaleState
 from flashsale.gateway.outage import Outage
@@ -63,13 +63,13 @@ class SaleStates:
         return Response(page.body, headers=headers, media_type="application/json")
 
     async def keep_looking(self) -> None:
-        """Look for ever. A Redis that is away is waited for; the pages become stale meanwhile."""
+        """Look for ever. A Redis that is away, or refuses, is waited for; the pages become stale meanwhile."""
         late_ms, outage = 0.0, Outage("redis")
         while True:
             try:
                 await self._look(late_ms)
                 outage.over()
-            except Unreachable as error:
+            except FlashsaleError as error:
                 outage.met(error)
             wake_s = time.monotonic() + LOOK_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
@@ -86,23 +86,17 @@ class SaleStates:
             definition.sale: page(_unseen(definition, "archived", late_ms)) for definition in definitions
         }
         for definition, snapshot in zip(running, seen, strict=True):
-            pages[definition.sale] = self._page(definition, snapshot, late_ms)
+            pages[definition.sale] = page(self._state(definition, snapshot, late_ms))
         self._pages = pages
         if self._sales.are_known:
             self._looked_s = time.monotonic()
 
-    def _page(self, definition: SaleDefinition, snapshot: Snapshot | FlashsaleError, late_ms: float) -> Page:
-        if isinstance(snapshot, Snapshot):
-            return page(self._state(definition, snapshot, late_ms))
-        if not isinstance(snapshot, Halted):
-            raise snapshot
-        return page(_unseen(definition, "damaged", late_ms))
-
-    def _state(self, definition: SaleDefinition, snapshot: Snapshot, late_ms: float) -> SaleState:
+    def _state(self, definition: SaleDefinition, snapshot: Snapshot | Halted, late_ms: float) -> SaleState:
+        if isinstance(snapshot, Halted):
+            return _unseen(definition, "damaged", late_ms)
         sale = definition.sale
-        reached = self._sales.reached(ShardId(sale, 0))
-        word = sale_state(snapshot, reached)
-        if word in ("defined", "lost", "damaged", "archived"):
+        word = sale_state(snapshot, self._sales.reached(ShardId(sale, 0)))
+        if word in ("defined", "lost", "damaged"):
             return _unseen(definition, word, late_ms)
         state = snapshot.state
         items = [

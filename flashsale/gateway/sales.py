@@ -12,7 +12,7 @@ from flashsale import ids
 from flashsale.beside import beside
 from flashsale.client import Fences
 from flashsale.definition import SaleDefinition
-from flashsale.errors import BadInput, Unreachable
+from flashsale.errors import BadInput, FlashsaleError, Unreachable
 from flashsale.gateway import problems
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.problems import Problem
@@ -79,13 +79,18 @@ class Sales:
         return self._fences.of(shard.sale, shard.shard)
 
     async def keep_read(self) -> None:
-        """Read the catalogue for ever. Raises what `read` raises, unless a server is only away."""
+        """Read the catalogue for ever. Raises what the first `read` raises, unless a server is only away.
+
+        Later nothing stops it: a schema that was migrated in the middle of a sale must not end the sale.
+        """
         outage = Outage("postgres")
         while True:
             try:
                 self._take(await asyncio.wrap_future(beside(self._read, "gateway-sales")))
                 outage.over()
-            except Unreachable as error:
+            except FlashsaleError as error:
+                if self._known is None and not isinstance(error, Unreachable):
+                    raise
                 outage.met(error)
             await asyncio.sleep(READ_EVERY_S)
 

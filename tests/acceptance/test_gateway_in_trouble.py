@@ -10,9 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.acceptance.conftest import assert_one_sentence
 from tests.acceptance.gateway_kit import (
-    NEW_SECRET,
     Crowd,
     Front,
     a_buyer,
@@ -23,7 +21,6 @@ from tests.acceptance.gateway_kit import (
     problem,
     running,
 )
-from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Mode, Proxy
 from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
@@ -47,8 +44,8 @@ def far_front(
     pytestconfig: pytest.Config,
 ) -> Iterator[Front]:
     """A gateway that reaches its Redis over a network."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
+    with redis_client(redis_url) as raw:
+        raw.flushdb()
     prepare(redis_url, module_database_url)
     home = tmp_path_factory.mktemp("gateway") / "home"
     options = ("--connections-max", str(CONNECTIONS_MAX))
@@ -111,9 +108,9 @@ def test_while_redis_is_away_nobody_is_told_anything_and_then_it_goes_on(
 def test_a_log_that_lost_its_tail_sells_nothing_and_denies_no_order(far_front: Front, redis_url: str) -> None:
     buyer = a_buyer()
     order = far_front.order(buyer=buyer, sale="drop").json()["order"]
-    with redis_client(redis_url) as redis:
-        kept = redis.hget("fs:{drop:0}:sale", "seq")
-        redis.hset("fs:{drop:0}:sale", "seq", "1")
+    with redis_client(redis_url) as raw:
+        kept = raw.hget("fs:{drop:0}:sale", "seq")
+        raw.hset("fs:{drop:0}:sale", "seq", "1")
         try:
             known = far_front.http.get(f"/v1/sales/drop/orders/{order}", headers=as_buyer(buyer))
             problem(known, 503, "halted")
@@ -122,8 +119,8 @@ def test_a_log_that_lost_its_tail_sells_nothing_and_denies_no_order(far_front: F
                 lambda: far_front.http.get("/v1/sales/drop").json()["state"] == "halted", 10, "it is told"
             )
         finally:
-            redis.hset("fs:{drop:0}:sale", "seq", kept)
-            redis.hdel("fs:{drop:0}:sale", "lost")
+            raw.hset("fs:{drop:0}:sale", "seq", kept)
+            raw.hdel("fs:{drop:0}:sale", "lost")
 
 
 # ---------------------------------------------------------------------------------------------- clients who misbehave
@@ -215,11 +212,3 @@ def test_sigterm_lets_the_requests_under_way_be_answered(
     assert done.exit_code == 0
     assert logged(far_front.process)[-1]["action"] == "gateway_stopped"
     assert not [line for line in logged(far_front.process) if line["action"] == "gateway_fault"]
-
-
-def test_it_does_not_start_where_somebody_listens(cli: Cli) -> None:
-    cli.env["FLASHSALE_GATEWAY_KEYS"] = NEW_SECRET
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = cli.run("gateway", "run", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
-    assert done.exit_code == 4
-    assert_one_sentence(done)

@@ -241,7 +241,8 @@ def test_ids_that_no_order_has(front: Front, order: str) -> None:
 
 
 def test_paths_and_methods_that_do_not_exist(front: Front) -> None:
-    problem(front.http.get("/v2/sales"), 404, "not-found")
+    for path in ("/", "/v2/sales", "/v1/sales/drop/", "//v1/sales/drop"):
+        problem(front.http.get(path), 404, "not-found")
     refused = front.http.delete("/v1/sales/drop/orders")
     problem(refused, 405, "method-not-allowed")
     assert refused.headers["allow"] == "POST"
