@@ -90,5 +90,5 @@ def token(
 
 
 def _need_http() -> None:
-    if not all(find_spec(name) for name in ("itsdangerous", "starlette", "uvicorn", "uvloop")):
+    if not all(find_spec(name) for name in ("httptools", "itsdangerous", "starlette", "uvicorn")):
         raise values.Usage("this needs more packages: pip install 'flashsale[http]'")

@@ -46,7 +46,10 @@ def application(orders: Orders, states: SaleStates, health: Health) -> Starlette
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+    # One path for each resource: a redirect would lead to whatever host the request names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _document() -> Handler:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
-import uvloop
 
 from flashsale.address import Address
 from flashsale.bootstrap import Parts
@@ -35,7 +34,9 @@ class Options(msgspec.Struct, frozen=True):
 def run(parts: Parts, options: Options) -> int:
     """Serve until told to stop; returns the exit code. Raises `BadInput` for settings that let nobody in."""
     callers = Callers.configured(parts.settings, demo=options.demo_auth)
-    with listen(options.address) as listener, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    # asyncio's own loop, not uvloop: there, a write to a connection that has just ended raises RuntimeError, which
+    # redis-py does not take for a lost connection.
+    with listen(options.address) as listener, asyncio.Runner() as runner:
         redis_url, _ = parts.urls()
         fences = Fences()
         sales = Sales(_gated(parts), fences)

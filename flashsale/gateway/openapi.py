@@ -110,6 +110,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
             "content": {"application/json": {"schema": _ref(operation.answer)}},
         }
     }
+    if operation.leads_to:
+        of_order = {"sale": "$request.path.sale", "order": "$response.body#/order"}
+        found[str(operation.status)]["links"] = {
+            name: {"operationId": name, "parameters": of_order} for name in operation.leads_to
+        }
     if operation.is_cached:
         found["304"] = {"description": "What the caller has is still true."}
     kinds = sorted(operation.refusals, key=lambda kind: kind.status)

@@ -35,6 +35,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     needs_key: bool = False
     #: whether callers may ask if what they have is still true
     is_cached: bool = False
+    #: operations on what it made, by name
+    leads_to: tuple[str, ...] = ()
     problems: tuple[Kind, ...] = ()
 
     @property
@@ -54,7 +56,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 _ALWAYS = (problems.HEADERS_TOO_LARGE, problems.INTERNAL, problems.OVERLOADED)
 _OF_SALE = (problems.UNKNOWN_SALE, problems.UNAVAILABLE)
-_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.HALTED)
+_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.CLOSED, problems.HALTED)
 _DECIDED = (problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME)
 _SALE = "/v1/sales/{sale}"
 _ORDER = "/v1/sales/{sale}/orders/{order}"
@@ -79,6 +81,7 @@ OPERATIONS = (
         answer=messages.PlacedOrder,
         status=201,
         needs_key=True,
+        leads_to=("get_order", "cancel_order", "confirm_order", "refund_order"),
         problems=(
             *_OF_SALE,
             *_DECIDED,

@@ -34,7 +34,7 @@ class Orders:
     async def place(self, request: Request) -> Response:
         """Hold units. The same buyer and key is the same order, for ever: the engine knows it by its id."""
         buyer = self._callers.buyer(request)
-        sale = self._sales.find(request.path_params["sale"]).sale
+        sale = self._sales.selling(request.path_params["sale"]).sale
         key = reading.idempotency_key(request)
         wanted = await reading.body(request, _place)
         order = ids.derived_order_id(sale, buyer, key)
@@ -87,7 +87,7 @@ class Orders:
 
     def _named(self, request: Request) -> tuple[str, str]:
         """Sale and order of the path. Raises `Problem`, also for a shard that the sale does not have."""
-        definition = self._sales.find(request.path_params["sale"])
+        definition = self._sales.selling(request.path_params["sale"])
         try:
             order = ids.order_id(request.path_params["order"])
         except BadInput as error:

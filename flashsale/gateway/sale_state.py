@@ -8,22 +8,20 @@ import time
 from typing import NamedTuple
 
 import msgspec
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import Snapshot, sale_state
 from flashsale.definition import SaleDefinition
-from flashsale.errors import FlashsaleError, Halted, Unreachable
+from flashsale.errors import FlashsaleError, Halted
 from flashsale.gateway import problems
 from flashsale.gateway.messages import ItemState, SaleState
+from flashsale.gateway.outage import Outage
 from flashsale.gateway.polling import poll_after_ms
 from flashsale.gateway.problems import Problem
 from flashsale.gateway.sales import Sales
 from flashsale.stream import ShardId
-
-log = structlog.get_logger(__name__)
 
 #: How old a page may be: half a second, while nobody polls more often than every two.
 LOOK_EVERY_S = 0.5
@@ -65,13 +63,14 @@ class SaleStates:
         return Response(page.body, headers=headers, media_type="application/json")
 
     async def keep_looking(self) -> None:
-        """Look for ever. A Redis that is away is waited for; the pages become stale meanwhile."""
-        late_ms = 0.0
+        """Look for ever. A Redis that is away, or refuses, is waited for; the pages become stale meanwhile."""
+        late_ms, outage = 0.0, Outage("redis")
         while True:
             try:
                 await self._look(late_ms)
-            except Unreachable as error:
-                log.warning(str(error), action="gateway_degraded")
+                outage.over()
+            except FlashsaleError as error:
+                outage.met(error)
             wake_s = time.monotonic() + LOOK_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
             late_ms = (time.monotonic() - wake_s) * 1000
@@ -79,27 +78,25 @@ class SaleStates:
     async def _look(self, late_ms: float) -> None:
         """One page for each sale there is."""
         definitions = list(self._sales.all())
+        running = [definition for definition in definitions if not self._sales.is_archived(definition.sale)]
         # One shard each: no sale has more yet.
-        seen = await self._reads.snapshots([(definition.sale, 0) for definition in definitions])
-        self._pages = {
-            definition.sale: self._page(definition, snapshot, late_ms)
-            for definition, snapshot in zip(definitions, seen, strict=True)
+        seen = await self._reads.snapshots([(definition.sale, 0) for definition in running])
+        # Of an archived sale there is nothing to be seen.
+        pages = {
+            definition.sale: page(_unseen(definition, "archived", late_ms)) for definition in definitions
         }
+        for definition, snapshot in zip(running, seen, strict=True):
+            pages[definition.sale] = page(self._state(definition, snapshot, late_ms))
+        self._pages = pages
         if self._sales.are_known:
             self._looked_s = time.monotonic()
 
-    def _page(self, definition: SaleDefinition, snapshot: Snapshot | FlashsaleError, late_ms: float) -> Page:
-        if isinstance(snapshot, Snapshot):
-            return page(self._state(definition, snapshot, late_ms))
-        if not isinstance(snapshot, Halted):
-            raise snapshot
-        return page(_unseen(definition, "damaged", late_ms))
-
-    def _state(self, definition: SaleDefinition, snapshot: Snapshot, late_ms: float) -> SaleState:
+    def _state(self, definition: SaleDefinition, snapshot: Snapshot | Halted, late_ms: float) -> SaleState:
+        if isinstance(snapshot, Halted):
+            return _unseen(definition, "damaged", late_ms)
         sale = definition.sale
-        reached = self._sales.reached(ShardId(sale, 0))
-        word = sale_state(snapshot, reached, archived=self._sales.is_archived(sale))
-        if word in ("defined", "lost", "damaged", "archived"):
+        word = sale_state(snapshot, self._sales.reached(ShardId(sale, 0)))
+        if word in ("defined", "lost", "damaged"):
             return _unseen(definition, word, late_ms)
         state = snapshot.state
         items = [

@@ -12,8 +12,9 @@ from flashsale import ids
 from flashsale.beside import beside
 from flashsale.client import Fences
 from flashsale.definition import SaleDefinition
-from flashsale.errors import BadInput, Unreachable
+from flashsale.errors import BadInput, FlashsaleError, Unreachable
 from flashsale.gateway import problems
+from flashsale.gateway.outage import Outage
 from flashsale.gateway.problems import Problem
 from flashsale.ids import Position
 from flashsale.stream import ShardId
@@ -58,6 +59,15 @@ class Sales:
             raise Problem(problems.UNKNOWN_SALE, _no_sale(sale))
         return definition
 
+    def selling(self, sale: str) -> SaleDefinition:
+        """The same, of a sale whose orders Redis has. Raises `Problem`."""
+        definition = self.find(sale)
+        if self.is_archived(sale):
+            raise Problem(
+                problems.CLOSED, "the sale is archived: its orders are final, and no longer told here"
+            )
+        return definition
+
     def is_archived(self, sale: str) -> bool:
         return self._known is not None and sale in self._known.archived
 
@@ -69,12 +79,19 @@ class Sales:
         return self._fences.of(shard.sale, shard.shard)
 
     async def keep_read(self) -> None:
-        """Read the catalogue for ever. Raises what `read` raises, unless a server is only away."""
+        """Read the catalogue for ever. Raises what the first `read` raises, unless a server is only away.
+
+        Later nothing stops it: a schema that was migrated in the middle of a sale must not end the sale.
+        """
+        outage = Outage("postgres")
         while True:
             try:
                 self._take(await asyncio.wrap_future(beside(self._read, "gateway-sales")))
-            except Unreachable as error:
-                log.warning(str(error), action="gateway_degraded")
+                outage.over()
+            except FlashsaleError as error:
+                if self._known is None and not isinstance(error, Unreachable):
+                    raise
+                outage.met(error)
             await asyncio.sleep(READ_EVERY_S)
 
     def _take(self, catalogue: Catalogue) -> None:

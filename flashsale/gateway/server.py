@@ -40,7 +40,6 @@ class Server(uvicorn.Server):
                 http=type("Protocol", (LimitedProtocol,), {"connections_max": connections_max}),
                 ws="none",
                 lifespan="off",
-                loop="uvloop",
                 log_config=None,
                 access_log=False,
                 server_header=False,

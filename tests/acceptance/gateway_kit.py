@@ -38,6 +38,7 @@ SALES: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "paused": {"phone": (1, 0)},
     "closed": {"phone": (1, 0)},
     "cold": {"phone": (1, 0)},
+    "past": {"phone": (1, 0)},
 }
 
 
@@ -96,7 +97,7 @@ def problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
     assert content["detail"]
     if wait_ms := content.get("retry_after_ms"):
         assert int(response.headers["retry-after"]) * 1000 >= wait_ms
-    if operation := operation_of(response.request):
+    if slug != "not-found" and (operation := operation_of(response.request)):
         assert content["type"] in {kind.type for kind in operation.refusals}, "the document tells of it"
     return content
 
@@ -127,6 +128,9 @@ def prepare(redis_url: str, database_url: str) -> None:
                 opens_ms=FAR_MS if sale == "later" else 0,
             )  # fmt: skip
             catalog.define(connection, definition)
+            if sale == "past":
+                catalog.mark_archived(connection, sale, archived=True)
+                continue
             if sale != "cold":
                 assert client.control(sale, definition.load()).code is Code.LOADED
             if sale not in ("cold", "later"):
@@ -138,6 +142,14 @@ def prepare(redis_url: str, database_url: str) -> None:
 @contextmanager
 def running(home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool) -> Iterator[Front]:
     """A gateway that is ready, on sales that are prepared."""
+    with started(home, redis_url, database_url, *options, in_roles=in_roles) as front:
+        wait_until(lambda: front.http.get("/readyz").status_code == 200, 20, "the gateway is ready")
+        yield front
+
+
+@contextmanager
+def started(home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool) -> Iterator[Front]:
+    """A gateway that listens, whether its servers are there or not."""
     home.mkdir(exist_ok=True)
     keys = home / "keys"
     keys.write_text(f"{NEW_SECRET}\n{OLD_SECRET}\n", encoding="utf-8")
@@ -156,7 +168,6 @@ def running(home: Path, redis_url: str, database_url: str, *options: str, in_rol
             httpx.Client(base_url=url[0], timeout=20) as http,
             Client(redis_url, by="test") as client,
         ):
-            wait_until(lambda: http.get("/readyz").status_code == 200, 20, "the gateway is ready")
             yield Front(process, url[0], http, client)
     finally:
         process.clean_up()

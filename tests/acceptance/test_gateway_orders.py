@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 
 import httpx
@@ -171,6 +172,8 @@ def test_what_is_not_sold_here_or_now(front: Front) -> None:
     assert problem(front.order(sale="paused"), 409, "paused")["retry_after_ms"]
     assert "retry_after_ms" not in problem(front.order(sale="closed"), 409, "closed")
     problem(front.order(sale="cold"), 409, "not-open")
+    problem(front.order(sale="past"), 409, "closed")
+    problem(front.http.get("/v1/sales/past/orders/0-AAAAAAAA", headers=as_service()), 409, "closed")
 
 
 def test_waiting_times_are_spread(front: Front) -> None:
@@ -195,6 +198,8 @@ def test_waiting_times_are_spread(front: Front) -> None:
         (b'{"sku":"phone","quantity":true}', "application/json", 400, "bad-request"),
         (b'{"sku":"phone","quantity":1000000}', "application/json", 400, "bad-request"),
         (b'{"sku":"phone","price":1}', "application/json", 400, "bad-request"),
+        (b'{"sku":"phone","buyer":"somebody-else"}', "application/json", 400, "bad-request"),
+        (gzip.compress(b'{"sku":"phone"}'), "application/json", 400, "bad-request"),
         (b'{"sku":"phone\\n"}', "application/json", 400, "bad-request"),
         (b'{"sku":"\\ud800"}', "application/json", 400, "bad-request"),
         (b'{"sku":"ph one"}', "application/json", 400, "bad-request"),
@@ -236,7 +241,8 @@ def test_ids_that_no_order_has(front: Front, order: str) -> None:
 
 
 def test_paths_and_methods_that_do_not_exist(front: Front) -> None:
-    problem(front.http.get("/v2/sales"), 404, "not-found")
+    for path in ("/", "/v2/sales", "/v1/sales/drop/", "//v1/sales/drop"):
+        problem(front.http.get(path), 404, "not-found")
     refused = front.http.delete("/v1/sales/drop/orders")
     problem(refused, 405, "method-not-allowed")
     assert refused.headers["allow"] == "POST"

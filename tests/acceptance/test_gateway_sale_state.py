@@ -68,6 +68,7 @@ def test_the_page_follows_the_stock(front: Front) -> None:
         ("paused", "paused", None),
         ("closed", "closed", None),
         ("cold", "defined", 0),
+        ("past", "archived", 0),
     ],
 )
 def test_each_state(front: Front, sale: str, state: str, opens_ms: int | None) -> None:
@@ -101,6 +102,8 @@ def test_the_document_tells_of_every_operation_and_every_kind_of_problem(front: 
     assert document["openapi"] == "3.1.0"
     told = {method["operationId"] for path in document["paths"].values() for method in path.values()}
     assert told == {operation.name for operation in OPERATIONS}
+    placed = document["paths"]["/v1/sales/{sale}/orders"]["post"]["responses"]["201"]
+    assert set(placed["links"]) == {name for name in told if name.endswith("_order")} - {"place_order"}
     # What no path or method fits belongs to no operation.
     unrouted = {"not-found", "method-not-allowed"}
     assert {kind.slug for kind in KINDS} - unrouted == {

@@ -29,6 +29,7 @@ SERVICES = (
     "flashsale-reconcile",
     "flashsale-warm",
     "flashsale-metrics",
+    "flashsale-gateway",
 )
 
 needs_systemd = pytest.mark.skipif(

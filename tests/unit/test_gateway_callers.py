@@ -67,6 +67,19 @@ def test_every_byte_of_a_token_counts() -> None:
             tokens.read(changed)
 
 
+@pytest.mark.parametrize("signature", ["", ".", ".none", "." + "A" * 43])
+def test_a_token_that_nobody_signed(signature: str) -> None:
+    content = base64url(b'["buyer","ada",9000000000]')
+    with pytest.raises(Untrue):
+        Tokens([NEW]).read(content + signature)
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "x" * 513, "\u00e9.a", "=.="])
+def test_texts_that_are_no_tokens(text: str) -> None:
+    with pytest.raises(Untrue):
+        Tokens([NEW]).read(text)
+
+
 @pytest.mark.parametrize(
     "claims",
     [
@@ -113,6 +126,13 @@ def test_a_header_is_believed_from_a_proxy_alone() -> None:
     ):
         with pytest.raises(Problem):
             callers.of(refused)
+
+
+def test_who_the_peer_is_is_not_a_matter_of_headers() -> None:
+    callers = Callers.configured(Settings(gateway_buyer_header="X-Buyer", gateway_proxies="10.0.0.0/8"))
+    for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        with pytest.raises(Problem):
+            callers.of(request(("X-Buyer", "ada"), (name, "10.1.2.3"), peer="192.0.2.1"))
 
 
 def test_without_a_header_in_the_settings_none_is_believed() -> None:
