@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
@@ -133,10 +134,7 @@ class Log(Group):
             ("ZADD", keys.holds, 1, "m"),
             ("XADD", keys.events, "1-1", "e", ""),
         )
-        told = [
-            _told(lambda words=words: self._call("ACL", "DRYRUN", "default", *words), None)
-            for words in written
-        ]
+        told = [_told(partial(self._call, "ACL", "DRYRUN", "default", *words), None) for words in written]
         return None if None in told else all(answer == b"OK" for answer in told)
 
     def latency_ms(self) -> Mapping[str, int]:
