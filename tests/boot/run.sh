@@ -31,10 +31,12 @@ cp --archive --one-file-system "$base" "$root"
 mkdir -p "$root/wheels"
 make build >"$build/build.log"
 $python -m pip download --quiet --disable-pip-version-check --only-binary=:all: --dest "$root/wheels" \
-  dist/flashsale-*.whl async-timeout
+  "$(echo dist/flashsale-*.whl)[metrics]" async-timeout
+printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$root/etc/pip.conf"
 
 install -D -m 755 tests/boot/inside.sh "$root/boot-test/inside.sh"
 install -D -m 644 tests/boot/shop.py "$root/boot-test/shop.py"
+install -D -m 644 docs/install.md "$root/boot-test/install.md"
 install -m 644 tests/boot/boot-test.service "$root/etc/systemd/system/"
 ln -s ../boot-test.service "$root/etc/systemd/system/multi-user.target.wants/"
 
