@@ -48,6 +48,7 @@ install -D -m 755 "tests/boot/$what.sh" "$root/boot-test/inside.sh"
 install -D -m 644 tests/boot/shop.py "$root/boot-test/shop.py"
 # The blocks of its steps: what somebody copies and pastes.
 sed -n '/^## 1\. /,/^## What systemd/p' docs/install.md | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d' >"$root/boot-test/steps.sh"
+install -D -m 644 docs/install.md "$root/boot-test/install.md"
 install -m 644 tests/boot/boot-test.service "$root/etc/systemd/system/"
 ln -s ../boot-test.service "$root/etc/systemd/system/multi-user.target.wants/"
 

@@ -16,52 +16,50 @@ await() {
   echo "Waited half a minute for: $*"
   return 1
 }
-caught_up() { [[ $(flashsale projector status --json | grep -o '"state":"[a-z]*"' | sort -u) == '"state":"ok"' ]]; }
+# A command with the URLs of a role.
+as() {
+  FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.$1.redis_url \
+    FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.$1.postgres_url "${@:2}"
+}
+# The commands of a step of docs/install.md, as they stand there.
+step() {
+  local text
+  text=$(sed -n "/^## $1\. /,/^## [^$1]/p" /boot-test/install.md | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d')
+  sed 's/^./$ &/' <<<"$text"
+  eval "$text"
+}
+# It uses sudo, which a minimal Debian lacks, for this alone.
+sudo() { runuser -u "$2" -- "${@:3}"; }
+caught_up() { [[ $(as auditor flashsale projector status --json | grep -o '"state":"[a-z]*"' | sort -u) == '"state":"ok"' ]]; }
 restarts() { systemctl show --property=NRestarts --value "$1"; }
 is_restarted() { [[ $(restarts "$1") == "$2" && $(systemctl is-active "$1") == active ]]; }
-shop() { /opt/flashsale/bin/python /boot-test/shop.py "$@"; }
-
-install_flashsale() {
-  say "Install flashsale, its units, and the URLs with passwords"
-  show python3 -m venv /opt/flashsale
-  show pip install --quiet flashsale
-  show flashsale --version
-  show flashsale ops install
-  show systemd-sysusers
-  show systemd-tmpfiles --create
-  show systemctl daemon-reload
-  for role in projector sweeper auditor operator; do
-    install -m 600 /dev/stdin "/etc/credstore/flashsale.$role.redis_url" <<<"redis://:a-password@127.0.0.1:6379/0"
-    install -m 600 /dev/stdin "/etc/credstore/flashsale.$role.postgres_url" \
-      <<<"postgresql://flashsale:another@127.0.0.1:5432/flashsale"
-  done
+shop() { as gateway python /boot-test/shop.py "$@"; }
+nothing_refused() {
+  say "ACL LOG of Redis, and the log of Postgres: nobody was refused anything"
+  local refused
+  refused=$(redis-cli --no-auth-warning -u "$(</etc/credstore/flashsale.operator.redis_url)" ACL LOG
+    grep -h 'permission denied' /var/log/postgresql/*.log || true)
+  echo "${refused:-nothing}"
+  [[ -z $refused ]]
 }
-
-set_up_servers() {
-  say "Servers of Debian: durable, with passwords"
-  cat >>/etc/redis/redis.conf <<<$'appendonly yes\nappendfsync always\nmaxmemory-policy noeviction\nrequirepass a-password'
-  show systemctl restart redis-server
-  runuser -u postgres -- psql --quiet -c "CREATE ROLE flashsale LOGIN PASSWORD 'another'" -c "CREATE DATABASE flashsale OWNER flashsale"
-  show flashsale db migrate
-  show flashsale doctor
+# What the exporter tells of both servers and of the sale.
+numbers() {
+  python -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:9464/metrics").read().decode())' |
+    grep -E '^flashsale_(up|look_success|stock_units|projector_lag|projector_pending)'
 }
+looks_well() { numbers | grep -x 'flashsale_look_success 1.0'; }
 
-urls() {
-  export FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.operator.redis_url
-  export FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.operator.postgres_url
-}
-
-first_boot() {
+without_first_boot() {
   install_flashsale
-  urls
+  without_urls
   set_up_servers
 
   say "Start everything"
   show systemctl enable --now --quiet flashsale.target flashsale-projector@1 flashsale-projector@2 flashsale-sweeper \
-    flashsale-reconcile.timer flashsale-warm.timer
-  await systemctl is-active flashsale-projector@1 flashsale-projector@2 flashsale-sweeper
+    flashsale-reconcile.timer flashsale-warm.timer flashsale-metrics
+  await systemctl is-active flashsale-projector@1 flashsale-projector@2 flashsale-sweeper flashsale-metrics
   show systemctl --no-pager list-units 'flashsale*'
-  for unit in flashsale-projector@1 flashsale-sweeper flashsale-reconcile flashsale-warm; do
+  for unit in flashsale-projector@1 flashsale-sweeper flashsale-reconcile flashsale-warm flashsale-metrics; do
     systemd-analyze security --no-pager "$unit.service" | tail -n 1
   done
 
@@ -86,6 +84,10 @@ DEFINITION
   shop 300
   await caught_up
   show flashsale projector status
+
+  say "The exporter"
+  await looks_well
+  show numbers
 
   say "kill -9 a projector while it sells: systemd starts it again"
   shop 300 &
@@ -113,6 +115,8 @@ DEFINITION
   show systemctl show --property=Id,ActiveState,Result,ExecMainStatus flashsale-projector@1 flashsale-sweeper
   show flashsale projector status
 
+  nothing_refused
+
   say "Reboot under load: what is enabled starts again"
   touch /boot-test/rebooted
   show systemctl start flashsale.target
@@ -121,7 +125,8 @@ DEFINITION
 }
 
 second_boot() {
-  urls
+  export FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.operator.redis_url
+  export FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.operator.postgres_url
   say "After the reboot"
   await caught_up
   show systemctl --no-pager list-units 'flashsale*'
@@ -130,10 +135,14 @@ second_boot() {
   say "The books"
   show systemctl start flashsale-reconcile
   show journalctl --no-pager -o cat -u flashsale-reconcile -n 5
-  flashsale events export drop >/root/drop.ndjson
+  as auditor flashsale events export drop >/root/drop.ndjson
   show flashsale verify /root/drop.ndjson
   sold=$(flashsale sale show drop --json | grep -o '"sold":[0-9]*' | head -n 1)
   [[ $sold == '"sold":1200' ]] || { echo "sold is $sold, and 1,200 orders were acknowledged"; exit 1; }
+  say "What Postgres has is taken off the log; the daemons go on"
+  show as archiver flashsale trim drop --keep 100
+  await looks_well
+  nothing_refused
   printf '\nEverything held.\n'
   poweroff
 }
