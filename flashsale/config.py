@@ -21,6 +21,7 @@ import msgspec
 from flashsale import redis_url
 from flashsale.errors import BadInput
 from flashsale.files import Unreadable, read_file
+from flashsale.masking import masked_url
 from flashsale.settings import ENV_PREFIX, KEYS, SECRET, TABLE, Settings
 
 SYSTEM_FILE = Path("/etc/flashsale/flashsale.toml")
@@ -95,14 +96,12 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def mask(url: str) -> str:
-    """The URL without its password."""
+    """The URL without its password; of one that nobody can read, nothing."""
     try:
-        password = urlsplit(url).password
+        urlsplit(url)
     except ValueError:
         return "***"
-    if password:
-        return url.replace(f":{password}@", ":***@", 1)
-    return url if "password" not in url else "***"
+    return masked_url(url)
 
 
 def _settings_file(environ: Mapping[str, str], file: Path | None, home: Path | None) -> Path | None:

@@ -9,18 +9,14 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import re
 import sys
 from typing import Any, Literal, TextIO
 
 import structlog
 
-log = structlog.get_logger(__name__)
+from flashsale.masking import masked
 
-#: The password of a URL, up to the last @: one that was not quoted may hold an @ or a slash itself.
-_IN_URL = re.compile(r"(://[^\s:/@]*:)\S+@")
-#: One in a conninfo, or among the options of a URL: password=…, sslpassword='…'.
-_IN_OPTION = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'\"]+)", re.IGNORECASE)
+log = structlog.get_logger(__name__)
 
 
 class _Unfailing(io.TextIOBase):
@@ -61,11 +57,6 @@ def configure(level: str, style: Literal["auto", "json", "plain"]) -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
     logging.captureWarnings(capture=True)
-
-
-def masked(text: str) -> str:
-    """The same text without the passwords of the URLs and conninfos in it."""
-    return _IN_OPTION.sub(r"\1***", _IN_URL.sub(r"\1***@", text))
 
 
 def _without_passwords(_logger: object, _method: str, fields: structlog.typing.EventDict) -> dict[str, Any]:

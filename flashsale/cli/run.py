@@ -16,6 +16,7 @@ import typer
 from flashsale.cli import INTERRUPTED, output
 from flashsale.cli.root import app
 from flashsale.errors import FlashsaleError
+from flashsale.masking import masked
 
 #: What a shell reports for a process whose reader went away: 128 + SIGPIPE.
 BROKEN_PIPE = 141
@@ -51,14 +52,14 @@ def _explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, output.ReaderGone):
         return BROKEN_PIPE
     if debug:
-        traceback.print_exception(error)
+        output.say(masked("".join(traceback.format_exception(error)).rstrip()))
     if isinstance(error, FlashsaleError):
         output.fail(str(error))
         return error.exit_code
     if isinstance(error, typer.TyperException):
         _explain_usage(error)
         return error.exit_code
-    output.fail(f"unexpected: {type(error).__name__}: {' '.join(str(error).split())}")
+    output.fail(masked(f"unexpected: {type(error).__name__}: {' '.join(str(error).split())}"))
     if not debug:
         output.say("This is a fault in flashsale. Run it again with --debug to see where.")
     return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,8 @@ _TLS_REMEDIES = {
     "no encryption": "if it wants TLS, add sslmode=verify-full and sslrootcert to its URL",
 }
 
+_QUOTED = re.compile(r'"[^"]*"')
+
 #: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback,
 #: locks.
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "40")
@@ -67,7 +70,12 @@ def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
             **_VANISHED,
         )
     except (psycopg.ProgrammingError, UnicodeError) as error:
-        raise BadInput("postgres_url", mask(conninfo), f"libpq cannot read it: {one_line(error)}") from error
+        shown, reason = mask(conninfo), one_line(error)
+        if shown == conninfo:
+            raise BadInput("postgres_url", shown, f"libpq cannot read it: {reason}") from error
+        # libpq quotes what it cannot read, a part of the password perhaps: no traceback may show it, either.
+        reason = _QUOTED.sub('"***"', reason)
+        raise BadInput("postgres_url", shown, f"libpq cannot read it: {reason}") from None
     except psycopg.Error as error:
         raise Unreachable(f"Postgres cannot be reached: {_with_remedy(one_line(error))}") from error
     arrays.register(connection.adapters)

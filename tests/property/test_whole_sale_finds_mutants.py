@@ -39,7 +39,7 @@ LUA = {
     ),
     "holds end before their time": ("expire", "'-inf', now,", "'-inf', '+inf',"),
     "nobody asks for the limit": ("reserve", "left.limit > 0 and mine + quantity > left.limit", "false"),
-    "a repeat is a new order": ("reserve", "if known[id] then\nanswer =", "if false then\nanswer ="),
+    "a repeat is a new order": ("reserve", "if record then\nanswer =", "if false then\nanswer ="),
     "a late payment takes no units": ("confirm", "left.available = left.available - order.quantity\n", ""),
     "the buyer's units are not given back": (
         "refund",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import pytest
 
 from flashsale.config import Config, load, mask
 from flashsale.errors import BadInput
+from flashsale.projections.database import connect
 from flashsale.settings import Settings
 
 
@@ -98,10 +100,31 @@ def test_a_secret_may_stand_in_a_file_of_its_own(home: Path, tmp_path: Path) -> 
         ("postgresql://h/db?password=hidden", "***"),
         ("host=h password=hidden", "***"),
         ("redis://[::1", "***"),
+        ("redis://:hid#den@localhost/0", "redis://:***@localhost/0"),
+        ("postgresql://u:hid/den@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u:hid den@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u:hid@den@h/db?password=hidden", "***"),
+        ("postgresql://h:5432/db?user=u@example.com", "postgresql://h:5432/db?user=u@example.com"),
     ],
 )
 def test_passwords_are_masked(url: str, masked: str) -> None:
     assert mask(url) == masked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hid%zzden@h/db",
+        "postgresql://u:hid den@h/db",
+        "postgresql://h/db?password=hid%zzden",
+        "host=h password=x hidden",
+    ],
+)
+def test_what_libpq_says_of_a_url_does_not_repeat_its_password(url: str) -> None:
+    with pytest.raises(BadInput, match="libpq cannot read it") as caught:
+        connect(url)
+
+    assert "hid" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_what_is_shown_has_no_password_and_every_origin(home: Path) -> None:

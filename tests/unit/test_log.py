@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flashsale.log import masked
+from flashsale.masking import masked
 
 #: Of a daemon's logger, as code uses it; `log`, `logging` and `warnings` are there.
 PROGRAM = """
@@ -67,6 +67,7 @@ logging.getLogger("psycopg").warning("cannot reach %s", url)
         ("from redis://a:x@h to rediss://b:y@h", "from redis://a:***@h to rediss://b:***@h"),
         ("unix:///run/redis.sock?db=0&password=s3cret&x=1", "unix:///run/redis.sock?db=0&password=***&x=1"),
         ("host=h password=s3cret dbname=d", "host=h password=*** dbname=d"),
+        ("redis://:s3#cr/et@h/0 and a@b", "redis://:***@h/0 and a@b"),
         (r"PASSWORD = 's3c\'r et' sslpassword=k", "PASSWORD = *** sslpassword=***"),
     ],
 )
@@ -82,6 +83,8 @@ def test_a_password_is_masked_and_nothing_else(text: str, without: str) -> None:
         "postgresql://db/shop and ann@example.com",
         "password authentication failed",
         "http://[::1]:9464/metrics",
+        "postgresql://db:5432/shop?user=ann@example.com",
+        "postgresql://[::1]:5432/shop?user=ann@example.com",
     ],
 )
 def test_what_holds_no_password_stays(text: str) -> None:
