@@ -17,7 +17,10 @@ class PlaceOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """Hold units for the buyer who asks."""
 
     sku: Sku
-    quantity: Annotated[int, Meta(ge=1, le=ids.QUANTITY_MAX)] = 1
+    quantity: Annotated[
+        int,
+        Meta(ge=1, le=ids.QUANTITY_MAX, description="a whole number, written without a point: 1, not 1.0"),
+    ] = 1
 
 
 class RefundOrder(Struct, frozen=True, forbid_unknown_fields=True):
