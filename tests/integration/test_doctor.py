@@ -29,6 +29,9 @@ class StubLog(Log):
     def setting(self, name: str) -> str | None:
         return self._settings.get(name)
 
+    def loads_what_scripts_did(self) -> bool | None:
+        return True
+
     def account(self) -> Account | None:
         return None
 
