@@ -28,8 +28,6 @@ step() {
   sed 's/^./$ &/' <<<"$text"
   eval "$text"
 }
-# It uses sudo, which a minimal Debian lacks, for this alone.
-sudo() { runuser -u "$2" -- "${@:3}"; }
 caught_up() { [[ $(as auditor flashsale projector status --json | grep -o '"state":"[a-z]*"' | sort -u) == '"state":"ok"' ]]; }
 restarts() { systemctl show --property=NRestarts --value "$1"; }
 is_restarted() { [[ $(restarts "$1") == "$2" && $(systemctl is-active "$1") == active ]]; }
