@@ -21,7 +21,6 @@ from flashsale.stream import Log
 
 log = structlog.get_logger(__name__)
 
-
 #: How often Redis is looked at again: one INFO and a few settings.
 LOOK_EVERY_S = 60.0
 
@@ -92,11 +91,12 @@ class Gate:
                 continue
             if check.verdict == "ok":
                 log.info(_sentence(check), action="server_fit", check=check.name)
-            elif check.verdict == "fail":
-                tell = log.warning if self._accepts_unsafe else log.error
-                tell(_sentence(check), action="server_unsafe", check=check.name)
-            else:
+            elif check.verdict != "fail":
                 log.warning(_sentence(check), action="server_doubtful", check=check.name)
+            elif self._accepts_unsafe:
+                log.warning(_sentence(check), action="server_unsafe", check=check.name)
+            else:
+                log.error(_sentence(check), action="server_unsafe", check=check.name)
 
 
 def _sentence(check: Check) -> str:
