@@ -13,7 +13,7 @@ from flashsale.stream import DeadLetter, ShardId
 from tests.fixtures.read_side import ReadSide
 from tests.integration.desk_kit import Desk, open_desk
 
-NO_EVENT = b'["order.unheard_of",1,2,"x"]'
+NO_EVENT = b'["order.unheard_of",0,2,"x"]'
 
 
 @pytest.fixture
