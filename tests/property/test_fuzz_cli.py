@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import itertools
 import sys
@@ -130,6 +131,8 @@ def desk(read_side: ReadSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FLASHSALE_REDIS_URL", read_side.redis_url)
     monkeypatch.setenv("FLASHSALE_POSTGRES_URL", read_side.postgres_url)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
+    # The same tree each time: to make it takes longer than most commands do.
+    monkeypatch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
     return read_side
 
 
