@@ -37,6 +37,7 @@ NOT_HERE = {
     "sweeper run",
     "metrics run",
     "sale watch",
+    "top",
     "ops install",
 }
 #: The same, as options; and those that name servers, which tests/property/test_fuzz_settings.py spoils.
