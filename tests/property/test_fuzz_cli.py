@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import itertools
 import sys
@@ -36,6 +37,7 @@ NOT_HERE = {
     "sweeper run",
     "metrics run",
     "sale watch",
+    "top",
     "ops install",
 }
 #: The same, as options; and those that name servers, which tests/property/test_fuzz_settings.py spoils.
@@ -130,6 +132,8 @@ def desk(read_side: ReadSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FLASHSALE_REDIS_URL", read_side.redis_url)
     monkeypatch.setenv("FLASHSALE_POSTGRES_URL", read_side.postgres_url)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
+    # The same tree each time: to make it takes longer than most commands do.
+    monkeypatch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
     return read_side
 
 
