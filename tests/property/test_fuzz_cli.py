@@ -147,7 +147,7 @@ def test_any_command_line(desk: ReadSide, args: list[str]) -> None:
 
     code, out, err = typed_in([shard.sale if arg == SALE else arg for arg in args])
 
-    event(f"{' '.join(args[:2])}: {code}")
+    event(f"{' '.join(args[:2])!a}: {code}")  # what is typed may be no UTF-8, and Hypothesis encodes it
     assert code in DOCUMENTED, err
     assert "Traceback" not in out + err
     assert "\x1b[2J" not in err
