@@ -62,7 +62,8 @@ def run(
 
 
 @app.command()
-def secret() -> None:
+@shared
+def secret(session: Session) -> None:  # noqa: ARG001 - takes the options that all take
     """Print a new secret to sign tokens by."""
     import secrets
 
