@@ -100,15 +100,15 @@ class Parts:
     def client(self, by: str) -> Client:
         from flashsale.client import Client
 
-        return Client(self.urls().redis_url, by=by, fences=self.fences(), **self._promise)
+        return Client(self.urls().redis_url, by=by, fences=self.fences(), **self.promise)
 
     def async_client(self, by: str) -> AsyncClient:
         from flashsale.client import AsyncClient
 
-        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), **self._promise)
+        return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), **self.promise)
 
     @property
-    def _promise(self) -> dict[str, int]:
+    def promise(self) -> dict[str, int]:
         """What whoever asks is told, and when."""
         return {"timeout_ms": self.settings.reply_timeout_ms, "replicas": self.settings.replicas}
 

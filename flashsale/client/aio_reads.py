@@ -11,8 +11,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from flashsale.client.replicas import NO_WAIT, Command
-from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, run_calls
+from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
+from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
 from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
 from flashsale.errors import Halted, Overloaded, Unreachable
 from flashsale.events import Order
@@ -29,10 +29,13 @@ class AsyncReads:
     """Read what Redis holds, without changing anything. It belongs to the event loop in which it is used first.
 
     Raises `Unreachable`, and `Halted` for a log that is damaged, or behind `fences`: what it does not hold may have
-    been lost, so nobody is told that it never was.
+    been lost, so nobody is told that it never was. `replicas`: so many must have what is told of an order; snapshots
+    wait for nobody.
     """
 
-    def __init__(self, redis_url: str, fences: Fences, *, timeout_ms: int = REPLY_TIMEOUT_MS) -> None:
+    def __init__(
+        self, redis_url: str, fences: Fences, *, timeout_ms: int = REPLY_TIMEOUT_MS, replicas: int = 0
+    ) -> None:
         # A read may be sent again: once, on a new connection, for the old one may have ended unnoticed.
         self._redis: Redis = Redis.from_url(
             redis_url,
@@ -43,6 +46,9 @@ class AsyncReads:
             health_check_interval=0,
         )
         self._fences = fences
+        self._wait = replica_wait(replicas, timeout_ms)
+        #: where what is waited for is sent: any log will do
+        self._channel = ""
         self._loaded: set[str] = set()
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._asking: asyncio.Task[None] | None = None
@@ -58,6 +64,7 @@ class AsyncReads:
         """One order as Redis holds it; None when it holds none."""
         shard = shard_of_order(order_id)
         keys = shard_keys(sale, shard)
+        self._channel = keys.events
         head = self._put("HMGET", keys.sale, "epoch", "seq", "lost")
         record = self._put("HGET", keys.orders, order_id)
         (epoch, seq, lost), text = await asyncio.gather(head, record)
@@ -106,14 +113,19 @@ class AsyncReads:
             self._asking = None
 
     async def _answer(self, batch: Sequence[tuple[Command, asyncio.Future[Any]]]) -> None:
+        ending = self._wait.behind(self._channel)
         try:
-            replies = await self._ask([command for command, _ in batch])
+            replies = await self._ask([*(command for command, _ in batch), *ending])
+            if ending:
+                replies = self._wait.judged(replies[: len(batch)], replies[len(batch) :])
         except Unreachable as error:
             replies = [error] * len(batch)
         for (_, future), reply in zip(batch, replies, strict=True):
             if future.done():  # its caller was cancelled
                 continue
-            if isinstance(reply, RedisError):
+            if isinstance(reply, TooFewReplicas):
+                future.set_exception(Unreachable(f"what Redis says could be lost: {reply}"))
+            elif isinstance(reply, RedisError):
                 future.set_exception(error_from(reply))
             elif isinstance(reply, Unreachable):
                 future.set_exception(

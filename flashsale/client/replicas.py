@@ -29,21 +29,34 @@ class ReplicaWait(NamedTuple):
 
         WAIT looks no further than the last write of its own connection, and a repeat writes nothing: its answer would
         be told of an event that no replica has. So something is written always. A message to a channel that nobody
-        hears is what replicas get and no file does.
+        hears is what replicas get and no file does; in a cluster they do not get it, and HELLO tells of one.
         """
-        if not self.replicas or not any(call.script.emits for call in calls):
-            return ()
-        return ("SPUBLISH", calls[0].keys[-1], ""), ("WAIT", self.replicas, self.timeout_ms)
+        return self.behind(calls[0].keys[-1]) if any(call.script.emits for call in calls) else ()
 
-    def judged(self, results: Sequence[Any], replied: Any) -> list[Any]:
-        """The results of a round, by the reply of its WAIT. Error replies stay: there, nothing was done."""
-        if isinstance(replied, int):
-            if replied >= self.replicas:
-                return list(results)
-            said = f"{replied} of {self.replicas} replicas have it after {self.timeout_ms} ms"
-        else:
-            said = f"whether replicas have it is not known: {replied}"
-        return [result if isinstance(result, Exception) else TooFewReplicas(said) for result in results]
+    def behind(self, channel: str) -> tuple[Command, ...]:
+        """What has replicas waited for that must have all that was decided before; `channel`: a log's key."""
+        if not self.replicas:
+            return ()
+        return ("HELLO",), ("SPUBLISH", channel, ""), ("WAIT", self.replicas, self.timeout_ms)
+
+    def judged(self, results: Sequence[Any], replies: Sequence[Any]) -> list[Any]:
+        """The results of a round, by the replies to `commands`. Error replies stay: there, nothing was done."""
+        why = self._why_untold(*replies)
+        if not why:
+            return list(results)
+        return [result if isinstance(result, Exception) else TooFewReplicas(why) for result in results]
+
+    def _why_untold(self, hello: Any, heard: Any, replied: Any) -> str:
+        for reply in (hello, heard, replied):
+            if isinstance(reply, Exception):
+                return f"whether replicas have it is not known: {reply}"
+        if b"standalone" not in hello:
+            return (
+                "whether replicas have it is not known: Redis is a cluster, where no message waits for them"
+            )
+        if replied < self.replicas:
+            return f"{replied} of {self.replicas} replicas have it after {self.timeout_ms} ms"
+        return ""
 
 
 NO_WAIT = ReplicaWait(0, 0)

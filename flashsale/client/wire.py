@@ -96,7 +96,7 @@ def run_calls(
         replies = yield [*loads, *(calls[i].command() for i in missing), *ending]
         for i, result in zip(missing, replies[len(loads) :], strict=False):
             results[i] = result
-    return wait.judged(results, replies[-1]) if ending else results
+    return wait.judged(results, replies[-len(ending) :]) if ending else results
 
 
 def _loads(calls: Iterable[Call]) -> list[Command]:

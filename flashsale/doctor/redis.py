@@ -46,9 +46,7 @@ def advice(log: Log, info: Mapping[str, Any], replicas: int) -> Iterator[Check]:
     yield versions.holes(*_version(info))
     yield versions.torn_scripts(*_version(info))
     if int(info.get("cluster_enabled", 0)):
-        yield Check(
-            "cluster", "warn", "on", "flashsale talks to this node alone: see to it that it serves all slots"
-        )
+        yield _cluster(replicas)
     yield from _replicas(log, info, replicas)
     yield from durability.log_upkeep(log, info)
     yield from _room(info)
@@ -59,6 +57,17 @@ def advice(log: Log, info: Mapping[str, Any], replicas: int) -> Iterator[Check]:
             "Redis's clock opens and closes sales: keep both in step (NTP)",
             holds=apart_ms <= CLOCK_DIFFERENCE_MS_MAX, verdict="warn",
         )  # fmt: skip
+
+
+def _cluster(waited_for: int) -> Check:
+    if waited_for:
+        return Check(
+            "cluster", "fail", "on, where FLASHSALE_REPLICAS cannot be waited for",
+            "nobody hears of an order: set it to 0, or take a Redis that is no cluster",
+        )  # fmt: skip
+    return Check(
+        "cluster", "warn", "on", "flashsale talks to this node alone: see to it that it serves all slots"
+    )
 
 
 def _version(info: Mapping[str, Any]) -> tuple[str, str]:

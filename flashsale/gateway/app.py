@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -74,11 +75,20 @@ def _guarded(handler: Handler) -> Handler:
             if told.kind is problems.INTERNAL:
                 log.exception("a request failed", action="gateway_fault")
             return told.response()
+        except asyncio.CancelledError:
+            # The server can wait no longer; what has left is decided all the same.
+            return _left_open(request).response()
         except Exception:
             log.exception("a request failed", action="gateway_fault")
             return Problem(problems.INTERNAL, "this is a fault in flashsale; its log has more").response()
 
     return endpoint
+
+
+def _left_open(request: Request) -> Problem:
+    if request.method == "GET":
+        return Problem(problems.UNAVAILABLE, "this gateway leaves")
+    return Problem(problems.UNKNOWN_OUTCOME, "this gateway leaves: ask again with the same key")
 
 
 async def _not_routed(request: Request, error: Exception) -> Response:

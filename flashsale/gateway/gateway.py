@@ -40,11 +40,10 @@ def run(parts: Parts, options: Options) -> int:
         redis_url, _ = parts.urls()
         fences = Fences()
         sales = Sales(_gated(parts), fences)
-        timeout_ms = parts.settings.reply_timeout_ms
 
         async def serve() -> int:
-            client = AsyncClient(redis_url, by=options.name, fences=fences, timeout_ms=timeout_ms)
-            reads = AsyncReads(redis_url, fences, timeout_ms=timeout_ms)
+            client = AsyncClient(redis_url, by=options.name, fences=fences, **parts.promise)
+            reads = AsyncReads(redis_url, fences, **parts.promise)
             states = SaleStates(sales, reads)
             orders = Orders(callers, sales, client, reads)
             app = application(orders, states, Health(sales, states))

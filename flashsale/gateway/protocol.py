@@ -1,6 +1,7 @@
 """One connection's limits: how many there are, how long a head may be and take. The server's own protocol has none.
 
-Bodies are limited where they are read; a connection that rests between two requests is closed by the server.
+Bodies are limited where they are read. What a client sends between an answer and the next head, a body that nobody read
+or empty lines, keeps its connection no longer than silence would: the server's own alarm begins anew at every byte.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class LimitedProtocol(HttpToolsProtocol):
         #: of the head that is arriving: bytes, and its alarm; None: no head is
         self._head_bytes = 0
         self._alarm: asyncio.TimerHandle | None = None
+        #: from an answer to the next head
+        self._rest: asyncio.TimerHandle | None = None
         self._refusal = problems.BAD_REQUEST
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -41,6 +44,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_whole()
+        self._rest_is_over()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,6 +59,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._rest_is_over()
         self._head_is_whole()
         self._alarm = self.loop.call_later(HEAD_S, self._head_is_late)
 
@@ -66,6 +71,13 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ValueError(_TOO_LONG)  # the parser stops, and `send_400_response` tells
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        # Unless the next request is here already, or its head is arriving.
+        if self.cycle.response_complete and self._alarm is None and not self.transport.is_closing():
+            self._rest_is_over()
+            self._rest = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
     def send_400_response(self, msg: str) -> None:
         """What the server calls for bytes that are no HTTP."""
         sentence = _TOO_LONG if self._refusal is problems.HEADERS_TOO_LARGE else msg
@@ -76,6 +88,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+    def _rest_is_over(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
     def _head_is_late(self) -> None:
         self._alarm = None

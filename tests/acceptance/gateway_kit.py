@@ -140,16 +140,20 @@ def prepare(redis_url: str, database_url: str) -> None:
 
 
 @contextmanager
-def running(home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool) -> Iterator[Front]:
+def running(
+    home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool, **more: str
+) -> Iterator[Front]:
     """A gateway that is ready, on sales that are prepared."""
-    with started(home, redis_url, database_url, *options, in_roles=in_roles) as front:
+    with started(home, redis_url, database_url, *options, in_roles=in_roles, **more) as front:
         wait_until(lambda: front.http.get("/readyz").status_code == 200, 20, "the gateway is ready")
         yield front
 
 
 @contextmanager
-def started(home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool) -> Iterator[Front]:
-    """A gateway that listens, whether its servers are there or not."""
+def started(
+    home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool, **more: str
+) -> Iterator[Front]:
+    """A gateway that listens, whether its servers are there or not. `more`: variables of its environment."""
     home.mkdir(exist_ok=True)
     keys = home / "keys"
     keys.write_text(f"{NEW_SECRET}\n{OLD_SECRET}\n", encoding="utf-8")
@@ -157,6 +161,7 @@ def started(home: Path, redis_url: str, database_url: str, *options: str, in_rol
         "FLASHSALE_REDIS_URL": redis_url,
         "FLASHSALE_POSTGRES_URL": database_url,
         "FLASHSALE_GATEWAY_KEYS_FILE": str(keys),
+        **more,
     }
     cli = Cli(home, env, in_roles)
     process = cli.start("gateway", "run", "--listen", ANY_PORT, *options)

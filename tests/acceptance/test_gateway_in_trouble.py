@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -192,6 +193,27 @@ def test_more_connections_than_allowed_are_told_so(far_front: Front) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- its own end
+
+
+def test_what_is_not_answered_when_a_gateway_must_leave_is_unknown(
+    redis_url: str, module_database_url: str, far_front: Front, network: Proxy, tmp_path: Path
+) -> None:
+    """It waits 10 s for them, and may be told to wait longer for Redis."""
+    buyer = a_buyer()
+    more = {"FLASHSALE_REPLY_TIMEOUT_MS": "30000"}
+    with running(tmp_path / "home", network.url, module_database_url, in_roles=False, **more) as front:
+        network.behave(Mode.DELAY, when=buyer.encode(), delay_s=14, times=1)
+        delayed = network.counts.replies_delayed
+        answers: list[httpx.Response] = []
+        asking = threading.Thread(target=lambda: answers.append(front.order(buyer=buyer)))
+        asking.start()
+        wait_until(lambda: network.counts.replies_delayed > delayed, 10, "the reply is on its way")
+
+        front.process.send(signal.SIGTERM)
+        asking.join(20)
+
+        problem(answers[0], 503, "unknown-outcome")
+        assert front.process.wait().exit_code == 0
 
 
 def test_sigterm_lets_the_requests_under_way_be_answered(

@@ -41,8 +41,8 @@ def client(server: PrivateRedis) -> Iterator[redis.Redis]:
         yield client
 
 
-def examined(redis_url: str, database_url: str) -> Report:
-    return examine(lambda: Log(redis_url), lambda: connect(database_url))
+def examined(redis_url: str, database_url: str, replicas: int = 0) -> Report:
+    return examine(lambda: Log(redis_url), lambda: connect(database_url), replicas=replicas)
 
 
 def test_a_server_that_is_well(server: PrivateRedis, database_url: str) -> None:
@@ -170,6 +170,7 @@ def test_a_node_of_a_cluster(clean_redis: redis.Redis, tmp_path: Path, database_
             "--cluster-enabled", "yes", "--port", str(free_port()), "--cluster-port", str(free_port())
         )
         assert verdicts(examined(server.url, database_url))["cluster"] == "warn"
+        assert verdicts(examined(server.url, database_url, replicas=1))["cluster"] == "fail"
 
 
 # ------------------------------------------------------------------------------------------------------- who gets in

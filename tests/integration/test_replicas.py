@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import redis
 
-from flashsale.client import AsyncClient, Client
-from flashsale.commands import Answer, Code, Reserve
+from flashsale.client import AsyncClient, Client, Fences
+from flashsale.client.aio_reads import AsyncReads
+from flashsale.commands import Answer, Code, Pause, Reserve
 from flashsale.errors import NotReplicated, UnknownOutcome, Unreachable
+from flashsale.events import Order
 from flashsale.ids import Position
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import SKU, ReadSide
 from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
-from tests.integration.client_kit import kinds, order
+from tests.integration.client_kit import PrivateRedis, kinds, order
+from tests.integration.doctor_kit import free_port
 from tests.integration.test_recover_servers import Pair, pair
 
 __all__ = ["pair"]
@@ -107,10 +112,19 @@ def test_a_repeat_is_not_told_either_before_a_replica_has_it(pair: Pair) -> None
             asked = (client.reserve(shard.sale, order(1), "ann", SKU) for _ in range(2))
             return kinds(await asyncio.gather(*asked, return_exceptions=True))
 
+    async def read() -> Order | None:
+        reads = AsyncReads(pair.master.redis_url, Fences(), timeout_ms=TIMEOUT_MS, replicas=1)
+        try:
+            return await reads.order(shard.sale, order(1))
+        finally:
+            await reads.close()
+
     for _ in range(2):
         with pytest.raises(NotReplicated, match="decided, and 0 of 1 replicas have it after 500 ms: retry"):
             ask()
     assert asyncio.run(ask_async()) == [NotReplicated, NotReplicated]
+    with pytest.raises(Unreachable, match="could be lost: 0 of 1 replicas"):
+        asyncio.run(read())
     assert len(pair.master.entries(shard)) == 4, "loaded, stock, opened, and one reservation"
 
     pair.link.heal()
@@ -118,6 +132,8 @@ def test_a_repeat_is_not_told_either_before_a_replica_has_it(pair: Pair) -> None
     answer = ask()
     assert (answer.code, answer.repeated) == (Code.RESERVED, True)
     assert asyncio.run(ask_async()) == [Code.RESERVED, Code.RESERVED]
+    assert (found := asyncio.run(read())) is not None
+    assert found.status == "held"
 
 
 def test_what_was_not_done_is_not_unknown_and_reading_waits_for_nobody(pair: Pair) -> None:
@@ -137,6 +153,35 @@ def test_a_user_who_may_not_wait_is_told_nothing(pair: Pair) -> None:
     url = f"{pair.master.redis_url}?username=shop&password=any"
     with Client(url, replicas=1) as client, pytest.raises(NotReplicated, match="is not known"):
         client.reserve(shard.sale, order(1), "ann", SKU)
+
+
+def test_a_message_that_is_refused_is_not_taken_for_a_write(pair: Pair) -> None:
+    """Without it, WAIT counts the replica on a connection that has written nothing: a repeat would be told."""
+    shard = pair.master.open_sale(quantity=10)
+    pair.replicated()
+    pair.cut()
+    pair.master.redis.execute_command(
+        "ACL", "SETUSER", "shop", "on", "nopass", "~*", "&*", "+@all", "-spublish"
+    )
+    url = f"{pair.master.redis_url}?username=shop&password=any"
+    for _ in range(2):
+        with (
+            Client(url, timeout_ms=TIMEOUT_MS, replicas=1) as client,
+            pytest.raises(NotReplicated, match=r"is not known: .*spublish"),
+        ):
+            client.reserve(shard.sale, order(1), "ann", SKU)
+
+
+def test_in_a_cluster_nobody_is_told(clean_redis: redis.Redis, tmp_path: Path) -> None:
+    """There, a message is not what replicas get: on Valkey, a repeat was told while the replica was stopped."""
+    ports = ("--port", str(free_port()), "--cluster-port", str(free_port()))
+    with PrivateRedis.like(clean_redis, tmp_path) as server:
+        server.start("--cluster-enabled", "yes", *ports)
+        with redis_client(server.url) as raw:
+            raw.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+            wait_until(lambda: raw.execute_command("CLUSTER INFO")["cluster_state"] == "ok", 20, "it is up")
+        with Client(server.url, replicas=1) as client, pytest.raises(NotReplicated, match="is a cluster"):
+            client.control("sale-1", Pause())
 
 
 def test_scripts_that_the_server_forgot_are_loaded_again_and_waited_for(pair: Pair) -> None:

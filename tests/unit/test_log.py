@@ -68,6 +68,10 @@ logging.getLogger("psycopg").warning("cannot reach %s", url)
         ("unix:///run/redis.sock?db=0&password=s3cret&x=1", "unix:///run/redis.sock?db=0&password=***&x=1"),
         ("host=h password=s3cret dbname=d", "host=h password=*** dbname=d"),
         ("redis://:s3#cr/et@h/0 and a@b", "redis://:***@h/0 and a@b"),
+        ("host=h password=s3'cret user=u", "host=h password=*** user=u"),
+        (r"host=h password=s3\'cr\ et user=u", "host=h password=*** user=u"),
+        ("host=h password='s3c ret", "host=h password=***"),
+        ("'host=h password=s3cret': refused", "'host=h password=***': refused"),
         (r"PASSWORD = 's3c\'r et' sslpassword=k", "PASSWORD = *** sslpassword=***"),
     ],
 )
