@@ -47,7 +47,37 @@ numbers() {
 }
 looks_well() { numbers | grep -x 'flashsale_look_success 1.0'; }
 
-without_first_boot() {
+without_urls() {
+  say "No URL yet: no unit begins, or starts a server of its own, and systemd does not try again"
+  for unit in projector@1 sweeper metrics reconcile warm; do
+    ! systemctl start "flashsale-$unit" 2>/dev/null
+    show systemctl show --property=Id,Result,ExecMainStatus,NRestarts "flashsale-$unit"
+    [[ $(systemctl show --property=ExecMainStatus --value "flashsale-$unit") == 2 && $(restarts "flashsale-$unit") == 0 ]]
+    journalctl --no-pager -o cat -u "flashsale-$unit" | grep 'redis_url: None is not accepted'
+  done
+  show systemctl reset-failed 'flashsale-*'
+}
+
+install_flashsale() {
+  say "Install flashsale and its units"
+  show python3 -m venv /opt/flashsale
+  show pip install --quiet 'flashsale[metrics]'
+  show flashsale --version
+  show flashsale ops install
+  show systemd-sysusers
+  show systemd-tmpfiles --create
+  show systemctl daemon-reload
+}
+
+set_up_servers() {
+  say "Servers of Debian, and who may do what in them: step 3 of docs/install.md, as it stands there"
+  step 3
+  show flashsale db migrate
+  (cd / && show runuser -u postgres -- psql -q -d flashsale -v ON_ERROR_STOP=1 </etc/flashsale/roles.sql)
+  show flashsale doctor
+}
+
+first_boot() {
   install_flashsale
   without_urls
   set_up_servers
