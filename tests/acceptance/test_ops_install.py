@@ -94,6 +94,21 @@ def test_a_dry_run_says_what_it_would_write_and_writes_nothing(tmp_path: Path, c
     assert not system.exists()
 
 
+def test_no_shared_setting_takes_the_place_of_a_units_own(root: Path) -> None:
+    """systemd reads the drop-ins last: of two values for one name, the shared one counts."""
+    directory = root / units.UNIT_DIRECTORY
+    shared = {name for path in directory.glob("flashsale-.service.d/*.conf") for name in _named(path)}
+    assert {"LimitCORE", "User"} <= shared
+    for path in directory.glob("flashsale-*.service"):
+        assert shared & _named(path) == set(), path.name
+
+
+def _named(path: Path) -> set[str]:
+    """The names that the file gives a value."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")}
+
+
 @needs_systemd
 def test_systemd_understands_every_unit(root: Path) -> None:
     program = root / "opt/flashsale/bin/flashsale"

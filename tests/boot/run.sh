@@ -41,14 +41,13 @@ cp --archive --one-file-system "$base" "$root"
 mkdir -p "$root/wheels"
 make build >"$build/build.log"
 $python -m pip download --quiet --disable-pip-version-check --only-binary=:all: --dest "$root/wheels" \
-  "$(echo dist/flashsale-*.whl)[metrics]" async-timeout
+  "$(echo dist/flashsale-*.whl)[http,metrics]" async-timeout
 printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$root/etc/pip.conf"
 
 install -D -m 755 "tests/boot/$what.sh" "$root/boot-test/inside.sh"
-install -D -m 644 tests/boot/shop.py "$root/boot-test/shop.py"
+install -m 644 tests/boot/{shop,order}.py docs/{install,gateway}.md "$root/boot-test/"
 # The blocks of its steps: what somebody copies and pastes.
 sed -n '/^## 1\. /,/^## What systemd/p' docs/install.md | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d' >"$root/boot-test/steps.sh"
-install -D -m 644 docs/install.md "$root/boot-test/install.md"
 install -m 644 tests/boot/boot-test.service "$root/etc/systemd/system/"
 ln -s ../boot-test.service "$root/etc/systemd/system/multi-user.target.wants/"
 

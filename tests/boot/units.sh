@@ -21,10 +21,11 @@ as() {
   FLASHSALE_REDIS_URL_FILE=/etc/credstore/flashsale.$1.redis_url \
     FLASHSALE_POSTGRES_URL_FILE=/etc/credstore/flashsale.$1.postgres_url "${@:2}"
 }
-# The commands of a step of docs/install.md, as they stand there.
-step() {
+# The commands of a section of a page of docs, as they stand there.
+typed() {
   local text
-  text=$(sed -n "/^## $1\. /,/^## [^$1]/p" /boot-test/install.md | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d')
+  text=$(sed -n "/^## $2/,/^## /p" "/boot-test/$1" | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d')
+  [[ -n $text ]]
   sed 's/^./$ &/' <<<"$text"
   eval "$text"
 }
@@ -32,11 +33,42 @@ caught_up() { [[ $(as auditor flashsale projector status --json | grep -o '"stat
 restarts() { systemctl show --property=NRestarts --value "$1"; }
 is_restarted() { [[ $(restarts "$1") == "$2" && $(systemctl is-active "$1") == active ]]; }
 shop() { as gateway python /boot-test/shop.py "$@"; }
+# The gateway's token for somebody.
+token() { FLASHSALE_GATEWAY_KEYS_FILE=/etc/credstore/flashsale.gateway_keys flashsale gateway token "$@"; }
+# Orders over HTTP: `http buy KEY`.
+http() { python /boot-test/order.py "$@"; }
+# Buy one by one until the gateway has been away and five more are paid; what got no answer is sent again with its key.
+http_buyer() {
+  local paid=0 unanswered=0 afterwards=0 code
+  while ((afterwards < 5)); do
+    while code=0; http buy "$1-$paid" >>"/boot-test/$1.answers" || code=$?; ((code)); do
+      [[ $code == 75 ]] && ((unanswered += 1, unanswered < 1000)) || return 1
+    done
+    ((paid += 1, afterwards += unanswered > 0)) || true
+    echo "$paid orders paid over HTTP; $unanswered times there was no answer" >"/boot-test/$1"
+  done
+}
+# Such a buyer while the gateway goes away and comes back, which the command sees to.
+http_through() {
+  http_buyer "$1" &
+  local buyer=$!
+  await test -s "/boot-test/$1"
+  "$2"
+  wait $buyer
+  cat "/boot-test/$1"
+}
+paid_in() { cut -d' ' -f1 "/boot-test/$1"; }
+http_is_ready() { python -c 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:8080/readyz")'; }
+kill_gateway() {
+  show systemctl kill --signal=KILL flashsale-gateway
+  await is_restarted flashsale-gateway 1
+}
 nothing_refused() {
   say "ACL LOG of Redis, and the log of Postgres: nobody was refused anything"
   local refused
-  refused=$(redis-cli --no-auth-warning -u "$(</etc/credstore/flashsale.operator.redis_url)" ACL LOG
-    grep -h 'permission denied' /var/log/postgresql/*.log || true)
+  # With -e, and assigned alone: a Redis that does not answer is no empty log.
+  refused=$(redis-cli -e --no-auth-warning -u "$(</etc/credstore/flashsale.operator.redis_url)" ACL LOG)
+  refused+=$(grep -h 'permission denied' /var/log/postgresql/*.log || true)
   echo "${refused:-nothing}"
   [[ -z $refused ]]
 }
@@ -47,7 +79,65 @@ numbers() {
 }
 looks_well() { numbers | grep -x 'flashsale_look_success 1.0'; }
 
-without_first_boot() {
+without_urls() {
+  say "No URL yet: no unit begins, or starts a server of its own, and systemd does not try again"
+  for unit in projector@1 sweeper metrics reconcile warm; do
+    ! systemctl start "flashsale-$unit" 2>/dev/null
+    show systemctl show --property=Id,Result,ExecMainStatus,NRestarts "flashsale-$unit"
+    [[ $(systemctl show --property=ExecMainStatus --value "flashsale-$unit") == 2 && $(restarts "flashsale-$unit") == 0 ]]
+    journalctl --no-pager -o cat -u "flashsale-$unit" | grep 'redis_url: None is not accepted'
+  done
+  show systemctl reset-failed 'flashsale-*'
+}
+
+install_flashsale() {
+  say "Install flashsale and its units"
+  show python3 -m venv /opt/flashsale
+  show pip install --quiet 'flashsale[http,metrics]'
+  show flashsale --version
+  show flashsale ops install
+  show systemd-sysusers
+  show systemd-tmpfiles --create
+  show systemctl daemon-reload
+}
+
+set_up_servers() {
+  say "Servers of Debian, and who may do what in them: step 3 of docs/install.md, as it stands there"
+  typed install.md '3\. '
+  show flashsale db migrate
+  (cd / && show runuser -u postgres -- psql -q -d flashsale -v ON_ERROR_STOP=1 </etc/flashsale/roles.sql)
+  show flashsale doctor
+}
+
+set_up_gateway() {
+  say "The gateway: without a secret it does not start"
+  ! systemctl start flashsale-gateway 2>/dev/null
+  show systemctl show --property=Id,Result,ExecMainStatus,NRestarts flashsale-gateway
+  [[ $(systemctl show --property=ExecMainStatus --value flashsale-gateway) == 2 ]]
+  journalctl --no-pager -o cat -u flashsale-gateway | grep gateway_keys
+  systemctl reset-failed flashsale-gateway
+
+  say "Its secret and its start, as docs/gateway.md says; an order over HTTP"
+  typed gateway.md 'On a server'
+  show grep 'open files' "/proc/$(systemctl show --property=MainPID --value flashsale-gateway)/limits"
+  BUYER_TOKEN=$(token --buyer ada) SERVICE_TOKEN=$(token --service till)
+  export BUYER_TOKEN SERVICE_TOKEN
+  await http_is_ready
+  show http buy cart-4711
+}
+
+# The target is away while the shop sells 300 units, and starts again.
+stop_and_start() {
+  shop 300 &
+  local shop=$!
+  show systemctl stop flashsale.target
+  wait $shop
+  show systemctl show --property=Id,ActiveState,Result,ExecMainStatus flashsale-projector@1 flashsale-sweeper flashsale-gateway
+  show flashsale projector status
+  show systemctl start flashsale.target
+}
+
+first_boot() {
   install_flashsale
   without_urls
   set_up_servers
@@ -57,7 +147,7 @@ without_first_boot() {
     flashsale-reconcile.timer flashsale-warm.timer flashsale-metrics
   await systemctl is-active flashsale-projector@1 flashsale-projector@2 flashsale-sweeper flashsale-metrics
   show systemctl --no-pager list-units 'flashsale*'
-  for unit in flashsale-projector@1 flashsale-sweeper flashsale-reconcile flashsale-warm flashsale-metrics; do
+  for unit in flashsale-{projector@1,sweeper,reconcile,warm,metrics,gateway}; do
     systemd-analyze security --no-pager "$unit.service" | tail -n 1
   done
 
@@ -72,7 +162,7 @@ opens = $(date -u -d '+30 sec' +%Y-%m-%dT%H:%M:%SZ)
 [[items]]
 sku = "phone-15"
 title = "Phone 15"
-quantity = 2000
+quantity = 5000
 unit_price_minor = 79900
 DEFINITION
   show flashsale sale define /root/drop.toml
@@ -86,6 +176,8 @@ DEFINITION
   say "The exporter"
   await looks_well
   show numbers
+
+  set_up_gateway
 
   say "kill -9 a projector while it sells: systemd starts it again"
   shop 300 &
@@ -106,18 +198,18 @@ DEFINITION
   rm -r /run/systemd/system/flashsale-projector@2.service.d
   systemctl daemon-reload
 
-  say "Stop the target under load: batches are finished, sales go on, Postgres falls behind"
-  shop 300 &
-  show systemctl stop flashsale.target
-  wait %1
-  show systemctl show --property=Id,ActiveState,Result,ExecMainStatus flashsale-projector@1 flashsale-sweeper
-  show flashsale projector status
+  say "kill -9 the gateway while buyers order: systemd starts it again, and they send what got no answer again"
+  http_through killed kill_gateway
+
+  say "Stop the target under load: batches and requests are finished, sales go on, Postgres falls behind"
+  http_through stopped stop_and_start
 
   nothing_refused
 
   say "Reboot under load: what is enabled starts again"
+  await http_is_ready
+  show http hold before-the-reboot
   touch /boot-test/rebooted
-  show systemctl start flashsale.target
   shop 300
   show systemctl reboot
 }
@@ -129,6 +221,13 @@ second_boot() {
   await caught_up
   show systemctl --no-pager list-units 'flashsale*'
   show flashsale projector status
+  say "The gateway: the same key is the order from before; it is paid now"
+  await http_is_ready
+  BUYER_TOKEN=$(token --buyer ada) SERVICE_TOKEN=$(token --service till)
+  export BUYER_TOKEN SERVICE_TOKEN
+  show http buy before-the-reboot | tee /boot-test/replayed
+  grep -q '^place, by a buyer: 201 replayed' /boot-test/replayed
+  await caught_up
   show flashsale sale show drop
   say "The books"
   show systemctl start flashsale-reconcile
@@ -136,7 +235,8 @@ second_boot() {
   as auditor flashsale events export drop >/root/drop.ndjson
   show flashsale verify /root/drop.ndjson
   sold=$(flashsale sale show drop --json | grep -o '"sold":[0-9]*' | head -n 1)
-  [[ $sold == '"sold":1200' ]] || { echo "sold is $sold, and 1,200 orders were acknowledged"; exit 1; }
+  paid=$((1200 + 2 + $(paid_in killed) + $(paid_in stopped)))
+  [[ $sold == "\"sold\":$paid" ]] || { echo "sold is $sold, and $paid orders were paid"; exit 1; }
   say "What Postgres has is taken off the log; the daemons go on"
   show as archiver flashsale trim drop --keep 100
   await looks_well
