@@ -13,13 +13,14 @@ import msgspec
 
 from flashsale.errors import BadInput, RefusedByState
 from flashsale.ids import START, Position
-from flashsale.projections import catalog, reads, rebuild, replays
+from flashsale.projections import catalog, reads, rebuild, rebuilt, replays
 from flashsale.projections.database import Connection
 from flashsale.projections.drain import drain
 from flashsale.projections.in_place import rebuild_in_place
 from flashsale.projections.newer import refuse_newer_archive
 from flashsale.projections.projector import Projector
-from flashsale.projections.rebuild import Compared, OutOfDate
+from flashsale.projections.rebuild import OutOfDate
+from flashsale.projections.rebuilt import Compared
 from flashsale.projections.replays import Live, Run, live_tables, locked
 from flashsale.projections.swap import SWAP_EVENTS_MAX, Busy, swap, swap_back
 from flashsale.projections.versions import PROJECTION_VERSIONS
@@ -175,7 +176,7 @@ class Replay:
         live = {table.name: table for table in live_tables(self._connection, run.sale)}
         if run.mode == "until":
             return self._keep(run, live)
-        found = rebuild.compare(self._connection, run, {name: table.table for name, table in live.items()})
+        found = rebuilt.compare(self._connection, run, {name: table.table for name, table in live.items()})
         self._watcher.chunk(0)
         if run.mode == "verify":
             replays.discard(self._connection, run)
@@ -190,12 +191,12 @@ class Replay:
             sale=run.sale,
             outcome="kept",
             position=_text(run.reached),
-            state_hash=rebuild.content_hash(self._connection, run.new_tables)
+            state_hash=rebuilt.content_hash(self._connection, run.new_tables)
             if len(run.tables) == len(live)
             else "",
             tables=run.new_tables,
-            stock=rebuild.counters(self._connection, run.new_tables),
-            orders=rebuild.totals(self._connection, run.new_tables),
+            stock=rebuilt.counters(self._connection, run.new_tables),
+            orders=rebuilt.totals(self._connection, run.new_tables),
         )
 
     def _swap(self, run: Run, coming: Mapping[str, str], exchange: Callable[[], None]) -> None:
