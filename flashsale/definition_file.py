@@ -25,15 +25,14 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from flashsale.commands.sale import TIME_MS_MAX, check_hold
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import BadInput, FlashsaleError
 from flashsale.files import Unreadable, is_redirected, read_file
+from flashsale.times import parse_hold, parse_time, shown
 
 #: A thousand items are a few hundred kilobytes.
 FILE_BYTES_MAX = 4 * 1024 * 1024
@@ -47,10 +46,6 @@ _NUMBERS = ("quantity", "unit_price_minor", "limit")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,12}")
 #: TOML knows 0x10, 0o20 and 0b10000; a reader of the file expects 16.
 _OTHER_BASE = re.compile(rf"^[^#\n]*?\b({'|'.join(_NUMBERS)})\s*=\s*(0[xob]\w+)", re.MULTILINE)
-_DURATION_PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
-_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BadFile(BadInput):
@@ -79,7 +74,7 @@ def parse_definition(content: bytes, name: str, read: Callable[[str], bytes] | N
     with _at(name):
         opens_ms, closes_ms = _time_ms(table, "opens"), _time_ms(table, "closes")
         if closes_ms and closes_ms <= opens_ms:
-            raise BadInput("closes", _shown(table["closes"]), f"it must come after opens, {table['opens']}")
+            raise BadInput("closes", shown(table["closes"]), f"it must come after opens, {table['opens']}")
         return SaleDefinition(
             sale=table["sale"],
             title=table["title"],
@@ -89,35 +84,6 @@ def parse_definition(content: bytes, name: str, read: Callable[[str], bytes] | N
             closes_ms=closes_ms,
             items=items,
         )
-
-
-def parse_hold(text: object, field: str = "hold") -> int:
-    """How long an unpaid order keeps its units, in ms."""
-    hold_ms = parse_duration(text, field)
-    try:
-        return check_hold(hold_ms, field)
-    except BadInput as error:
-        raise BadInput(field, text, error.remedy) from None
-
-
-def parse_duration(text: object, field: str) -> int:
-    """A duration with its unit, `500ms`, `90s`, `15m`, `1h30m` or `2d`, in ms."""
-    if type(text) is not str or _DURATION.fullmatch(text) is None:
-        raise BadInput(field, text, 'write a duration with its unit: "90s", "15m" or "1h30m"')
-    return sum(int(count) * _UNIT_MS[unit] for count, unit in _DURATION_PART.findall(text))
-
-
-def parse_time(value: object, field: str) -> int:
-    """An aware `datetime` in ms since 1970."""
-    if type(value) is not datetime:
-        raise BadInput(field, _shown(value), "write it without quotes, like 2027-03-01T10:00:00+01:00")
-    if value.utcoffset() is None:
-        remedy = f"say in which time zone: {value.isoformat()}+01:00, or Z for UTC"
-        raise BadInput(field, _shown(value), remedy)
-    milliseconds = (value - _EPOCH) // timedelta(milliseconds=1)
-    if not 0 < milliseconds <= TIME_MS_MAX:
-        raise BadInput(field, _shown(value), "use a time between 1970 and 2200")
-    return milliseconds
 
 
 def _time_ms(table: Mapping[str, Any], field: str) -> int:
@@ -255,8 +221,3 @@ def _at(place: str) -> Iterator[None]:
         yield
     except BadInput as error:
         raise BadInput(f"{place}, {error.field}", error.value, error.remedy) from None
-
-
-def _shown(value: object) -> object:
-    """Dates as they stand in the file."""
-    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from flashsale.definition_file import parse_duration
 from flashsale.errors import BadInput, Unreachable
+from flashsale.times import parse_duration
 
 if TYPE_CHECKING:
     from flashsale.cli.session import Session, Shop

@@ -13,8 +13,8 @@ from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.reconcile_view import exit_code, print_outcomes, print_reports, record
 from flashsale.cli.session import Json, Session, shared
 from flashsale.cli.values import Usage
-from flashsale.definition_file import parse_duration
 from flashsale.errors import BadInput, NotFound, RefusedByState, UnknownOutcome, Unreachable
+from flashsale.times import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

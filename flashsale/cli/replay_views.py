@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from flashsale.cli import output, words
-from flashsale.projections.rebuild import SHOWN_MAX
+from flashsale.projections.rebuilt import SHOWN_MAX
 from flashsale.projections.replays import Run
 from flashsale.replay import Replayed, Stopped
 

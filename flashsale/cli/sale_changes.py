@@ -14,8 +14,8 @@ from flashsale.cli.sale_control import control
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.commands import Code, Reconfigure, Restock
 from flashsale.commands.sale import check_window
-from flashsale.definition_file import parse_hold
 from flashsale.errors import BadInput, FlashsaleError, Unreachable
+from flashsale.times import parse_hold
 
 
 @shared

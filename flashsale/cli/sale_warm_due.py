@@ -10,8 +10,8 @@ import typer
 from flashsale.cli import output, words
 from flashsale.cli.session import Json, Session, shared
 from flashsale.commands import Code
-from flashsale.definition_file import parse_duration
 from flashsale.errors import BadInput, FlashsaleError, RefusedByState
+from flashsale.times import parse_duration
 
 WITHIN_MS_MAX = 7 * 86_400_000
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from flashsale import ids
-from flashsale.definition_file import parse_time
 from flashsale.errors import BadInput, FlashsaleError
 from flashsale.ids import Position
+from flashsale.times import parse_time
 
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,12}")
 _CHANGE = re.compile(r"([+-])([1-9][0-9]{0,5})")

@@ -36,7 +36,8 @@ def evolve(state: ShardState, position: Position, event: t.AnyEvent, tell: Tell 
     What was done is told by the event itself, so counters that differ, a limit or a window that was not kept need not
     stop an auditor: these go to `tell`, and the state adds up what was done.
     """
-    _check_position(state.position, position, event)
+    if not continues(state.position, position, event):
+        raise InvariantBroken("U4", position, f"it does not follow {state.position}")
     if isinstance(event, t.OrderEvent):
         _evolve_order(state, position, event, tell)
     elif isinstance(event, t.StockLoaded | t.StockAdded | t.StockRemoved):
@@ -45,11 +46,6 @@ def evolve(state: ShardState, position: Position, event: t.AnyEvent, tell: Tell 
         _evolve_sale(state, position, event, tell)
     state.position = position
     return state
-
-
-def _check_position(before: Position, position: Position, event: t.AnyEvent) -> None:
-    if not continues(before, position, event):
-        raise InvariantBroken("U4", position, f"it does not follow {before}")
 
 
 def continues(before: Position, position: Position, event: t.AnyEvent) -> bool:

@@ -20,12 +20,9 @@ from flashsale.projections import reads
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.queries import query
 from flashsale.projections.replays import Run
-from flashsale.projections.state_hash import state_hash
 
 #: Events of one statement: half a second of work, a few tens of megabytes of sorting.
 CHUNK_EVENTS = 50_000
-#: Differing rows that are shown; all are counted.
-SHOWN_MAX = 20
 #: One chunk, one comparison, one sort of a sale's orders: never as long, unless the server is in trouble.
 STATEMENT_TIMEOUT_MS = 600_000
 #: How soon Postgres notices that this process was killed in the middle of a statement.
@@ -37,32 +34,6 @@ OnChunk = Callable[[int], None]
 
 class OutOfDate(FlashsaleError):
     """A dead letter was settled behind the place that a rebuild had reached: it has to begin again."""
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A row that is not the same in both tables; None: the table has no such row."""
-
-    projection: str
-    #: order id or SKU
-    key: str
-    live: dict[str, Any] | None
-    rebuilt: dict[str, Any] | None
-
-
-class Compared(msgspec.Struct, frozen=True):
-    """The live tables and the new ones at the same checkpoint."""
-
-    position: dict[int, Position]
-    #: differing rows by projection
-    counts: dict[str, int]
-    #: the first of them
-    shown: list[Difference]
-    hash: str
-    live_hash: str
-
-    @property
-    def differences(self) -> int:
-        return sum(self.counts.values())
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -176,24 +147,7 @@ def fill(connection: Connection, sale: str, shard: int, tables: Mapping[str, str
     """Write what one range means into tables of one sale."""
     values = _place(sale, shard) | {"epoch": part.epoch, "from_seq": part.start, "to_seq": part.end}
     for name, table in tables.items():
-        _on(connection, f"{name}_chunk", values, table=table)
-
-
-def compare(connection: Connection, run: Run, live: Mapping[str, str]) -> Compared:
-    """Hold the new tables against the live ones, in one snapshot, after catching up with it. Raises `OutOfDate`."""
-    with errors_told(), connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        position = checkpoints(connection, run.sale)
-        reached = catch_up_within(connection, run, run.new_tables, position)
-        counts, shown = {}, []
-        for name, table in run.new_tables.items():
-            counts[name], found = _differences(connection, name, live[name], table)
-            shown += found
-        own = state_hash(connection, {**live, **run.new_tables})
-        # Rows that are all the same need no second reading.
-        live_hash = state_hash(connection, live) if sum(counts.values()) else own
-    run.reached = reached
-    return Compared(position, counts, shown, own, live_hash)
+        on_tables(connection, f"{name}_chunk", values, table=table)
 
 
 def catch_up_within(
@@ -212,31 +166,6 @@ def catch_up_within(
         run.reached = before
 
 
-def content_hash(connection: Connection, tables: Mapping[str, str]) -> str:
-    """The state hash of tables that nobody writes to now."""
-    with errors_told(), connection.transaction():
-        return state_hash(connection, tables)
-
-
-def totals(connection: Connection, tables: Mapping[str, str]) -> dict[str, tuple[int, int]]:
-    """Orders and units by status, in the tables named."""
-    if "orders" not in tables:
-        return {}
-    with errors_told():
-        rows = _on(connection, "order_totals", {}, table=tables["orders"]).fetchall()
-        return {status: (orders, units) for status, orders, units in rows}
-
-
-def counters(connection: Connection, tables: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """The counters of each SKU, in the tables named."""
-    if "stock" not in tables:
-        return {}
-    names = ("available", "held", "sold", "returned", "capacity")
-    with errors_told():
-        rows = _on(connection, "stock_content", {}, table=tables["stock"]).fetchall()
-        return {sku: dict(zip(names, values, strict=True)) for sku, *values in rows}
-
-
 def analyze(connection: Connection, tables: Mapping[str, str]) -> None:
     """Let the planner know the new tables before anybody asks them."""
     with errors_told():
@@ -244,15 +173,7 @@ def analyze(connection: Connection, tables: Mapping[str, str]) -> None:
             connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
-def _differences(connection: Connection, name: str, live: str, new: str) -> tuple[int, list[Difference]]:
-    rows = _on(connection, f"{name}_differences", {"limit": SHOWN_MAX}, live=live, new=new).fetchall()
-    return (
-        rows[0][0] if rows else 0,
-        [Difference(name, key, before, after) for _, key, before, after in rows],
-    )
-
-
-def _on(
+def on_tables(
     connection: Connection, name: str, values: Mapping[str, object], **tables: str
 ) -> psycopg.Cursor[tuple[Any, ...]]:
     """Run a statement on tables that are named at run time. Not prepared: each plan sees the sizes of its range."""

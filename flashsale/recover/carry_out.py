@@ -17,7 +17,8 @@ from flashsale.projections.batch import read_entry
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.halting import halt_sale
 from flashsale.projections.lease import release, seize
-from flashsale.recover.survey import Survey, survey
+from flashsale.recover.survey import Survey
+from flashsale.recover.surveying import survey
 from flashsale.recover.union import LeftOut, Union, carry_over
 from flashsale.stream import Log, ShardId
 

@@ -11,19 +11,20 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from flashsale.errors import BadInput, RefusedByState
+from flashsale.errors import RefusedByState
 from flashsale.ids import START, Position
-from flashsale.projections import catalog, reads, rebuild, replays
+from flashsale.projections import catalog, reads, rebuild, rebuilt, replays
 from flashsale.projections.database import Connection
 from flashsale.projections.drain import drain
 from flashsale.projections.in_place import rebuild_in_place
 from flashsale.projections.newer import refuse_newer_archive
 from flashsale.projections.projector import Projector
-from flashsale.projections.rebuild import Compared, OutOfDate
+from flashsale.projections.rebuild import OutOfDate
+from flashsale.projections.rebuilt import Compared
 from flashsale.projections.replays import Live, Run, live_tables, locked
 from flashsale.projections.swap import SWAP_EVENTS_MAX, Busy, swap, swap_back
-from flashsale.projections.versions import PROJECTION_VERSIONS
-from flashsale.replay.request import ALL, Replayed, Request, Watcher
+from flashsale.replay.opening import open_run
+from flashsale.replay.request import Replayed, Request, Watcher
 from flashsale.stream import Log
 
 #: Attempts to swap; each waits for locks at most 0.4 s, and as long until the next. Together about a minute.
@@ -111,7 +112,7 @@ class Replay:
     # --------------------------------------------------------------------------------------------------- building
 
     def _beside(self, request: Request, now: Mapping[int, Position]) -> Replayed:
-        run = self._open(request, now)
+        run = open_run(self._connection, request, now, self._watcher)
         for _ in range(RESTARTS_MAX):
             try:
                 self._build(run)
@@ -122,35 +123,6 @@ class Replay:
         raise RefusedByState(
             f"dead letters of sale {request.sale} are being settled all the time: try again later"
         )
-
-    def _open(self, request: Request, now: Mapping[int, Position]) -> Run:
-        """The run that was begun before and is still the same, or a new one."""
-        stops = {shard: self._stop_at(request, shard, position) for shard, position in now.items()}
-        found = replays.find(self._connection, request.sale, request.mode)
-        if found is not None:
-            _refuse_unfinished(found)
-            versions = {name: built.version for name, built in found.tables.items()}
-            same = {name: PROJECTION_VERSIONS[name] for name in ALL if name in request.names}
-            if versions == same and found.until == request.until_text:
-                reached = ", ".join(map(str, found.reached.values()))
-                self._watcher.say(f"Goes on with the replay of {request.sale} that had reached {reached}.")
-                return found
-            replays.discard(self._connection, found)
-        names = tuple(name for name in ALL if name in request.names)
-        return replays.begin(
-            self._connection, request.sale, request.mode, names, shards=stops, until=request.until_text
-        )
-
-    def _stop_at(self, request: Request, shard: int, now: Position) -> Position | None:
-        if request.until is None:
-            return None
-        if isinstance(request.until, Position):
-            stop: Position | None = request.until
-        else:
-            stop = rebuild.position_at(self._connection, request.sale, shard, request.until) or now
-        if stop is None or stop > now:
-            raise BadInput("until", request.until_text, f"Postgres has sale {request.sale} up to {now}")
-        return stop
 
     def _build(self, run: Run) -> None:
         """Catch up in chunks until what is left is little, or the moment asked for is reached."""
@@ -175,7 +147,7 @@ class Replay:
         live = {table.name: table for table in live_tables(self._connection, run.sale)}
         if run.mode == "until":
             return self._keep(run, live)
-        found = rebuild.compare(self._connection, run, {name: table.table for name, table in live.items()})
+        found = rebuilt.compare(self._connection, run, {name: table.table for name, table in live.items()})
         self._watcher.chunk(0)
         if run.mode == "verify":
             replays.discard(self._connection, run)
@@ -190,12 +162,12 @@ class Replay:
             sale=run.sale,
             outcome="kept",
             position=_text(run.reached),
-            state_hash=rebuild.content_hash(self._connection, run.new_tables)
+            state_hash=rebuilt.content_hash(self._connection, run.new_tables)
             if len(run.tables) == len(live)
             else "",
             tables=run.new_tables,
-            stock=rebuild.counters(self._connection, run.new_tables),
-            orders=rebuild.totals(self._connection, run.new_tables),
+            stock=rebuilt.counters(self._connection, run.new_tables),
+            orders=rebuilt.totals(self._connection, run.new_tables),
         )
 
     def _swap(self, run: Run, coming: Mapping[str, str], exchange: Callable[[], None]) -> None:
@@ -223,18 +195,6 @@ class Replay:
             position=_text(done.position),
             state_hash=done.hash,
             live_hash=done.hash_before,
-        )
-
-
-def _refuse_unfinished(run: Run) -> None:
-    if run.state == "swapped":
-        raise RefusedByState(
-            f"the tables of sale {run.sale} were swapped and the old ones are kept: drop them with "
-            f"`flashsale replay finish {run.sale}`, or take them back with `flashsale replay rollback {run.sale}`"
-        )
-    if run.state == "kept":
-        raise RefusedByState(
-            f"tables of sale {run.sale} as of {run.until} are kept: drop them with `flashsale replay finish {run.sale}`"
         )
 
 

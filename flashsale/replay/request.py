@@ -8,7 +8,7 @@ import msgspec
 
 from flashsale.ids import START, Position
 from flashsale.projections.drain import Onlooker
-from flashsale.projections.rebuild import Difference
+from flashsale.projections.rebuilt import Difference
 from flashsale.projections.versions import PROJECTION_VERSIONS
 
 ALL = tuple(PROJECTION_VERSIONS)

@@ -24,13 +24,6 @@ SELECT xmin::text FROM stock UNION SELECT xmin::text FROM checkpoint
 
 
 @pytest.fixture
-def desk(read_side: ReadSide) -> Desk:
-    """The desk of a sale that nothing is written of."""
-    read_side.define("sale-1")
-    return open_desk(read_side)
-
-
-@pytest.fixture
 def story(read_side: ReadSide) -> tuple[Desk, list[Row]]:
     """The desk of a sale with a log of every kind of event, and that log."""
     shard = read_side.open_sale(hold_ms=1)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 
-import pytest
-import redis
-
-from flashsale.client import AsyncClient, Client
+from flashsale.client import AsyncClient
 from flashsale.commands import BATCH_MAX, Cancel, Code, Confirm, OrderRequest, Refund
 from flashsale.ids import Position
 from tests.fixtures.proxy import Mode, Proxy
@@ -17,13 +13,6 @@ from tests.integration.client_kit import SALE, SKU, Shop, ask, kinds, order, pla
 
 #: Long enough for a test to queue its requests while the reply is under way.
 DELAY_S = 0.1
-
-
-@pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
-    """A Redis that knows the scripts and nothing else."""
-    with Client(redis_url, by="tests") as client:
-        yield Shop(redis_url, clean_redis, client).load_scripts()
 
 
 # ------------------------------------------------------------------------------------------------ whose answer it is

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
-from flashsale.client import AsyncClient, Client
+from flashsale.client import AsyncClient
 from flashsale.client.wire import REPLY_TIMEOUT_MS
 from flashsale.commands import Answer, Code, Confirm
 from flashsale.errors import UnknownOutcome, Unreachable
@@ -30,21 +29,6 @@ from tests.integration.client_kit import (
 
 #: A reply later than this is lost. Above what a busy machine needs for one.
 TIMEOUT_MS = 1_000
-
-
-@pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
-    """A Redis that knows the scripts and nothing else."""
-    with Client(redis_url, by="tests") as client:
-        yield Shop(redis_url, clean_redis, client).load_scripts()
-
-
-@pytest.fixture
-def private_redis(clean_redis: redis.Redis, tmp_path: Path) -> Iterator[PrivateRedis]:
-    """A Redis that the test may kill; it runs."""
-    with PrivateRedis.like(clean_redis, tmp_path) as server:
-        server.start()
-        yield server
 
 
 # ---------------------------------------------------------------------------------------------------- lost replies

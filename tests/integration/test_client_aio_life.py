@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-import redis
 
 from flashsale.client import AsyncClient, Client, Fences
 from flashsale.commands import Code, Confirm
 from flashsale.errors import BadInput, Overloaded, Unreachable
 from tests.integration.client_kit import SALE, SKU, Shop, ask, kinds, order, request
-
-
-@pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
-    """A Redis that knows the scripts and nothing else."""
-    with Client(redis_url, by="tests") as client:
-        yield Shop(redis_url, clean_redis, client).load_scripts()
-
 
 # ------------------------------------------------------------------------------------------ limits, fences, bad input
 

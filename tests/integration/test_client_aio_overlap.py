@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-import redis
 
-from flashsale.client import AsyncClient, Client
+from flashsale.client import AsyncClient
 from flashsale.commands import Answer, Cancel, Code, Confirm, OrderRequest
 from flashsale.errors import UnknownOutcome, Unreachable
 from tests.fixtures.proxy import Mode, Proxy
@@ -32,12 +31,10 @@ BATCH_MAX = 8
 
 
 @pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
+def shop(shop: Shop) -> Shop:
     """A Redis that knows the scripts, and a sale of 100 units."""
-    with Client(redis_url, by="tests") as client:
-        shop = Shop(redis_url, clean_redis, client).load_scripts()
-        shop.open_sale(units=100)
-        yield shop
+    shop.open_sale(units=100)
+    return shop
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import redis
 
 from flashsale.client import Client
 from flashsale.commands import (
@@ -32,11 +31,10 @@ from tests.integration.client_kit import HOLD_MS, SALE, SKU, Shop, order, reques
 
 
 @pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
+def shop(shop: Shop) -> Shop:
     """A Redis with nothing in it, not even scripts."""
-    clean_redis.script_flush()
-    with Client(redis_url, by="tests") as client:
-        yield Shop(redis_url, clean_redis, client)
+    shop.redis.script_flush()
+    return shop
 
 
 def held(shop: Shop, number: int = 1) -> str:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import pytest
 import redis
 
 from flashsale.client import Client, Fences
 from flashsale.commands import Code, Pause
 from flashsale.ids import START, Position
 from tests.integration.client_kit import SALE, SKU, Shop, order
-
-
-@pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
-    """An empty Redis."""
-    with Client(redis_url, by="tests") as client:
-        yield Shop(redis_url, clean_redis, client)
 
 
 def lose_tail(shop: Shop, meanwhile: Callable[[], object]) -> None:

@@ -7,11 +7,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
 import pytest
-import redis
 
 from flashsale.client import Client
 from flashsale.commands import Answer, Code, Reserve, Restock
@@ -27,22 +25,12 @@ Ask = Callable[[Client], Answer]
 
 
 @pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
+def shop(shop: Shop) -> Shop:
     """An open sale of 10 units; order 1 holds one, order 2 has paid for one."""
-    with Client(redis_url, by="tests") as client:
-        shop = Shop(redis_url, clean_redis, client).load_scripts()
-        shop.open_sale(units=10)
-        client.execute(SALE, [request(1), request(2)])
-        client.confirm(SALE, order(2))
-        yield shop
-
-
-@pytest.fixture
-def private(clean_redis: redis.Redis, tmp_path: Path) -> Iterator[PrivateRedis]:
-    """A Redis that the test may kill; it runs."""
-    with PrivateRedis.like(clean_redis, tmp_path) as server:
-        server.start()
-        yield server
+    shop.open_sale(units=10)
+    shop.client.execute(SALE, [request(1), request(2)])
+    shop.client.confirm(SALE, order(2))
+    return shop
 
 
 ASKS: dict[str, Ask] = {
@@ -140,8 +128,8 @@ def test_a_server_that_takes_no_writes_for_a_while_is_given_up(shop: Shop) -> No
     assert len(shop.log()) == events + 1
 
 
-def test_a_server_that_hangs_may_carry_it_out_later(private: PrivateRedis) -> None:
-    with private.shop() as shop, Client(private.url, timeout_ms=TIMEOUT_MS) as client:
+def test_a_server_that_hangs_may_carry_it_out_later(private_redis: PrivateRedis) -> None:
+    with private_redis.shop() as shop, Client(private_redis.url, timeout_ms=TIMEOUT_MS) as client:
         shop.open_sale(units=10)
         client.reserve(SALE, order(1), "buyer-1", SKU)
         events = len(shop.log())
@@ -155,26 +143,26 @@ def test_a_server_that_hangs_may_carry_it_out_later(private: PrivateRedis) -> No
         check_retry(shop, client, ASKS["reserve"], events_before=events, repeated=True)
 
 
-def test_a_server_that_dies_before_it_replies_leaves_the_outcome_unknown(private: PrivateRedis) -> None:
-    with private.shop() as shop, Proxy(private.url) as proxy, Client(proxy.url) as client:
+def test_a_server_that_dies_before_it_replies_leaves_the_outcome_unknown(private_redis: PrivateRedis) -> None:
+    with private_redis.shop() as shop, Proxy(private_redis.url) as proxy, Client(proxy.url) as client:
         shop.load_scripts().open_sale(units=10)
         client.snapshot(SALE)
         events, passed = len(shop.log()), proxy.counts.requests_passed
         os.kill(shop.redis.info("server")["process_id"], signal.SIGSTOP)
-        killer = threading.Thread(target=kill_after, args=(private, proxy, passed))
+        killer = threading.Thread(target=kill_after, args=(private_redis, proxy, passed))
         killer.start()
         with pytest.raises(UnknownOutcome):
             ASKS["reserve"](client)
         killer.join()
-        private.start()
+        private_redis.start()
 
         check_retry(shop, client, ASKS["reserve"], events_before=events, repeated=False)
 
 
-def kill_after(private: PrivateRedis, proxy: Proxy, passed: int) -> None:
+def kill_after(private_redis: PrivateRedis, proxy: Proxy, passed: int) -> None:
     """Kill the server as soon as more than `passed` requests have been sent to it."""
     wait_until(lambda: proxy.counts.requests_passed > passed, description="a request passes")
-    private.kill()
+    private_redis.kill()
 
 
 @contextlib.contextmanager

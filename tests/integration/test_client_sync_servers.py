@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -18,21 +17,11 @@ from tests.integration.client_kit import HOLD_MS, SALE, SKU, PrivateRedis, Shop,
 
 
 @pytest.fixture
-def shop(redis_url: str, clean_redis: redis.Redis) -> Iterator[Shop]:
+def shop(shop: Shop) -> Shop:
     """An open sale of 10 units; order 1 holds one."""
-    with Client(redis_url, by="tests") as client:
-        shop = Shop(redis_url, clean_redis, client)
-        shop.open_sale(units=10)
-        client.reserve(SALE, order(1), "ann", SKU)
-        yield shop
-
-
-@pytest.fixture
-def private(clean_redis: redis.Redis, tmp_path: Path) -> Iterator[PrivateRedis]:
-    """A Redis that the test may kill and set up; it runs."""
-    with PrivateRedis.like(clean_redis, tmp_path) as server:
-        server.start()
-        yield server
+    shop.open_sale(units=10)
+    shop.client.reserve(SALE, order(1), "ann", SKU)
+    return shop
 
 
 @contextmanager
@@ -68,15 +57,15 @@ def test_a_server_that_is_not_there_is_unreachable(url: str) -> None:
                 ask()
 
 
-def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private: PrivateRedis) -> None:
-    with private.shop() as shop:
+def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private_redis: PrivateRedis) -> None:
+    with private_redis.shop() as shop:
         shop.redis.config_set("requirepass", "open sesame")
-        for url in (private.url, private.url.replace("unix://", "unix://:close-sesame@")):
+        for url in (private_redis.url, private_redis.url.replace("unix://", "unix://:close-sesame@")):
             # Redis 7.0 says so later than Valkey: at the first request, not at the greeting.
             refused = "^Redis (cannot be reached|refuses to work): (?!.*sesame)"
             with Client(url) as client, raises_exactly(Unreachable, refused):
                 client.snapshot(SALE)
-        with Client(private.url.replace("unix://", "unix://:open sesame@")) as client:
+        with Client(private_redis.url.replace("unix://", "unix://:open sesame@")) as client:
             assert not client.snapshot(SALE).is_loaded
 
 
@@ -84,13 +73,13 @@ def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private: PrivateR
 
 
 def test_nothing_acknowledged_is_gone_after_a_crash_and_the_client_recovers_by_itself(
-    private: PrivateRedis,
+    private_redis: PrivateRedis,
 ) -> None:
-    with private.shop() as shop:
+    with private_redis.shop() as shop:
         shop.open_sale(units=1000)
         before = shop.client.execute(SALE, [request(i) for i in range(600)])
-        private.kill()
-        private.start()
+        private_redis.kill()
+        private_redis.start()
 
         answers = shop.client.execute(SALE, [request(i) for i in range(700)])
 
@@ -100,14 +89,14 @@ def test_nothing_acknowledged_is_gone_after_a_crash_and_the_client_recovers_by_i
         assert shop.state().stock[SKU].held == 700
 
 
-def test_a_server_that_is_down_is_unreachable_until_it_is_back(private: PrivateRedis) -> None:
-    with private.shop() as shop:
+def test_a_server_that_is_down_is_unreachable_until_it_is_back(private_redis: PrivateRedis) -> None:
+    with private_redis.shop() as shop:
         shop.open_sale(units=10)
-        private.kill()
+        private_redis.kill()
         for _ in range(2):
             with raises_exactly(Unreachable, "^Redis cannot be reached: "):
                 shop.client.reserve(SALE, order(1), "ann", SKU)
-        private.start()
+        private_redis.start()
 
         answer = shop.client.reserve(SALE, order(1), "ann", SKU)
 
@@ -128,8 +117,8 @@ def test_a_client_that_was_closed_opens_its_connection_again(shop: Shop) -> None
     assert shop.client.reserve(SALE, order(2), "bob", SKU).code is Code.RESERVED
 
 
-def test_a_server_that_lost_its_data_sells_nothing(private: PrivateRedis) -> None:
-    with private.shop() as shop:
+def test_a_server_that_lost_its_data_sells_nothing(private_redis: PrivateRedis) -> None:
+    with private_redis.shop() as shop:
         shop.open_sale(units=10)
         shop.redis.flushall()
 
@@ -152,9 +141,9 @@ def test_a_server_that_lost_its_data_sells_nothing(private: PrivateRedis) -> Non
     ids=["OOM", "READONLY", "NOREPLICAS", "NOPERM"],
 )
 def test_a_server_that_refuses_to_work_has_done_nothing(
-    private: PrivateRedis, refuse: Callable[[redis.Redis], object], word: str
+    private_redis: PrivateRedis, refuse: Callable[[redis.Redis], object], word: str
 ) -> None:
-    with private.shop() as shop:
+    with private_redis.shop() as shop:
         shop.load_scripts().open_sale(units=10)
         log = shop.log()
         refuse(shop.redis)
@@ -164,8 +153,8 @@ def test_a_server_that_refuses_to_work_has_done_nothing(
         assert shop.log() == log
 
 
-def test_full_memory_lets_a_buyer_pay(private: PrivateRedis) -> None:
-    with private.shop() as shop:
+def test_full_memory_lets_a_buyer_pay(private_redis: PrivateRedis) -> None:
+    with private_redis.shop() as shop:
         shop.load_scripts().open_sale(units=10)
         shop.client.reserve(SALE, order(1), "ann", SKU)
         shop.redis.config_set("maxmemory", 1)

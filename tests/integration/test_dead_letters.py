@@ -13,9 +13,8 @@ from flashsale.projections import dead_letters, reads
 from flashsale.projections.apply import Applied, Poison, park_row
 from flashsale.projections.database import connect
 from flashsale.projections.retry import Chosen, Refused, Retried, retry
-from tests.fixtures.read_side import ReadSide
 from tests.helpers import wait_until
-from tests.integration.desk_kit import Desk, added, confirmed, loaded, open_desk, reserved
+from tests.integration.desk_kit import Desk, added, confirmed, loaded, reserved
 from tests.integration.test_dead_letter_tables import upgraded
 
 NOT_BOB = "ALTER TABLE orders ADD CONSTRAINT not_bob CHECK (buyer <> 'bob')"
@@ -24,13 +23,6 @@ ONE, TWO = "0-order-00000001", "0-order-00000002"
 WAITING_FOR_A_LOCK = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
-
-
-@pytest.fixture
-def desk(read_side: ReadSide) -> Desk:
-    """The desk of a sale that nothing is written of."""
-    read_side.define("sale-1")
-    return open_desk(read_side)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import pwd
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -24,30 +23,16 @@ from tests.integration.dev_servers_kit import (
     Make,
     bystander,
     needs_proc,
-    open_directory,
     output,
     pids,
     rows,
     running_in,
     script,
-    servers_below,
     write,
 )
 
 #: the least of all systems: macOS
 SOCKET_PATH_BYTES_MAX = 103
-
-
-@pytest.fixture
-def open_dir() -> Iterator[Path]:
-    with open_directory() as path:
-        yield path
-
-
-@pytest.fixture
-def make_servers(open_dir: Path) -> Iterator[Make]:
-    with servers_below(open_dir) as make:
-        yield make
 
 
 @pytest.fixture(params=["bundled", "debian"])

@@ -22,26 +22,12 @@ from tests.integration.dev_servers_kit import (
     SITE_PACKAGES,
     Make,
     needs_root,
-    open_directory,
     output,
     pids,
     rows,
     script,
-    servers_below,
     write,
 )
-
-
-@pytest.fixture
-def open_dir() -> Iterator[Path]:
-    with open_directory() as path:
-        yield path
-
-
-@pytest.fixture
-def make_servers(open_dir: Path) -> Iterator[Make]:
-    with servers_below(open_dir) as make:
-        yield make
 
 
 @pytest.fixture

@@ -9,15 +9,7 @@ from flashsale.events import Event, encode
 from flashsale.ids import Position
 from flashsale.projections.apply import Applied, apply_rows
 from flashsale.projections.database import connect
-from tests.fixtures.read_side import ReadSide
-from tests.integration.desk_kit import Desk, added, confirmed, loaded, open_desk, reserved
-
-
-@pytest.fixture
-def desk(read_side: ReadSide) -> Desk:
-    """The desk of a sale that nothing is written of."""
-    read_side.define("sale-1")
-    return open_desk(read_side)
+from tests.integration.desk_kit import Desk, added, confirmed, loaded, reserved
 
 
 @pytest.mark.parametrize(

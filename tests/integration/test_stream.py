@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 import redis
 
 from flashsale.ids import START, Position
-from flashsale.keys import shard_keys
 from flashsale.stream import Entry, Log, NoGroup, Pending, ShardId
 from tests.helpers import wait_until
-
-SHARD = ShardId("sale-1", 0)
-OTHER = ShardId("sale-2", 0)
-KEY = shard_keys("sale-1", 0).events
-
-
-@pytest.fixture
-def log(redis_url: str, clean_redis: redis.Redis) -> Iterator[Log]:
-    """The log of an empty Redis."""
-    with Log(redis_url) as log:
-        yield log
-
-
-def write(client: redis.Redis, *seqs: int, shard: ShardId = SHARD, epoch: int = 1) -> None:
-    for seq in seqs:
-        key = shard_keys(shard.sale, shard.shard).events
-        client.execute_command("XADD", key, f"{epoch}-{seq}", "e", f"event {seq}")
-
-
-def entry(seq: int, epoch: int = 1) -> Entry:
-    return Entry(Position(epoch, seq), f"event {seq}".encode())
+from tests.integration.stream_kit import KEY, OTHER, SHARD, entry, write
 
 
 def test_a_log_that_does_not_exist_has_no_head(log: Log) -> None:

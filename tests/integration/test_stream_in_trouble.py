@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import redis
 
 from flashsale.errors import Halted, Unreachable
 from flashsale.ids import START, Position
-from flashsale.keys import shard_keys
-from flashsale.stream import Entry, Log, NoGroup, ShardId
+from flashsale.stream import Log, NoGroup
 from tests.fixtures.proxy import Mode, Proxy
 from tests.helpers import wait_until
-
-SHARD = ShardId("sale-1", 0)
-OTHER = ShardId("sale-2", 0)
-KEY = shard_keys("sale-1", 0).events
+from tests.integration.stream_kit import KEY, OTHER, SHARD, entry, write
 
 GROUP_CALLS: dict[str, Callable[[Log], object]] = {
     "read": lambda log: log.read([SHARD], "p1", count=1, block_ms=1),
@@ -27,23 +23,6 @@ GROUP_CALLS: dict[str, Callable[[Log], object]] = {
     "forgive": lambda log: log.forgive(SHARD, "p1", [Position(1, 1)]),
 }
 each_group_call = pytest.mark.parametrize("call", GROUP_CALLS.values(), ids=GROUP_CALLS)
-
-
-@pytest.fixture
-def log(redis_url: str, clean_redis: redis.Redis) -> Iterator[Log]:
-    """The log of an empty Redis."""
-    with Log(redis_url) as log:
-        yield log
-
-
-def write(client: redis.Redis, *seqs: int, shard: ShardId = SHARD, epoch: int = 1) -> None:
-    for seq in seqs:
-        key = shard_keys(shard.sale, shard.shard).events
-        client.execute_command("XADD", key, f"{epoch}-{seq}", "e", f"event {seq}")
-
-
-def entry(seq: int, epoch: int = 1) -> Entry:
-    return Entry(Position(epoch, seq), f"event {seq}".encode())
 
 
 @each_group_call

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redis
 
 from flashsale.client import Client
 from flashsale.commands import Code
@@ -27,18 +26,10 @@ __all__ = ["pair"]
 UNITS = 1_000
 
 
-@pytest.fixture
-def server(clean_redis: redis.Redis, tmp_path: Path) -> Iterator[PrivateRedis]:
-    """A Redis that the test may kill and set up; it runs."""
-    with PrivateRedis.like(clean_redis, tmp_path) as server:
-        server.start()
-        yield server
-
-
 @contextmanager
-def selling(server: PrivateRedis, policy: str) -> Iterator[Shop]:
+def selling(private_redis: PrivateRedis, policy: str) -> Iterator[Shop]:
     """An open sale in which order 0 holds a unit."""
-    with server.shop() as shop:
+    with private_redis.shop() as shop:
         shop.redis.config_set("appendfsync", policy)
         shop.load_scripts().open_sale(UNITS)
         shop.client.execute(SALE, [request(0)])
@@ -50,11 +41,11 @@ def pid_of(shop: Shop) -> int:
     return pid
 
 
-def orders_left(server: PrivateRedis) -> set[str]:
+def orders_left(private_redis: PrivateRedis) -> set[str]:
     """What the server holds after it was killed and started again."""
-    server.kill()  # it is gone already, but for a process that waits for its tracer
-    server.start()
-    with server.shop() as shop:
+    private_redis.kill()  # it is gone already, but for a process that waits for its tracer
+    private_redis.start()
+    with private_redis.shop() as shop:
         return set(shop.reserved())
 
 
@@ -62,10 +53,12 @@ def orders_left(server: PrivateRedis) -> set[str]:
 
 
 @needs_strace
-def test_everysec_loses_acknowledged_orders_when_the_disk_hangs(server: PrivateRedis, tmp_path: Path) -> None:
+def test_everysec_loses_acknowledged_orders_when_the_disk_hangs(
+    private_redis: PrivateRedis, tmp_path: Path
+) -> None:
     told: set[str] = {order(0)}
     numbers = iter(range(1, UNITS))
-    with selling(server, "everysec") as shop, fsync_hangs(pid := pid_of(shop), tmp_path):
+    with selling(private_redis, "everysec") as shop, fsync_hangs(pid := pid_of(shop), tmp_path):
 
         def is_ahead_of_the_disk() -> bool:
             """Somebody was told yes while Redis, waiting for its fsync, keeps what it should write in memory."""
@@ -77,35 +70,39 @@ def test_everysec_loses_acknowledged_orders_when_the_disk_hangs(server: PrivateR
 
         wait_until(is_ahead_of_the_disk, 20, "orders are acknowledged and not written")
         os.kill(pid, signal.SIGKILL)
-    left = orders_left(server)
+    left = orders_left(private_redis)
 
     assert told - left, "the demo shows no loss: it proves nothing"
 
 
 @needs_strace
-def test_always_acknowledges_nothing_while_the_disk_hangs(server: PrivateRedis, tmp_path: Path) -> None:
-    with selling(server, "always") as shop, fsync_hangs(pid := pid_of(shop), tmp_path):
-        with Client(server.url, timeout_ms=1_000) as client, pytest.raises(UnknownOutcome):
+def test_always_acknowledges_nothing_while_the_disk_hangs(
+    private_redis: PrivateRedis, tmp_path: Path
+) -> None:
+    with selling(private_redis, "always") as shop, fsync_hangs(pid := pid_of(shop), tmp_path):
+        with Client(private_redis.url, timeout_ms=1_000) as client, pytest.raises(UnknownOutcome):
             client.execute(SALE, [request(1)])
         os.kill(pid, signal.SIGKILL)
 
-    assert order(0) in orders_left(server)
-    with server.shop() as shop:
+    assert order(0) in orders_left(private_redis)
+    with private_redis.shop() as shop:
         (answer,) = shop.client.execute(SALE, [request(1)])
     assert answer.code is Code.RESERVED, "a retry with the same id finds out, or does it"
 
 
 @needs_strace
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_always_ends_the_server_when_the_disk_fails(server: PrivateRedis, tmp_path: Path, error: str) -> None:
-    with selling(server, "always") as shop, fsync_fails(pid_of(shop), tmp_path, error):
+def test_always_ends_the_server_when_the_disk_fails(
+    private_redis: PrivateRedis, tmp_path: Path, error: str
+) -> None:
+    with selling(private_redis, "always") as shop, fsync_fails(pid_of(shop), tmp_path, error):
         with pytest.raises(UnknownOutcome):
             shop.client.execute(SALE, [request(1)])
-        wait_until(lambda: server.exit_code is not None, 20, "Redis ends rather than acknowledge")
-        assert server.exit_code == 1
-    server.start()
+        wait_until(lambda: private_redis.exit_code is not None, 20, "Redis ends rather than acknowledge")
+        assert private_redis.exit_code == 1
+    private_redis.start()
 
-    with server.shop() as shop:
+    with private_redis.shop() as shop:
         assert order(0) in shop.reserved()
         (answer,) = shop.client.execute(SALE, [request(1)])
         assert answer.code is Code.RESERVED
@@ -113,8 +110,8 @@ def test_always_ends_the_server_when_the_disk_fails(server: PrivateRedis, tmp_pa
 
 
 @needs_strace
-def test_everysec_refuses_to_work_when_the_disk_fails(server: PrivateRedis, tmp_path: Path) -> None:
-    with selling(server, "everysec") as shop, fsync_fails(pid_of(shop), tmp_path):
+def test_everysec_refuses_to_work_when_the_disk_fails(private_redis: PrivateRedis, tmp_path: Path) -> None:
+    with selling(private_redis, "everysec") as shop, fsync_fails(pid_of(shop), tmp_path):
         numbers = iter(range(1, UNITS))
         refusals: list[str] = []
 
@@ -133,9 +130,9 @@ def test_everysec_refuses_to_work_when_the_disk_fails(server: PrivateRedis, tmp_
     assert refusals[0].startswith("Redis refuses to work: MISCONF ")
 
 
-def test_a_file_with_a_damaged_frame_is_not_loaded(server: PrivateRedis, tmp_path: Path) -> None:
-    with selling(server, "always"):
-        server.kill()
+def test_a_file_with_a_damaged_frame_is_not_loaded(private_redis: PrivateRedis, tmp_path: Path) -> None:
+    with selling(private_redis, "always"):
+        private_redis.kill()
     (file,) = tmp_path.glob("appendonlydir/*.incr.aof")
     content = bytearray(file.read_bytes())
     place = content.index(b"$", len(content) // 2)
@@ -143,7 +140,7 @@ def test_a_file_with_a_damaged_frame_is_not_loaded(server: PrivateRedis, tmp_pat
     file.write_bytes(content)
 
     with pytest.raises(AssertionError, match="Bad file format reading the append only file"):
-        server.start()
+        private_redis.start()
 
 
 # ------------------------------------------------------------------------------------------ a replica that was behind

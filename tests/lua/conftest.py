@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("tests.lua.kit")
-
-from tests.lua.kit import Shard  # noqa: E402 - after the line above, or its asserts stay dumb
+from tests.lua.kit import Shard
 
 
 @pytest.fixture

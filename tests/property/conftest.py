@@ -8,18 +8,9 @@ from pathlib import Path
 
 import pytest
 
-for name in (
-    *("tests.fixtures.read_side", "tests.lua.kit"),
-    *(
-        f"tests.property.{kit}"
-        for kit in ("course", "selling", "projecting", "faults", "whole_sale", "retelling")
-    ),
-):
-    pytest.register_assert_rewrite(name)
-
-from tests.fixtures.read_side import read_side  # noqa: E402 - after the lines above, or its asserts stay dumb
-from tests.fixtures.servers import private_binaries, redis_client  # noqa: E402 - the same
-from tests.property.stores import Stores, open_stores  # noqa: E402 - the same
+from tests.fixtures.read_side import read_side
+from tests.fixtures.servers import private_binaries, redis_client
+from tests.property.stores import Stores, open_stores
 
 __all__ = ["read_side", "stores"]
 

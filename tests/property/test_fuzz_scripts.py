@@ -16,11 +16,8 @@ from flashsale.events import decode, encode
 from flashsale.keys import shard_keys, staged_keys
 from flashsale.scripts import script_names
 from tests.fixtures.fuzz import examples, raw
-
-pytest.register_assert_rewrite("tests.lua.kit")
-
-from tests.lua.kit import Argument, Shard  # noqa: E402 - after the line above, or its asserts stay dumb
-from tests.lua.scenes import GOOD, HELD, PAID, WRITERS, prepare  # noqa: E402 - the same
+from tests.lua.kit import Argument, Shard
+from tests.lua.scenes import GOOD, HELD, PAID, WRITERS, prepare
 
 #: How an error of a script begins; anything else is a script that fell over.
 DOCUMENTED = re.compile(r"(INVALID_ARGUMENT|KEY_CORRUPT|WRONGTYPE) ")

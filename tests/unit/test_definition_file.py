@@ -12,11 +12,10 @@ from flashsale.definition import SaleDefinition
 from flashsale.definition_file import (
     FILE_BYTES_MAX,
     parse_definition,
-    parse_duration,
-    parse_hold,
     read_definition,
 )
 from flashsale.errors import BadInput
+from flashsale.times import parse_duration, parse_hold
 
 ROOT = Path(__file__).parents[2]
 HEAD = 'sale = "drop"\ntitle = "Drop"\ncurrency = "EUR"\nhold = "15m"\n'
