@@ -21,6 +21,8 @@ ARGS =
 ROLES =
 # Of fuzz.
 TIMES = 50
+# Before the tests; empty where another run does it at the same time.
+LINT = lint
 # Of torture; without a seed, a random one that it prints.
 SEED =
 MINUTES = 3
@@ -35,7 +37,7 @@ setup: $(READY) ## make .venv from requirements.lock; again only when that or py
 demo: setup ## sell 1,000 units to two million buyers, on private servers, and check the books
 	@$(BIN)/flashsale demo $(ARGS)
 
-test: setup lint ## everything: lint, then every test on the bundled Valkey and PostgreSQL
+test: setup $(LINT) ## everything: lint, then every test on the bundled Valkey and PostgreSQL
 	@$(BIN)/pytest $(if $(ROLES),--roles) $(ARGS)
 
 lint: setup ## ruff, mypy --strict, layers, luacheck

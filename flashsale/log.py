@@ -20,18 +20,18 @@ log = structlog.get_logger(__name__)
 
 
 class _Unfailing(io.TextIOBase):
-    """What a full disk does not take is lost: a daemon that cannot tell what it does still has to do it."""
+    """What a full disk or a closed stream does not take is lost: the work of a daemon goes on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
 

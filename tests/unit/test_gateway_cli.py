@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from flashsale.cli.run import run
 from flashsale.gateway.tokens import Caller, Tokens
@@ -20,6 +23,16 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FLASHSALE_GATEWAY_KEYS_FILE", str(file))
     return file
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """`gateway run` sends the logs of its process to a stream that ends with the test: put them back."""
+    handlers = logging.root.handlers[:]
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    logging.root.handlers[:] = handlers
 
 
 def test_a_new_secret_is_long_enough_and_new(capsys: pytest.CaptureFixture[str]) -> None:
