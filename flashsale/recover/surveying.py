@@ -11,6 +11,7 @@ from flashsale.errors import Halted
 from flashsale.events import (
     AnyEvent,
     InvariantBroken,
+    NewerEvent,
     ShardState,
     UndecodableEvent,
     continues,
@@ -148,12 +149,18 @@ def _decoded(shard: ShardId, entry: Entry) -> AnyEvent:
 
 def _follows(found: Survey, connection: Connection, entry: Entry, *, parted: bool) -> bool:
     """Fold one entry that only Redis has, if it continues the archive; else it is another branch's, or nobody's."""
+    is_uncounted = found.counted != START and entry.position > found.counted
     try:
         event = decode(entry.body or b"")
-    except UndecodableEvent:
+    except UndecodableEvent as error:
+        if isinstance(error, NewerEvent) and not is_uncounted:
+            raise Halted(
+                f"{found.shard} at {entry.position}: {error.name}: {error.reason}. What somebody was told yes for would "
+                "be dropped: recover with the newer flashsale that wrote it"
+            ) from error
         found.foreign.append(entry.position)
         return False
-    if found.counted != START and entry.position > found.counted:
+    if is_uncounted:
         found.foreign.append(entry.position)
         return False
     if not (parted or found.branch) and continues(found.state.position, entry.position, event):

@@ -11,6 +11,7 @@ import pytest
 from flashsale.client import Client, Fences
 from flashsale.commands import Cancel, Code, Confirm, Refund, Reserve
 from flashsale.commands.sale import Close, Pause, Reconfigure, Restock, Resume, SaleRequest
+from flashsale.errors import Halted
 from flashsale.events import type_name
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
@@ -22,6 +23,7 @@ from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
 from flashsale.trim import trim
 from tests.fixtures.read_side import SKU, ReadSide, step_through
 from tests.integration.recover_kit import UNITS, agrees, busy, known, mended, planned, sell_out
+from tests.integration.test_upgrade_skew import earlier_release
 
 LOOKS = 100
 
@@ -47,6 +49,20 @@ def test_a_record_that_no_script_wrote(read_side: ReadSide, field: str) -> None:
     mended(read_side, shard)
 
     sell_out(read_side, shard)
+
+
+def test_events_of_a_newer_release_are_not_dropped(read_side: ReadSide) -> None:
+    """Its projectors have left them in the log alone, and whoever sent them was told yes."""
+    shard = read_side.open_sale()
+    catalog.found(read_side.postgres, shard, 1, before=0)
+    order = read_side.sell(shard, 1)[0]
+    read_side.drain(read_side.projector())
+    read_side.run(shard, [Confirm(order), Refund(order)])
+    read_side.sell(shard, 1)
+    with earlier_release(), pytest.raises(Halted, match=r"order\.refunded.*recover with the newer flashsale"):
+        mended(read_side, shard)
+
+    assert planned(read_side, shard).survey.is_whole
 
 
 def test_a_projector_lives_through_a_sale_record_of_another_type(read_side: ReadSide) -> None:
