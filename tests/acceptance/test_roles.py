@@ -38,6 +38,8 @@ unit_price_minor = 100
 limit = 5
 """
 KEYS = shard_keys("drop", 0)
+#: Of no role: service → what it needs beside its URLs.
+SECRETS = {"flashsale-gateway.service": {"gateway_keys": "flashsale.gateway_keys"}}
 NUMBERS = (
     *("PING", "INFO", "SLOWLOG LEN", "LATENCY LATEST", f"XLEN {KEYS.events}", f"XINFO STREAM {KEYS.events}"),
     *(
@@ -186,7 +188,7 @@ def test_each_service_gets_the_credentials_of_the_role_in_which_it_works(unit: P
     credentials = dict(re.findall(r"^LoadCredential=(\w+):(\S+)$", text, re.MULTILINE))
     assert credentials == {
         name: f"flashsale.{role_of(tuple(command.split()))}.{name}" for name in ("redis_url", "postgres_url")
-    }
+    } | SECRETS.get(unit.name, {})
 
 
 def test_the_exporter_sees_a_sale_in_its_role(guarded: Guarded, roles: Cli) -> None:
