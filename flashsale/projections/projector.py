@@ -16,12 +16,13 @@ import structlog
 from flashsale.errors import Halted, Unreachable
 from flashsale.ids import Position
 from flashsale.projections.apply import Applied, Fork, Lease, LeaseLost
-from flashsale.projections.database import Connection, connect, is_transient, one_line
-from flashsale.projections.lease import HEARTBEAT_MS, acquire, give_back, heartbeat, release, rivals
+from flashsale.projections.database import Connection, is_transient, one_line
+from flashsale.projections.lease import HEARTBEAT_MS, acquire, give_back, heartbeat
 from flashsale.projections.migrate import check_schema
 from flashsale.projections.newer import NewerEvents
 from flashsale.projections.news import News
 from flashsale.projections.pace import Pace
+from flashsale.projections.session import Session
 from flashsale.projections.shard import Phase, ShardProjector
 from flashsale.projections.totals import Totals
 from flashsale.stream import BLOCK_MS, Log, NoGroup, ShardId
@@ -69,9 +70,7 @@ class Projector:
         # A pause is at most a second: a longer silence would look like death.
         self._batch_max = min(batch_max, max_rate or batch_max)
         self._pace = Pace(max_rate, wait)
-        self._connection: Connection | None = None
-        self._log: Log | None = None
-        self._news: News | None = None
+        self._session: Session | None = None
         self._led: dict[ShardId, ShardProjector] = {}
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
@@ -92,7 +91,8 @@ class Projector:
                 for projector in self._led.values():
                     projector.leave()
                 if not is_transient(error):
-                    self._refuse_schema(error)
+                    if self._session is not None:
+                        self._session.refuse_other_schema(error)
                     raise
             self.close()
             if isinstance(error, psycopg.Error):
@@ -101,17 +101,10 @@ class Projector:
 
     def close(self) -> None:
         """Give the leases back and close the connections. Twice is harmless."""
-        connection, self._connection = self._connection, None
-        log_reader, self._log, self._news = self._log, None, None
+        session, self._session = self._session, None
         self._led.clear()
-        if connection is not None:
-            try:
-                release(connection, self.name)
-            except psycopg.Error:
-                log.debug("the session is gone, and with it the leases", action="session_lost")
-            connection.close()
-        if log_reader is not None:
-            log_reader.close()
+        if session is not None:
+            session.close()
 
     @property
     def shards(self) -> list[ShardId]:
@@ -119,7 +112,8 @@ class Projector:
         return sorted(self._in(Phase.LIVE))
 
     def _step(self) -> int:
-        connection, reader, news = self._connect()
+        session = self._session or self._connect()
+        connection, reader, news = session.connection, session.log, session.news
         now = time.monotonic()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_MS / 1000
@@ -183,34 +177,14 @@ class Projector:
     def _in(self, phase: Phase) -> dict[ShardId, ShardProjector]:
         return {shard: projector for shard, projector in self._led.items() if projector.phase is phase}
 
-    def _connect(self) -> tuple[Connection, Log, News]:
-        if self._connection is None or self._log is None or self._news is None:
-            session_name = f"flashsale projector {self.name}"
-            connection = connect(self._postgres_url, name=session_name)
-            try:
-                check_schema(connection)
-                self._look_for_rivals(connection, session_name)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._log = connection, Log(self._redis_url)
-            self._news = News(self._log, self.name, self._batch_max)
-            self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
-        return self._connection, self._log, self._news
-
-    def _look_for_rivals(self, connection: Connection, session_name: str) -> None:
-        """Warn of another projector of this name, once: after a reconnect it could be this one's own last session.
-
-        Two of one name are one consumer of the group: each takes what the other has pending for its own.
-        """
-        if self._looked_for_rivals:
-            return
-        self._looked_for_rivals = True
-        if rivals(connection, session_name):
-            log.warning(
-                "another projector of this name is connected: give each a name of its own",
-                action="name_taken", projector=self.name,
-            )  # fmt: skip
+    def _connect(self) -> Session:
+        self._session = Session(self._redis_url, self._postgres_url, self.name, self._batch_max)
+        self._next_acquire = self._next_heartbeat = self._next_recheck = 0.0
+        # Once: after a reconnect a rival could be this projector's own last session.
+        if not self._looked_for_rivals:
+            self._looked_for_rivals = True
+            self._session.warn_of_rivals()
+        return self._session
 
     def _follow(self, leases: list[Lease], connection: Connection, reader: Log) -> None:
         """Hold what Postgres says this session leads, from the checkpoint it names: an operator may have moved it."""
@@ -230,22 +204,17 @@ class Projector:
 
     def _leave_to_newer(self, projector: ShardProjector) -> None:
         """Give a shard to a projector that can read its next event; take it again when there is none."""
-        assert self._connection is not None  # the halt was written by it
+        assert self._session is not None  # the halt was written by it
         shard = projector.lease.shard
         projector.leave()
-        give_back(self._connection, projector.lease)
+        give_back(self._session.connection, projector.lease)
         del self._led[shard]
         self._led_before.discard(shard)  # others deliver it now
         self._left_to_newer[shard] = time.monotonic() + LEFT_TO_NEWER_MS / 1000
 
-    def _refuse_schema(self, error: psycopg.Error) -> None:
-        """Raise `RefusedByState` when a statement failed because the schema is another by now (SQLSTATE class 42)."""
-        if self._connection is not None and (error.sqlstate or "").startswith("42"):
-            check_schema(self._connection)
-
     def _forget(self, shard: ShardId) -> None:
-        if self._news is not None:
-            self._news.forget(shard)
+        if self._session is not None:
+            self._session.news.forget(shard)
 
     def _start(self, projector: ShardProjector) -> Applied:
         shard = projector.lease.shard

@@ -6,13 +6,12 @@ What the group does not deliver (a lost reply, a deleted consumer, a rewound gro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 import msgspec
 
-from flashsale.errors import Unreachable
-from flashsale.ids import START, Position
+from flashsale.ids import START
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row, refuse_fork
 from flashsale.projections.batch import Row, read_entry
 from flashsale.projections.catalog import founded_epoch
@@ -21,13 +20,9 @@ from flashsale.projections.database import Connection
 from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
 from flashsale.projections.newer import readable, refuse_if_newer, refuse_newer
+from flashsale.projections.pending import PendingEntries
 from flashsale.projections.tracing import tell
-from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, Pending, follows
-
-#: An entry that was delivered this often is processed alone: one of its batch may be killing the process.
-ALONE_AFTER_DELIVERIES = 5
-#: Delivered once more after that, it did kill the process: it is parked without another try.
-PARK_AFTER_DELIVERIES = 6
+from flashsale.stream import Entry, Log, follows
 
 
 class Phase(Enum):
@@ -53,10 +48,7 @@ class ShardProjector:
         self._batch_max = batch_max
         #: at the last look the sale was founded, and had no log
         self._was_missing = False
-        #: pending entries that others left behind, with the times they were delivered
-        self._suspects: dict[Position, int] = {}
-        #: the one of them at which the process died while it was processed alone
-        self._culprit: Position | None = None
+        self._pending = PendingEntries(log, consumer, lease)
 
     def start(self, *, first_time: bool) -> None:
         """Prove that the log continues the archive, take over what is pending. Does nothing while the sale is not warm.
@@ -76,7 +68,7 @@ class ShardProjector:
         # Still unreadable, it is halted still: not for a moment does it look as if it were not.
         refuse_if_newer(self.lease.shard, self._log.entries(self.lease.shard, self.lease.checkpoint, count=1))
         self._log.ensure_group(self.lease.shard, self.lease.checkpoint)
-        self._take_over(first_time=first_time)
+        self._pending.take_over(first_time=first_time)
         set_halted(self._connection, self.lease, None)
         # What a predecessor parked, and died before it told others.
         publish(self._connection, self._log, self.lease.shard)
@@ -96,7 +88,7 @@ class ShardProjector:
             # No page: trimmed or deleted up to the group's mark. The next entry, if there is one, shows the gap.
             if page:
                 return self._apply_all(page)
-        self._settle_pending()
+        self._pending.settle()
         self.phase = Phase.LIVE
         return Applied()
 
@@ -129,63 +121,13 @@ class ShardProjector:
 
     def leave(self) -> None:
         """Say that what is pending did not kill this process: a successor counts on from one."""
-        try:
-            for page in self._pending_pages():
-                mine = [pending.position for pending in page if pending.consumer == self._consumer]
-                if mine:
-                    self._log.forgive(self.lease.shard, self._consumer, mine)
-        except (Unreachable, NoGroup):
-            return  # best effort: the successor is only more careful
+        self._pending.forgive()
 
     def halt(self, reason: str) -> None:
         """Apply nothing more until a new start succeeds; operators read the reason in `checkpoint.halted`."""
         self.phase = Phase.WAITING
         self.halted = reason
         set_halted(self._connection, self.lease, reason)
-
-    def _take_over(self, *, first_time: bool) -> None:
-        """Claim what any consumer of the group left pending, and remember what was delivered too often."""
-        self._suspects.clear()
-        for page in self._pending_pages():
-            positions = [pending.position for pending in page if pending.position > self.lease.checkpoint]
-            if not positions:
-                continue
-            if first_time:
-                self._log.claim(self.lease.shard, self._consumer, positions)
-            else:
-                # This process failed on them and lives: Postgres or Redis was away. That is nobody's fault.
-                self._log.forgive(self.lease.shard, self._consumer, positions)
-                continue
-            self._suspects.update(
-                (pending.position, pending.deliveries + 1)
-                for pending in page
-                if pending.deliveries + 1 >= ALONE_AFTER_DELIVERIES
-                and pending.position > self.lease.checkpoint
-            )
-        # Only the next one was tried: those behind it were delivered with it each time, and may well be harmless.
-        self._culprit = next(
-            (
-                position
-                for position, deliveries in self._suspects.items()
-                if deliveries >= PARK_AFTER_DELIVERIES and self.lease.checkpoint.precedes(position)
-            ),
-            None,
-        )
-
-    def _settle_pending(self) -> None:
-        """Acknowledge what is applied but still pending: a predecessor died between COMMIT and XACK."""
-        for page in self._pending_pages():
-            applied = [pending.position for pending in page if pending.position <= self.lease.checkpoint]
-            if applied:
-                self._log.acknowledge(self.lease.shard, applied)
-
-    def _pending_pages(self) -> Iterator[list[Pending]]:
-        after: Position | None = None
-        while page := self._log.pending(self.lease.shard, after):
-            yield page
-            if len(page) < PAGE_MAX:
-                return
-            after = page[-1].position
 
     def _apply_all(self, entries: Sequence[Entry], meanwhile: Callable[[], None] = lambda: None) -> Applied:
         """Apply entries in order, filling every hole before or between them."""
@@ -239,12 +181,12 @@ class ShardProjector:
 
     def _write(self, rows: Sequence[Row], meanwhile: Callable[[], None]) -> Applied:
         """Write one run; an entry that may be killing the process goes alone."""
-        if not any(row.position in self._suspects for row in rows):
+        if not self._pending.has_suspects(rows):
             return apply_rows(self._connection, self.lease, rows, meanwhile=meanwhile)
         total = Applied()
         for row in rows:
-            deliveries = self._suspects.pop(row.position, 1)
-            if row.position == self._culprit:
+            deliveries = self._pending.acquit(row)
+            if self._pending.is_culprit(row):
                 poison = Poison(
                     "crash_loop", f"delivered {deliveries} times, each time the process died", deliveries
                 )

@@ -71,10 +71,6 @@ class Recorded:
         """Where in the file the record of that index begins."""
         return self.written[number - 1].end if number else 0
 
-    def bytes_of(self, number: int) -> bytes:
-        """What the append-only file has of it."""
-        return self._file.read_bytes()[self.begin_of(number) : self.written[number].end]
-
     def expected(self, cut_at: int) -> Dump:
         """What the last call left that is whole before that byte."""
         whole = bisect_right(self.written, cut_at, key=lambda written: written.end)
