@@ -155,7 +155,7 @@ def _follows(found: Survey, connection: Connection, entry: Entry, *, parted: boo
     except UndecodableEvent as error:
         if isinstance(error, NewerEvent) and not is_uncounted:
             raise Halted(
-                f"{found.shard} at {entry.position}: {error.name}: {error.reason}. What somebody was told yes for would "
+                f"{found.shard} at {entry.position}: {error.name}: {error.reason}. What was acknowledged would "
                 "be dropped: recover with the newer flashsale that wrote it"
             ) from error
         found.foreign.append(entry.position)
