@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 POLL_INTERVAL_S = 0.01
 
@@ -16,3 +18,17 @@ def wait_until(predicate: Callable[[], object], timeout_s: float = 10, descripti
             name = getattr(predicate, "__name__", "the condition")
             raise AssertionError(f"not true within {timeout_s} s: {description or name}")
         time.sleep(POLL_INTERVAL_S)
+
+
+@contextmanager
+def meanwhile(stop: threading.Event, *works: Callable[[], None]) -> Iterator[None]:
+    """Run each in a thread of its own; at the end of the block `stop` is set, and they are waited for."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

@@ -15,7 +15,7 @@ from flashsale.projections.projector import Projector
 from flashsale.replay import Replay
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import SKU, ReadSide, step_through
-from tests.helpers import wait_until
+from tests.helpers import meanwhile, wait_until
 
 #: Requests in one call.
 BATCH = 500
@@ -96,15 +96,8 @@ def live(side: ReadSide, shard: ShardId) -> Iterator[None]:
         while not stop.is_set():
             step_through(projector)
 
-    threads = [threading.Thread(target=work) for work in (buy, apply)]
-    for thread in threads:
-        thread.start()
-    try:
+    with meanwhile(stop, buy, apply):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
     side.drain(projector)
 
 

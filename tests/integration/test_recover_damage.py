@@ -22,6 +22,7 @@ from flashsale.recover import survey
 from flashsale.stream import PAGE_MAX, Entry, Log, ShardId
 from flashsale.trim import trim
 from tests.fixtures.read_side import SKU, ReadSide, step_through
+from tests.helpers import meanwhile
 from tests.integration.recover_kit import UNITS, agrees, busy, known, mended, planned, sell_out
 from tests.integration.test_upgrade_skew import earlier_release
 
@@ -248,15 +249,8 @@ def working(side: ReadSide, shard: ShardId) -> Iterator[None]:
                 trim(client, log, own, shard, keep=0)
         projector.close()
 
-    threads = [threading.Thread(target=work) for work in (sell, apply_and_trim)]
-    for thread in threads:
-        thread.start()
-    try:
+    with meanwhile(stop, sell, apply_and_trim):
         yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_a_sale_that_sells_and_is_trimmed_is_called_whole_every_time(read_side: ReadSide) -> None:
