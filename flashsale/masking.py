@@ -9,8 +9,8 @@ import re
 _IN_URL = r"(://(?!\[)[^\s:/?#@]*:)(?!\d+[/?]){}+@"
 _IN_TEXT = re.compile(_IN_URL.format(r"\S"))
 _IN_ONE_URL = re.compile(_IN_URL.format("."), re.DOTALL)
-#: In a conninfo, or among the options of a URL: password=…, sslpassword='…'. One that is quoted may lack its end; in one
-#: that is not, a quote before a letter or digit is its own, and any other one is that of the sentence around it.
+#: In a conninfo, or among the options of a URL: password=…, sslpassword='…'. One that is quoted may lack its end; in
+#: one that is not, a quote before a letter or digit is its own, any other is that of the sentence around it.
 _IN_OPTION = re.compile(
     r"(password\s*=\s*)('(?:[^'\\]|\\.)*(?:'|$)|(?:\\.|[^\s&'\"]|['\"](?=\w))+)", re.IGNORECASE | re.DOTALL
 )

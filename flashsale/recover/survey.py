@@ -215,8 +215,8 @@ def _follows(found: Survey, connection: Connection, entry: Entry, *, parted: boo
     except UndecodableEvent as error:
         if isinstance(error, NewerEvent) and not is_uncounted:
             raise Halted(
-                f"{found.shard} at {entry.position}: {error.name}: {error.reason}. What somebody was told yes for would "
-                "be dropped: recover with the newer flashsale that wrote it"
+                f"{found.shard} at {entry.position}: {error.name}: {error.reason}. What somebody was told yes for "
+                "would be dropped: recover with the newer flashsale that wrote it"
             ) from error
         found.foreign.append(entry.position)
         return False
