@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flashsale.client import Client
 from flashsale.commands import Hot
 from flashsale.errors import Halted
-from flashsale.events import Audit, InvariantBroken, UndecodableEvent, decode
+from flashsale.events import Audit, InvariantBroken, NewerEvent, UndecodableEvent, decode
 from flashsale.ids import START, Position
 from flashsale.projections import mending, reads
 from flashsale.projections.database import Connection
@@ -98,6 +98,14 @@ def follow(audit: Audit, line: Line, withheld: set[Position]) -> Finding | None:
     body = (line.entry.body or b"") if line.entry else line.row.body if line.row else b""
     try:
         event = decode(body)
+    except NewerEvent as error:
+        # What it did is in Redis and Postgres: without it, the right state would look like damage.
+        raise LogStops(
+            Finding(
+                "fork", str(line.position), None, None, note=f"{error.name}: {error.reason}",
+                refusal="reconcile with the newer flashsale that wrote it",
+            )
+        ) from error  # fmt: skip
     except UndecodableEvent as error:
         if finding is not None and line.entry is None:
             raise LogStops(

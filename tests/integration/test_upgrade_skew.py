@@ -17,7 +17,7 @@ from flashsale.projections import migrate as migrating
 from flashsale.projections import projector as projecting
 from flashsale.projections.database import connect
 from flashsale.projections.migrate import Migration, check_schema, migrate, migrations, schema_status
-from flashsale.reconcile import compare
+from flashsale.reconcile import Servers, compare, examine
 from flashsale.replay import Request
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
@@ -218,6 +218,21 @@ def refunds(side: ReadSide) -> ShardId:
     shard = side.open_sale(hold_ms=1)
     side.whole_story(shard)
     return shard
+
+
+def test_an_older_reconcile_mends_nothing_in_a_log_that_it_cannot_read(read_side: ReadSide) -> None:
+    shard = refunds(read_side)
+    read_side.drain(read_side.projector("newer"))
+    first = next(
+        entry.position for entry in read_side.entries(shard) if b"order.refunded" in (entry.body or b"")
+    )
+    servers = Servers(read_side.client, read_side.log, read_side.postgres)
+    with earlier_release():
+        report = examine(servers, shard, timeout_s=5).report
+
+    (finding,) = report.findings
+    assert (finding.kind, finding.key) == ("fork", str(first))
+    assert "reconcile with the newer flashsale" in finding.refusal
 
 
 def deliveries(side: ReadSide, shard: ShardId) -> list[int]:
