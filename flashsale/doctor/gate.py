@@ -6,6 +6,7 @@ nothing is sold again. What Redis has lost needs no look: positions prove it, an
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,7 +29,8 @@ LOOK_EVERY_S = 60.0
 class Gate:
     """A daemon's step, behind a look at the servers that comes before the first one.
 
-    The look is repeated until both servers have answered. From then on Redis is looked at again every `look_every_s`.
+    The look is repeated until both servers have answered. From then on Redis is looked at again every `look_every_s`,
+    unless this user may not ask it: what Redis refuses stays in ACL LOG, among intruders.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Gate:
         self._accepts_unsafe, self._look_every_s = accepts_unsafe, look_every_s
         #: when Redis is looked at again, by the monotonic clock; None: nothing has been looked at yet
         self._next_look_s: float | None = None
+        self._may_ask = True
         #: name → what was told of it last
         self._told: dict[str, Check] = {}
 
@@ -64,7 +67,7 @@ class Gate:
                 "(see `flashsale doctor`; --accept-unsafe-servers runs all the same)"
             )
         self._tell(found)
-        self._next_look_s = time.monotonic() + self._look_every_s
+        self._next_look_s = time.monotonic() + self._look_every_s if self._may_ask else math.inf
 
     def _look_again(self) -> None:
         """At Redis alone: a Postgres that became unfit says so itself, and a silent one must not delay a sweeper."""
@@ -75,6 +78,7 @@ class Gate:
     def _redis(self) -> list[Check]:
         with self._open_log() as reader:
             info = reader.server()
+            self._may_ask = bool(info)
             found = list(redis.essentials(reader, info, durability(reader, info)))
         # A disk that is full now is no reason not to apply what the log holds.
         return [check for check in found if check.name != redis.LAST_WRITE]

@@ -112,3 +112,32 @@ def test_a_redis_that_could_not_load_its_log_is_refused(
         settings.execute_command("ACL", "SETUSER", "default", "+@all")
     gate.step()
     assert len(steps) == 1
+
+
+def test_a_user_who_may_not_ask_redis_asks_once(
+    settings: redis.Redis, redis_url: str, database_url: str, steps: list[str]
+) -> None:
+    """A gateway: each refusal stands in ACL LOG, where intruders are looked for."""
+    settings.execute_command(
+        "ACL", "SETUSER", "shop", "reset", "on", "nopass", "~*", "&*", "+@all", "-info", "-config"
+    )
+    settings.execute_command("ACL", "LOG", "RESET")
+    sign = "&" if "?" in redis_url else "?"
+    url = f"{redis_url}{sign}username=shop&password=any"
+    gate = Gate(
+        lambda: steps.append("step"),
+        lambda: Log(url),
+        lambda: connect(database_url),
+        accepts_unsafe=False,
+        look_every_s=0,
+    )
+    try:
+        assert told(gate.step) == [("warning", "server_doubtful", "Redis")]
+        assert told(gate.step) == []
+        refused = settings.acl_log()
+    finally:
+        settings.execute_command("ACL", "DELUSER", "shop")
+        settings.execute_command("ACL", "LOG", "RESET")
+
+    assert steps == ["step", "step"]
+    assert [(entry["object"], entry["count"]) for entry in refused] == [("info", 1)]
