@@ -22,7 +22,7 @@ HEAL_TIMEOUT_S = 60
 SELL_OUT_TIMEOUT_S = 240
 SELL_OUT_TIMES_MAX = 10
 HOLDS_END_TIMEOUT_S = 90
-CLI_TIMEOUT_S = 240
+CLI_TIMEOUT_S = 900
 #: The directory of the histories as the checker gets them.
 WITHIN_THE_PROMISE = "history-within-the-promise"
 
