@@ -24,6 +24,7 @@ def sale(redis_url: str, clean_redis: redis.Redis) -> None:
     with Client(redis_url) as client:
         client.control(SALE, Load((Item("phone", 10, 0),), hold_ms=60_000, opens_ms=0, closes_ms=0))
         client.control(SALE, Open(at_once=True))
+        client.reserve(SALE, ORDER, "ada", "phone")  # or a read may be answered before it
 
 
 async def ask(proxy: Proxy) -> Counter[str]:
