@@ -48,7 +48,9 @@ def tail(
         if not follow:
             return
         output.flush()
-        reached = events[-1].position if events else shop.log.head(shard) or START
+        # Nothing was there: what came since then was not shown, so its head is not where to begin.
+        head = START if wanted else shop.log.head(shard) or START
+        reached = events[-1].position if events else head
         while True:
             for entry in history.follow(shop.log, shop.connection, shard, reached):
                 _print(history.shown(shard, entry, archived=False), json=json)
