@@ -67,9 +67,10 @@ class AsyncReads:
         shard = shard_of_order(order_id)
         keys = shard_keys(sale, shard)
         self._channel = keys.events
-        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost")
+        # The head last: a loss before the record was read shows in it, even when the two leave in two batches.
         record = self._put("HGET", keys.orders, order_id)
-        (epoch, seq, lost), text = await asyncio.gather(head, record)
+        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost")
+        text, (epoch, seq, lost) = await asyncio.gather(record, head)
         try:
             position = Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else START
             if lost or position < self._fences.of(sale, shard):
