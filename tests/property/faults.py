@@ -69,7 +69,7 @@ class Faults(Projecting):
         """Redis is killed while it decides: the outcome is unknown, all or nothing; asked again, it is told."""
         words = [word for request in requests for word in request]
         connection = self.shard.redis.connection_pool.get_connection()
-        keys = self.shard.keys_of("reserve")
+        keys, self.model.passes = self.shard.keys_of("reserve"), self.holders()
         connection.send_command(
             "EVAL", script("reserve").source, len(keys), *keys, self.model.head, "test", *words
         )
