@@ -87,7 +87,10 @@ def message(
     session: Session,
     sale: SaleId,
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="One line; an empty one takes the last away.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TEXT", help="One line; an empty one takes the last away.", show_default=False
+        ),
     ],
     json: Json = False,
 ) -> None:
@@ -101,7 +104,9 @@ def message(
         return shop.client.control(sale, SetRoom(_changed(state, {"message": text})))
 
     _set(session, sale, ask, json)
-    output.say(f"Those who wait for {sale} are told." if text else f"Those who wait for {sale} are told nothing.")
+    output.say(
+        f"Those who wait for {sale} are told." if text else f"Those who wait for {sale} are told nothing."
+    )
 
 
 @app.command()
@@ -163,7 +168,11 @@ def _record(sale: str, state: RoomState) -> dict[str, Any]:
 def _facts(sale: str, state: RoomState) -> list[tuple[str, str]]:
     room = state.room
     assert room is not None
-    drawn = "not yet" if room.drawn is None else f"{words.count(room.drawn, 'places')}, seed {room.seed or 'lost'}"
+    drawn = (
+        "not yet"
+        if room.drawn is None
+        else f"{words.count(room.drawn, 'places')}, seed {room.seed or 'lost'}"
+    )
     return [
         ("sale", sale),
         ("mode", _MODES.get(room.mode, room.mode)),

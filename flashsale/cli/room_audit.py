@@ -91,7 +91,9 @@ def audit(
 
 def _judge(found: Audited) -> None:
     if len(found.commitments) > 1:
-        output.say("The commitment was changed before the draw, as happens when Redis loses the seed: ask why.")
+        output.say(
+            "The commitment was changed before the draw, as happens when Redis loses the seed: ask why."
+        )
     if found.draw is None:
         output.say("The line is not drawn yet: keep the commitment, and look again after the opening.")
     elif not found.draw[1].seed:

@@ -115,7 +115,7 @@ class Join(LineRequest, frozen=True, gc=False):
     - NO_ROOM: this sale has none: reserve at once
     - ROOM_FULL: no more tickets
     - CLOSED: the sale is over
-    - NOT_LOADED, ARCHIVED, LOG_REGRESSED (the last only where nothing of the sale is left: a halted sale keeps its line)
+    - NOT_LOADED, ARCHIVED, LOG_REGRESSED: nothing of the sale is left; one that is only halted keeps its line
     """
 
     SCRIPT = "join"

@@ -98,7 +98,12 @@ def test_a_sale_lives_and_ends_and_nothing_that_is_needed_is_refused(guarded: Gu
         *("events tail drop", "events show drop 1", "events export drop", "order show drop 0-aaaaaaaa"),
         *("dead-letter list", "replay status", "db status", "replay run drop", "replay rollback drop"),
         *("replay run drop --verify", "replay run drop", "replay finish drop", "replay run drop --in-place"),
-        *("room set drop --rate 5 --active 5", "room message drop hello", "room show drop", "room audit drop"),
+        *(
+            "room set drop --rate 5 --active 5",
+            "room message drop hello",
+            "room show drop",
+            "room audit drop",
+        ),
         *("trim drop --keep 2", "sale close drop", "reconcile drop", "sale archive drop", "reconcile --all"),
     ):
         roles.ok(*command.split())

@@ -16,7 +16,9 @@ def test_a_room_is_set_changed_and_shown(shop: Shop) -> None:
     assert "has no waiting room" in shop.refused(3, "room", "show", SALE).stderr
     assert "needs --rate and --active" in shop.refused(2, "room", "set", SALE, "--rate", "5").stderr
 
-    done = shop.finished("room", "set", SALE, "--rate", "50", "--active", "200", "--pass-ttl", "90s", "--json")
+    done = shop.finished(
+        "room", "set", SALE, "--rate", "50", "--active", "200", "--pass-ttl", "90s", "--json"
+    )
     assert done.json()["code"] == "ROOM_SET"
     shop.finished("room", "set", SALE, "--mode", "queue-all", "--leave-after", "1m", "--no-shuffle")
     shop.finished("room", "message", SALE, "We wait for a truck")
@@ -30,7 +32,13 @@ def test_a_room_is_set_changed_and_shown(shop: Shop) -> None:
     }  # fmt: skip
     assert shown.items() >= expected.items()
     text = shop.finished("room", "show", SALE).stdout
-    for part in ("queue-all: nobody is called", "50 a second", "0 of 200", "1 at most", "We wait for a truck"):
+    for part in (
+        "queue-all: nobody is called",
+        "50 a second",
+        "0 of 200",
+        "1 at most",
+        "We wait for a truck",
+    ):
         assert part in text
     shop.finished("room", "message", SALE, "")
     assert shop.finished("room", "show", SALE, "--json").json()["message"] == ""
@@ -41,7 +49,11 @@ def test_what_cannot_be_set_is_refused(shop: Shop) -> None:
     for args, exit_code, sentence in (
         (("set", SALE, "--rate", "0", "--active", "5"), 2, "rate: '0' is not accepted"),
         (("set", SALE, "--rate", "5", "--active", "2000000"), 2, "active: '2000000' is not accepted"),
-        (("set", SALE, "--rate", "5", "--active", "5", "--mode", "shut"), 2, "use open, queue-all, pass-through"),
+        (
+            ("set", SALE, "--rate", "5", "--active", "5", "--mode", "shut"),
+            2,
+            "use open, queue-all, pass-through",
+        ),
         (("set", SALE, "--rate", "5", "--active", "5", "--pass-ttl", "5s"), 2, "between 10 s and 1 d"),
         (("set", SALE, "--rate", "5", "--active", "5", "--leave-after", "2h"), 2, "between 10 s and 1 h"),
         (("message", SALE, "two\nlines"), 2, "use one line of text"),

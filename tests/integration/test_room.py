@@ -17,9 +17,9 @@ from flashsale.reconcile import Item, apply_plan, examine
 from flashsale.room import Shuffle
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import SKU, ReadSide
-from tests.integration.recover_kit import agrees, busy, known, mended
 from tests.integration.reconcile_kit import open_books
 from tests.integration.reconcile_kit import servers as servers_of
+from tests.integration.recover_kit import agrees, busy, known, mended
 from tests.integration.test_sale_archive import end
 
 SETTINGS = RoomSettings(rate_per_s=100, active_max=50, message='Größe "M" only')
@@ -49,7 +49,10 @@ async def test_a_crowd_joins_is_called_and_buys_once_each(read_side: ReadSide) -
         after = await asyncio.gather(*(client.join(shard.sale, buyer) for buyer in buyers))
         orders = [read_side.new_order() for _ in buyers]
         sold = await asyncio.gather(
-            *(client.reserve(shard.sale, order, buyer, SKU) for order, buyer in zip(orders, buyers, strict=True))
+            *(
+                client.reserve(shard.sale, order, buyer, SKU)
+                for order, buyer in zip(orders, buyers, strict=True)
+            )
         )
         left, gone = await asyncio.gather(
             client.leave(shard.sale, buyers[0]), client.stand(shard.sale, "stranger")
@@ -126,10 +129,10 @@ def test_an_archived_sale_leaves_nothing_of_its_room(read_side: ReadSide) -> Non
     assert read_side.client.join(shard.sale, "b1").code is Code.ARCHIVED
 
 
-@pytest.mark.parametrize("drawn", [False, True])
-def test_a_recovery_keeps_settings_commitment_and_draw(read_side: ReadSide, drawn: bool) -> None:
+@pytest.mark.parametrize("when", ["before the draw", "after it"])
+def test_a_recovery_keeps_settings_commitment_and_draw(read_side: ReadSide, when: str) -> None:
     shard = busy(read_side)
-    room = with_room(read_side, shard)
+    room, drawn = with_room(read_side, shard), when == "after it"
     for n in range(5):
         read_side.client.join(shard.sale, f"b{n}")
     if drawn:
@@ -170,11 +173,11 @@ def test_a_recovery_leaves_a_line_alone_that_redis_still_has(read_side: ReadSide
     agrees(read_side, shard)
 
 
-@pytest.mark.parametrize("projected", [False, True])
-def test_what_only_the_records_say_of_a_room_is_told_again(read_side: ReadSide, projected: bool) -> None:
+@pytest.mark.parametrize("before", ["no room", "another room"])
+def test_what_only_the_records_say_of_a_room_is_told_again(read_side: ReadSide, before: str) -> None:
     """The log's tail is gone from Redis; its head still has settings and draw."""
     shard = busy(read_side)
-    if projected:
+    if before == "another room":
         with_room(read_side, shard)
     read_side.client.control(shard.sale, SetRoom(RoomSettings(rate_per_s=9, active_max=9)))
     read_side.client.join(shard.sale, "ann")
@@ -194,7 +197,9 @@ def test_what_only_the_records_say_of_a_room_is_told_again(read_side: ReadSide, 
 # ------------------------------------------------------------------------------------------------------- comparison
 
 
-@pytest.mark.parametrize(("field", "change"), [("door", "open 1 1 1 1 1 ab x"), ("door", None), ("drawn", "7 ")])
+@pytest.mark.parametrize(
+    ("field", "change"), [("door", "open 1 1 1 1 1 ab x"), ("door", None), ("drawn", "7 ")]
+)
 def test_settings_that_somebody_wrote_are_found_and_put_back(
     read_side: ReadSide, field: str, change: str | None
 ) -> None:

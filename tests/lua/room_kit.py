@@ -76,7 +76,7 @@ def number(shard: Shard, field: str) -> int:
 
 
 def let_pass(shard: Shard, ms: int) -> None:
-    """Have so much time gone by for the room: for what people showed of themselves, for the rate, for who was called."""
+    """Have so much time gone by for the room: for signs of life, for the rate, for who was called."""
     shard.redis.hincrby(shard.room_keys.room, "start_s", -ms // 1000)
     for field in ("served_ms", "called_ms"):
         if shard.redis.hexists(shard.room_keys.room, field):

@@ -36,7 +36,17 @@ GOOD: dict[str, tuple[Argument, ...]] = {
     "reserve": (NEW, "eve", "A", 1),
     "restock": ("r-1", "add", "A", 1),
     "resume": (),
-    "room": ("open", 100, 10, 60_000, 60_000, 1, SEED, hashlib.sha256(SEED.encode()).hexdigest(), 'Say "hello"'),
+    "room": (
+        "open",
+        100,
+        10,
+        60_000,
+        60_000,
+        1,
+        SEED,
+        hashlib.sha256(SEED.encode()).hexdigest(),
+        'Say "hello"',
+    ),
 }
 
 

@@ -186,7 +186,9 @@ def full_memory(shard: Shard) -> Iterator[Callable[[], None]]:
         shard.redis.config_set(name, value)
 
 
-@pytest.mark.parametrize("name", ["admit", "load", "open", "reconfigure", "reserve", "restock", "resume", "room"])
+@pytest.mark.parametrize(
+    "name", ["admit", "load", "open", "reconfigure", "reserve", "restock", "resume", "room"]
+)
 def test_what_takes_memory_is_refused_when_there_is_none(
     shard: Shard, full_memory: Callable[[], None], name: str
 ) -> None:

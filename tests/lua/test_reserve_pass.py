@@ -46,7 +46,13 @@ def test_the_same_order_again_gets_the_same_answer_without_a_pass(shop: Shard) -
 
 
 def test_in_one_batch_too(shop: Shard) -> None:
-    asked = [("0-order-a", "b0"), ("0-order-b", "b2"), ("0-order-c", "b0"), ("0-order-d", "b1"), ("0-order-a", "b0")]
+    asked = [
+        ("0-order-a", "b0"),
+        ("0-order-b", "b2"),
+        ("0-order-c", "b0"),
+        ("0-order-d", "b1"),
+        ("0-order-a", "b0"),
+    ]
 
     result = shop.run("reserve", *(word for order, buyer in asked for word in (order, buyer, "A", 1)))
 

@@ -29,9 +29,21 @@ def test_it_sets_all_settings_and_says_so_in_the_log(shard: Shard) -> None:
     assert set_room(shard, mode="queue-all", shuffle=1, **told) == "ROOM_SET 1-3"
 
     assert shard.newest() == SaleRoomSet(
-        1, shard.newest().at_ms, "test", "queue-all", 7, 8, 9, 10, True, COMMITMENT, "Hello, all"
+        1,
+        shard.newest().at_ms,
+        "test",
+        "queue-all",
+        7,
+        8,
+        9,
+        10,
+        shuffle=True,
+        commitment=COMMITMENT,
+        message="Hello, all",
     )
-    assert room(shard) == Room("queue-all", 7, 8, 9, 10, True, COMMITMENT, "Hello, all")
+    assert room(shard) == Room(
+        "queue-all", 7, 8, 9, 10, shuffle=True, commitment=COMMITMENT, message="Hello, all"
+    )
     assert SEED not in str(shard.dump()[shard.keys.events.encode()]), "the seed is no part of the log yet"
 
 
@@ -100,7 +112,17 @@ def test_after_the_draw_nothing_changes_what_was_committed_to(shard: Shard) -> N
 
 @pytest.mark.parametrize(
     "message",
-    ["", 'Say "hello"', "back\\slash", "a/b", "Größe: 42 €", "日本語", "🦙 ¡olé!", "é" * 250, "\u00a0x\u2028"],
+    [
+        "",
+        'Say "hello"',
+        "back\\slash",
+        "a/b",
+        "Größe: 42 €",
+        "日本語",
+        "🦙 ¡olé!",
+        "é" * 250,
+        "\u00a0x\u2028",
+    ],
 )
 def test_a_message_comes_through_as_it_was_written(shard: Shard, message: str) -> None:
     open_room(shard, message=message)

@@ -22,7 +22,16 @@ def state(shard: Shard) -> RoomState:
 def test_it_tells_settings_and_counters(shard: Shard) -> None:
     open_room(shard, shuffle=1, rate_per_s=3, message="Soon: keep this page open")
     buyers = crowd(shard, 10)
-    room = Room("open", 3, 100, 60_000, 60_000, True, COMMITMENT, "Soon: keep this page open")
+    room = Room(
+        "open",
+        3,
+        100,
+        60_000,
+        60_000,
+        shuffle=True,
+        commitment=COMMITMENT,
+        message="Soon: keep this page open",
+    )
     found = state(shard)
     assert (found.room, found.tickets, found.serving, found.active, found.waiting) == (room, 10, 0, 0, 10)
     assert found.settings is not None
@@ -55,9 +64,9 @@ def test_who_left_is_not_counted_among_those_who_wait(shard: Shard) -> None:
     assert (state(shard).tickets, state(shard).waiting) == (5, 3)
 
 
-@pytest.mark.parametrize("loaded", [False, True])
-def test_where_there_is_no_room_there_is_nothing(shard: Shard, loaded: bool) -> None:
-    if loaded:
+@pytest.mark.parametrize("sale", ["none", "without a room"])
+def test_where_there_is_no_room_there_is_nothing(shard: Shard, sale: str) -> None:
+    if sale != "none":
         shard.sell(("A", 5))
 
     found = state(shard)
@@ -75,7 +84,10 @@ GOOD_DOOR = f"open 1 1 1 1 1 {COMMITMENT} "
 @pytest.mark.parametrize(
     ("door", "drawn"),
     [
-        *((door, "") for door in ("open", GOOD_DOOR[1:-1], GOOD_DOOR.replace("1 1 1", "1 x 1"), "1 2 3 4 5 6 7 8")),
+        *(
+            (door, "")
+            for door in ("open", GOOD_DOOR[1:-1], GOOD_DOOR.replace("1 1 1", "1 x 1"), "1 2 3 4 5 6 7 8")
+        ),
         *((GOOD_DOOR, drawn) for drawn in ("5", "x ab", "5 zz", "5 ab ab")),
         ("open 1 1 1 1 1 \xff ", ""),
     ],

@@ -40,7 +40,9 @@ from tests.lua import malformed
 
 SETTINGS = RoomSettings(rate_per_s=50, active_max=200)
 SEED = "5eed" * 16
-ROOM = Room("open", 50, 200, 120_000, 120_000, True, commitment(SEED), "Hello, all")
+ROOM = Room(
+    "open", 50, 200, 120_000, 120_000, shuffle=True, commitment=commitment(SEED), message="Hello, all"
+)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,10 @@ ROOM = Room("open", 50, 200, 120_000, 120_000, True, commitment(SEED), "Hello, a
         *(("pass_ttl_ms", ttl) for ttl in (9_999, 86_400_001, 1e5)),
         *(("leave_after_ms", after) for after in (9_999, 3_600_001)),
         *(("shuffle", shuffle) for shuffle in (0, 1, None, "yes")),
-        *(("message", text) for text in ("a\nb", "\0", " a", "a ", "é" * 251, "\u2028", "\ud800", b"a", None)),
+        *(
+            ("message", text)
+            for text in ("a\nb", "\0", " a", "a ", "é" * 251, "\u2028", "\ud800", b"a", None)
+        ),
     ],
 )
 def test_a_bad_setting_is_refused_by_its_name(field: str, value: Any) -> None:
@@ -63,7 +68,11 @@ def test_a_bad_setting_is_refused_by_its_name(field: str, value: Any) -> None:
 
 def test_a_pass_is_demanded_unless_everybody_passes_through() -> None:
     modes = ("open", "queue-all", "pass-through")
-    assert [msgspec.structs.replace(SETTINGS, mode=mode).demands_pass for mode in modes] == [True, True, False]
+    assert [msgspec.structs.replace(SETTINGS, mode=mode).demands_pass for mode in modes] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_settings_are_sent_with_a_seed_and_its_commitment() -> None:
@@ -126,7 +135,9 @@ def test_answers_are_read() -> None:
     assert parse_answer(b"HELD 1-4 no-stock") == Answer(Code.HELD, (1, 4), "no-stock")  # type: ignore[arg-type]  # compares alike
 
 
-@pytest.mark.parametrize("room", [ROOM, msgspec.structs.replace(ROOM, drawn=5, seed=SEED, shuffle=False, message="")])
+@pytest.mark.parametrize(
+    "room", [ROOM, msgspec.structs.replace(ROOM, drawn=5, seed=SEED, shuffle=False, message="")]
+)
 def test_the_records_of_a_room_are_read_back(room: Room) -> None:
     records = room_records(room)
 

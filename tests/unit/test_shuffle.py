@@ -45,7 +45,9 @@ def test_places_that_were_once_told_stay() -> None:
     assert [Shuffle("sale", 12, SEED).place_of(n) for n in range(12)] == PLACES
 
 
-@pytest.mark.parametrize("other", [Shuffle("other", 12, SEED), Shuffle("sale", 13, SEED), Shuffle("sale", 12, "5" * 64)])
+@pytest.mark.parametrize(
+    "other", [Shuffle("other", 12, SEED), Shuffle("sale", 13, SEED), Shuffle("sale", 12, "5" * 64)]
+)
 def test_another_sale_number_or_seed_is_another_draw(other: Shuffle) -> None:
     assert [other.place_of(n) for n in range(12)] != PLACES
 

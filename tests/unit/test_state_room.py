@@ -15,7 +15,9 @@ COMMITMENT = hashlib.sha256(SEED.encode()).hexdigest()
 
 
 def room_set(rate: int = 5, committed: str = COMMITMENT, message: str = "") -> t.SaleRoomSet:
-    return t.SaleRoomSet(1, 1, "x", "open", rate, 10, 20, 30, True, committed, message)
+    return t.SaleRoomSet(
+        1, 1, "x", "open", rate, 10, 20, 30, shuffle=True, commitment=committed, message=message
+    )
 
 
 def drawn(count: int = 3, seed: str = SEED) -> t.SaleLineDrawn:
@@ -25,7 +27,9 @@ def drawn(count: int = 3, seed: str = SEED) -> t.SaleLineDrawn:
 def test_the_last_settings_hold_and_the_draw_stays() -> None:
     state = fold(at([*OPEN, room_set(), drawn(), room_set(7, message="Sorry")]))
 
-    assert state.room == Room("open", 7, 10, 20, 30, True, COMMITMENT, "Sorry", 3, SEED)
+    assert state.room == Room(
+        "open", 7, 10, 20, 30, shuffle=True, commitment=COMMITMENT, message="Sorry", drawn=3, seed=SEED
+    )
     assert state.status == "open"
 
 
@@ -65,7 +69,9 @@ BROKEN: list[tuple[list[AnyEvent], AnyEvent, str, str]] = [
 
 
 @pytest.mark.parametrize(("before", "event", "rule", "why"), BROKEN, ids=[case[3] for case in BROKEN])
-def test_what_does_not_follow_is_refused(before: list[AnyEvent], event: AnyEvent, rule: str, why: str) -> None:
+def test_what_does_not_follow_is_refused(
+    before: list[AnyEvent], event: AnyEvent, rule: str, why: str
+) -> None:
     with pytest.raises(InvariantBroken, match=why) as caught:
         fold(at([*before, event]))
     assert caught.value.rule == rule
