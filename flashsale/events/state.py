@@ -73,6 +73,26 @@ class Restocked(msgspec.Struct, frozen=True):
     available: int
 
 
+class Room(msgspec.Struct, frozen=True):
+    """The waiting room of a sale, as its log has it."""
+
+    #: open, queue-all or pass-through
+    mode: str
+    rate_per_s: int
+    active_max: int
+    pass_ttl_ms: int
+    leave_after_ms: int
+    shuffle: bool
+    #: SHA-256 of the seed, published before the draw
+    commitment: str
+    #: of the operator, for all who wait
+    message: str = ""
+    #: the tickets below this one have their places by lot; None before the draw
+    drawn: int | None = None
+    #: told at the draw; empty: before it, or it was lost, and places are the tickets
+    seed: str = ""
+
+
 class ShardState(msgspec.Struct):
     """Everything one shard's log says, up to `position`."""
 
@@ -88,3 +108,5 @@ class ShardState(msgspec.Struct):
     units: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
     #: request id → the restock done
     requests: dict[str, Restocked] = msgspec.field(default_factory=dict)
+    #: None: the sale has no waiting room
+    room: Room | None = None

@@ -1,0 +1,81 @@
+"""The waiting room as it stands, and the records that the head of the sale holds of it. Sans IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from flashsale.commands.room import RoomSettings
+from flashsale.errors import Halted
+from flashsale.events import Room
+from flashsale.ids import Position
+
+
+class RoomState(msgspec.Struct, frozen=True):
+    """How a room stands. Its settings, commitment and draw are the snapshot's: `Snapshot.state.room`."""
+
+    position: Position
+    now_ms: int
+    #: None: the sale has no room, or is not in Redis
+    room: Room | None
+    #: tickets given so far
+    tickets: int
+    serving: int
+    #: passes that have not expired
+    active: int
+    #: people in the line, at most: some may have gone without a word
+    waiting: int
+
+    @property
+    def settings(self) -> RoomSettings | None:
+        return None if self.room is None else settings_of(self.room)
+
+
+def settings_of(room: Room) -> RoomSettings:
+    """The settings, as the log has them."""
+    return RoomSettings(
+        mode=room.mode,  # type: ignore[arg-type]  # checked by RoomSettings
+        rate_per_s=room.rate_per_s,
+        active_max=room.active_max,
+        pass_ttl_ms=room.pass_ttl_ms,
+        leave_after_ms=room.leave_after_ms,
+        shuffle=room.shuffle,
+        message=room.message,
+    )
+
+
+def parse_room_state(raw: Sequence[Any]) -> RoomState:
+    """Read the reply of the script `roomstate`. Raises `Halted` when a record cannot be read."""
+    try:
+        door, drawn = bytes(raw[2]).decode(), bytes(raw[3]).decode()
+        tickets, serving, active, in_line = map(int, raw[4:8])
+        room = parse_room(door, drawn) if door else None
+        waiting = max(0, min(in_line, tickets - serving))
+        return RoomState(Position.parse(raw[0]), int(raw[1]), room, tickets, serving, active, waiting)
+    except (ValueError, IndexError) as error:
+        raise Halted(f"Redis holds a record that flashsale did not write: {error}") from error
+
+
+def parse_room(door: str, drawn: str) -> Room:
+    """Read the records that the head of the sale holds. Raises `ValueError` on any other text."""
+    mode, rate, active, ttl, leave_after, shuffle, committed, message = door.split(" ", 7)
+    room = Room(
+        mode, int(rate), int(active), int(ttl), int(leave_after), shuffle == "1", committed, message
+    )
+    if not drawn:
+        return room
+    count, seed = drawn.split(" ")
+    return msgspec.structs.replace(room, drawn=int(count), seed=seed)
+
+
+def door_record(room: Room) -> str:
+    """The settings, as the scripts keep them in the head of the sale."""
+    numbers = (room.rate_per_s, room.active_max, room.pass_ttl_ms, room.leave_after_ms, int(room.shuffle))
+    return f"{room.mode} {' '.join(map(str, numbers))} {room.commitment} {room.message}"
+
+
+def drawn_record(room: Room) -> str:
+    """The draw, as the scripts keep it there; empty before it."""
+    return "" if room.drawn is None else f"{room.drawn} {room.seed}"
