@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -13,11 +13,22 @@ from redis.exceptions import RedisError
 
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
-from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
+from flashsale.commands import (
+    Call,
+    RoomState,
+    Snapshot,
+    parse_order,
+    parse_room_state,
+    parse_snapshot,
+    room_state_call,
+    snapshot_call,
+)
 from flashsale.errors import Halted, Overloaded, Unreachable
-from flashsale.events import Order
+from flashsale.events import Order, UndecodableEvent, decode
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
+
+T = TypeVar("T")
 
 #: Commands in one round trip. Redis serves nobody else while it works on them: under a millisecond.
 COMMANDS_MAX = 512
@@ -81,13 +92,38 @@ class AsyncReads:
     async def snapshots(self, shards: Sequence[tuple[str, int]]) -> list[Snapshot | Halted]:
         """The counters of each shard now; of a damaged one, what is wrong with it."""
         calls = [snapshot_call(sale, shard, everything=False) for sale, shard in shards]
+        return [_parsed(parse_snapshot, raw) for raw in await self._run(calls)]
+
+    async def room_states(self, sales: Sequence[str]) -> list[RoomState | Halted]:
+        """The waiting room of each sale now; of a damaged one, what is wrong with it."""
+        calls = [room_state_call(sale) for sale in sales]
+        return [_parsed(parse_room_state, raw) for raw in await self._run(calls)]
+
+    async def lag_ms(self, sale: str, shard: int, recorded: Position) -> int | None:
+        """The age of the oldest event after a position, by the clock that timed it; 0: there is none. None: not told."""
+        key = shard_keys(sale, shard).events
+        self._channel = key
+        time = self._put("TIME")
+        (seconds, microseconds), entries = await asyncio.gather(
+            time, self._put("XRANGE", key, f"({recorded}", "+", "COUNT", 1)
+        )
+        if not entries:
+            return 0
+        try:
+            event = decode(entries[0][1][b"e"])
+        except (KeyError, UndecodableEvent):
+            return None
+        return max(0, int(seconds) * 1_000 + int(microseconds) // 1_000 - event.at_ms)
+
+    async def _run(self, calls: Sequence[Call]) -> list[Any]:
         conversation = run_calls(calls, self._loaded, NO_WAIT)
         try:
             commands = next(conversation)
             while True:
                 commands = conversation.send(await self._ask(commands))
         except StopIteration as end:
-            return [_snapshot(raw) for raw in end.value]
+            replies: list[Any] = end.value
+            return replies
         except BaseException:
             self._loaded.clear()
             raise
@@ -145,10 +181,10 @@ class AsyncReads:
                 raise Unreachable(f"Redis cannot be reached: {error}") from error
 
 
-def _snapshot(raw: Any) -> Snapshot | Halted:
+def _parsed(parse: Callable[[Any], T], raw: Any) -> T | Halted:
     try:
         if isinstance(raw, RedisError):
             raise error_from(raw)
-        return parse_snapshot(raw)
+        return parse(raw)
     except Halted as error:
         return error

@@ -11,8 +11,8 @@ import structlog
 
 from flashsale.client import AsyncClient
 from flashsale.client.aio_reads import AsyncReads
-from flashsale.commands import Code
-from flashsale.commands.room import WHOLE_SHARE, called
+from flashsale.commands import Code, called
+from flashsale.commands.room import WHOLE_SHARE
 from flashsale.errors import FlashsaleError
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.rooms import Rooms
@@ -61,8 +61,8 @@ class Doorman:
             raise failed
 
     async def _call(self, sale: str) -> None:
-        applied = self._sales.applied(ShardId(sale, 0))
-        share = share_permille(await self._reads.lag_ms(sale, 0, applied))
+        recorded = self._sales.recorded(ShardId(sale, 0))
+        share = share_permille(await self._reads.lag_ms(sale, 0, recorded))
         self._tell(sale, share)
         answer = await self._client.admit(sale, share)
         if answer.code is Code.CALLED:

@@ -116,7 +116,7 @@ class SaleState(Struct, frozen=True, kw_only=True):
     closes_ms: TimeMs
     hold_ms: Annotated[int, Meta(ge=0, description="how long an unpaid order keeps its units")]
     items: list[ItemState]
-    room: Annotated[Room | None, Meta(description="its waiting room; null: it has none")]
+    room: Annotated[Room | None, Meta(description="its waiting room; null: it has none")] = None
     poll_after_ms: Annotated[int, Meta(ge=0, description="ask again after so long, not before")]
     server_time_ms: Annotated[
         TimeMs, Meta(description="when this was true, by the clock that opens the sale")
@@ -161,7 +161,7 @@ class LeftQueue(Struct, frozen=True):
     """Whoever has left does not wait any more, and has no pass."""
 
     sale: str
-    left: Annotated[bool, Meta(description="false: was neither in the line nor let in")]
+    state: Literal["left"] = "left"
 
 
 class Health(Struct, frozen=True):

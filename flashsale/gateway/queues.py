@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale.client import AsyncClient
-from flashsale.commands import Answer, Code
-from flashsale.commands.room import pass_expires_ms, standing
+from flashsale.commands import Answer, Code, pass_expires_ms, standing
 from flashsale.gateway import problems
 from flashsale.gateway.answers import refusal
 from flashsale.gateway.callers import Callers

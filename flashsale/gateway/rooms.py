@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from flashsale.commands.room import RoomSettings, RoomState, Standing
+from flashsale.commands import RoomSettings, RoomState, Snapshot, Standing
+from flashsale.errors import BadInput
 from flashsale.gateway import messages
-from flashsale.gateway.messages import QueueState
+from flashsale.gateway.messages import QueueState, SaleState
 from flashsale.gateway.polling import USUAL_MS, heartbeat_after_ms, line_poll_after_ms
 from flashsale.room.chance import Supply, chance
 from flashsale.room.speed import Speed
@@ -42,7 +43,7 @@ class View(msgspec.Struct, frozen=True):
             message=room.message,
             commitment=room.commitment,
             drawn=room.drawn,
-            seed=None if room.drawn is None else room.seed,
+            seed=room.seed or None,
         )
 
     def waiting(self, sale: str, at: Standing) -> QueueState:
@@ -79,19 +80,26 @@ class Rooms:
     def __init__(self) -> None:
         self._views: dict[str, View] = {}
 
-    def saw(self, sale: str, word: str, state: RoomState, supply: Supply, page_ms: int) -> View | None:
-        """Take over a look; returns it, if the sale has a room."""
-        settings = state.settings
-        if settings is None:
-            self._views.pop(sale, None)
+    def saw(self, of: SaleState, snapshot: Snapshot, room: RoomState) -> View | None:
+        """Take over a look at a sale and its room; None: there is none, or none that flashsale made."""
+        try:
+            settings = room.settings
+        except BadInput:
             return None
-        before = self._views.get(sale)
-        view = View(state, settings, word, supply, page_ms, before.speed if before else Speed())
-        self._views[sale] = view
-        if view.moves and state.waiting:
-            view.speed.saw(state.now_ms, state.serving)
+        if settings is None:
+            return None
+        stock = snapshot.state.stock.values()
+        supply = Supply(
+            sum(item.available for item in stock), sum(item.held for item in stock), room.active
+        )
+        before = self._views.get(of.sale)
+        speed = before.speed if before else Speed()
+        view = View(room, settings, of.state, supply, of.poll_after_ms, speed)
+        self._views[of.sale] = view
+        if view.moves and room.waiting:
+            speed.saw(room.now_ms, room.serving)
         else:
-            view.speed.forget()
+            speed.forget()
         return view
 
     def keep(self, sales: Collection[str]) -> None:
@@ -122,6 +130,11 @@ class Rooms:
             poll_after_ms=USUAL_MS,
             heartbeat_after_ms=USUAL_MS,
         )
+
+    def message(self, sale: str) -> str:
+        """What the shop says to those who wait."""
+        view = self._views.get(sale)
+        return "" if view is None else view.settings.message
 
     def poll_after_ms(self, sale: str) -> int:
         """When the crowd asks again."""
