@@ -24,7 +24,7 @@ from flashsale.commands import (
     snapshot_call,
 )
 from flashsale.errors import Halted, Overloaded, Unreachable
-from flashsale.events import Order, UndecodableEvent, decode
+from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
 
@@ -98,22 +98,6 @@ class AsyncReads:
         """The waiting room of each sale now; of a damaged one, what is wrong with it."""
         calls = [room_state_call(sale) for sale in sales]
         return [_parsed(parse_room_state, raw) for raw in await self._run(calls)]
-
-    async def lag_ms(self, sale: str, shard: int, recorded: Position) -> int | None:
-        """The age of the oldest event after a position, by the clock that timed it; 0: there is none. None: not told."""
-        key = shard_keys(sale, shard).events
-        self._channel = key
-        time = self._put("TIME")
-        (seconds, microseconds), entries = await asyncio.gather(
-            time, self._put("XRANGE", key, f"({recorded}", "+", "COUNT", 1)
-        )
-        if not entries:
-            return 0
-        try:
-            event = decode(entries[0][1][b"e"])
-        except (KeyError, UndecodableEvent):
-            return None
-        return max(0, int(seconds) * 1_000 + int(microseconds) // 1_000 - event.at_ms)
 
     async def _run(self, calls: Sequence[Call]) -> list[Any]:
         conversation = run_calls(calls, self._loaded, NO_WAIT)

@@ -10,14 +10,12 @@ import asyncio
 import structlog
 
 from flashsale.client import AsyncClient
-from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import Code, called
-from flashsale.commands.room import WHOLE_SHARE
 from flashsale.errors import FlashsaleError
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
-from flashsale.room.lag import share_permille
+from flashsale.room.lag import WHOLE_PERMILLE, share_permille
 from flashsale.stream import ShardId
 
 log = structlog.get_logger(__name__)
@@ -28,8 +26,8 @@ CALL_EVERY_S = 1.0
 class Doorman:
     """Calls people at the room's rate; slower while Postgres is behind, for orders that nobody can read help nobody."""
 
-    def __init__(self, client: AsyncClient, reads: AsyncReads, sales: Sales, rooms: Rooms) -> None:
-        self._client, self._reads, self._sales, self._rooms = client, reads, sales, rooms
+    def __init__(self, client: AsyncClient, sales: Sales, rooms: Rooms) -> None:
+        self._client, self._sales, self._rooms = client, sales, rooms
         #: sale → the part of its rate that it may use, as it was asked for last
         self.shares_permille: dict[str, int] = {}
         #: people called since this gateway began
@@ -62,7 +60,7 @@ class Doorman:
 
     async def _call(self, sale: str) -> None:
         recorded = self._sales.recorded(ShardId(sale, 0))
-        share = share_permille(await self._reads.lag_ms(sale, 0, recorded))
+        share = share_permille(self._rooms.lag_ms(sale, recorded))
         self._tell(sale, share)
         answer = await self._client.admit(sale, share)
         if answer.code is Code.CALLED:
@@ -70,8 +68,8 @@ class Doorman:
 
     def _tell(self, sale: str, share: int) -> None:
         """When Postgres begins to slow a line, and when it does not any more."""
-        is_slow = share < WHOLE_SHARE
-        if is_slow != (self.shares_permille.get(sale, WHOLE_SHARE) < WHOLE_SHARE):
+        is_slow = share < WHOLE_PERMILLE
+        if is_slow != (self.shares_permille.get(sale, WHOLE_PERMILLE) < WHOLE_PERMILLE):
             if is_slow:
                 log.warning("Postgres is behind: fewer are let in", action="room_slowed", sale=sale)
             else:

@@ -54,7 +54,7 @@ def run(parts: Parts, options: Options) -> int:
             orders = Orders(callers, sales, client, reads, rooms, passes)
             queues = Queues(callers, sales, client, rooms, passes)
             app = application(orders, queues, states, Health(sales, states))
-            doorman = Doorman(client, reads, sales, rooms)
+            doorman = Doorman(client, sales, rooms)
             server = Server(app, options.connections_max)
             try:
                 return await server.run_beside(

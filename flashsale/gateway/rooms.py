@@ -11,7 +11,9 @@ from flashsale.errors import BadInput
 from flashsale.gateway import messages
 from flashsale.gateway.messages import QueueState, SaleState
 from flashsale.gateway.polling import USUAL_MS, heartbeat_after_ms, line_poll_after_ms
+from flashsale.ids import Position
 from flashsale.room.chance import Supply, chance
+from flashsale.room.lag import Lag
 from flashsale.room.speed import Speed
 
 
@@ -26,6 +28,7 @@ class View(msgspec.Struct, frozen=True):
     #: when the crowd asks again
     page_ms: int
     speed: Speed
+    lag: Lag
 
     @property
     def moves(self) -> bool:
@@ -93,13 +96,14 @@ class Rooms:
             sum(item.available for item in stock), sum(item.held for item in stock), room.active
         )
         before = self._views.get(of.sale)
-        speed = before.speed if before else Speed()
-        view = View(room, settings, of.state, supply, of.poll_after_ms, speed)
+        speed, lag = (before.speed, before.lag) if before else (Speed(), Lag())
+        view = View(room, settings, of.state, supply, of.poll_after_ms, speed, lag)
         self._views[of.sale] = view
         if view.moves and room.waiting:
             speed.saw(room.now_ms, room.serving)
         else:
             speed.forget()
+        lag.saw(room.now_ms, room.position)
         return view
 
     def keep(self, sales: Collection[str]) -> None:
@@ -115,6 +119,11 @@ class Rooms:
     def of_open_sales(self) -> Iterator[str]:
         """The sales whose line may move."""
         return iter([sale for sale, view in self._views.items() if view.word == "open"])
+
+    def lag_ms(self, sale: str, recorded: Position) -> int:
+        """How far Postgres, which has the log up to `recorded`, is behind it."""
+        view = self._views.get(sale)
+        return 0 if view is None else view.lag.age_ms(view.state.now_ms, recorded)
 
     def waiting(self, sale: str, at: Standing) -> QueueState:
         """What somebody is told who stands there by the word of Redis."""
