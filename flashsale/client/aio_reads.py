@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from flashsale.client.aio_endings import greet
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
-from flashsale.commands import (
-    Call,
-    RoomState,
-    Snapshot,
-    parse_order,
-    parse_room_state,
-    parse_snapshot,
-    room_state_call,
-    snapshot_call,
-)
+from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
 from flashsale.errors import Halted, Overloaded, Unreachable
 from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
-
-T = TypeVar("T")
 
 #: Commands in one round trip. Redis serves nobody else while it works on them: under a millisecond.
 COMMANDS_MAX = 512
@@ -55,6 +45,7 @@ class AsyncReads:
             socket_timeout=timeout_ms / 1000,
             socket_connect_timeout=timeout_ms / 1000,
             health_check_interval=0,
+            redis_connect_func=greet,
         )
         self._fences = fences
         self._wait = replica_wait(replicas, timeout_ms)
@@ -92,22 +83,13 @@ class AsyncReads:
     async def snapshots(self, shards: Sequence[tuple[str, int]]) -> list[Snapshot | Halted]:
         """The counters of each shard now; of a damaged one, what is wrong with it."""
         calls = [snapshot_call(sale, shard, everything=False) for sale, shard in shards]
-        return [_parsed(parse_snapshot, raw) for raw in await self._run(calls)]
-
-    async def room_states(self, sales: Sequence[str]) -> list[RoomState | Halted]:
-        """The waiting room of each sale now; of a damaged one, what is wrong with it."""
-        calls = [room_state_call(sale) for sale in sales]
-        return [_parsed(parse_room_state, raw) for raw in await self._run(calls)]
-
-    async def _run(self, calls: Sequence[Call]) -> list[Any]:
         conversation = run_calls(calls, self._loaded, NO_WAIT)
         try:
             commands = next(conversation)
             while True:
                 commands = conversation.send(await self._ask(commands))
         except StopIteration as end:
-            replies: list[Any] = end.value
-            return replies
+            return [_snapshot(raw) for raw in end.value]
         except BaseException:
             self._loaded.clear()
             raise
@@ -165,10 +147,10 @@ class AsyncReads:
                 raise Unreachable(f"Redis cannot be reached: {error}") from error
 
 
-def _parsed(parse: Callable[[Any], T], raw: Any) -> T | Halted:
+def _snapshot(raw: Any) -> Snapshot | Halted:
     try:
         if isinstance(raw, RedisError):
             raise error_from(raw)
-        return parse(raw)
+        return parse_snapshot(raw)
     except Halted as error:
         return error

@@ -107,7 +107,7 @@ class SaleStates:
             for state, snapshot in zip(states, seen, strict=True)
             if not isinstance(snapshot, Halted) and snapshot.state.room is not None
         }
-        rooms = await self._reads.room_states(list(found)) if found else []
+        rooms = await self._reads.rooms(list(found))
         pages = {}
         for (state, snapshot), room in zip(found.values(), rooms, strict=True):
             if not isinstance(room, Halted) and (view := self._rooms.saw(state, snapshot, room)):

@@ -198,7 +198,7 @@ def test_queue_all_lets_nobody_in(door: Front) -> None:
     buyer = Person(door, "still")
     stands = buyer.join()
 
-    answer = door.client.admit("still")
+    answer = door.client.admit("still", 1_000)
 
     assert (answer.code, answer.detail) == (Code.HELD, "queue-all")
     assert buyer.join()["state"] == "waiting"
@@ -212,7 +212,7 @@ def test_a_pause_holds_the_line(door: Front) -> None:
     buyer = Person(door, "pausing")
     stands = buyer.join()
 
-    answer = door.client.admit("pausing")
+    answer = door.client.admit("pausing", 1_000)
 
     assert (answer.code, answer.detail) == (Code.HELD, "paused")
     assert buyer.join()["ticket"] == stands["ticket"]
@@ -233,7 +233,7 @@ def test_sold_out_for_you_and_back_again(door: Front) -> None:
     path = f"/v1/sales/scarce/orders/{order}"
     assert door.http.post(f"{path}/confirm", headers=as_service()).status_code == 200
     wait_until(lambda: chance() == "none", 10, "it is gone")
-    assert door.client.admit("scarce").detail == "no-stock"
+    assert door.client.admit("scarce", 1_000).detail == "no-stock"
     refund = door.http.post(f"{path}/refund", headers=as_service(), json={"units": "restock"})
     assert refund.status_code == 200
     assert second.order(second.let_in()).status_code == 201
