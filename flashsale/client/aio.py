@@ -14,7 +14,22 @@ from typing import Literal, Self
 from flashsale import ids
 from flashsale.client.lane import Lane, LaneOptions
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, replica_wait
-from flashsale.commands import BATCH_MAX, Answer, Cancel, Confirm, OrderRequest, Refund, Reserve
+from flashsale.commands import (
+    BATCH_MAX,
+    LINE_KINDS,
+    ORDER_OF_KINDS,
+    Admit,
+    Answer,
+    Cancel,
+    Confirm,
+    Join,
+    Leave,
+    LineRequest,
+    OrderRequest,
+    Refund,
+    Reserve,
+    Stand,
+)
 from flashsale.errors import Unreachable
 
 #: Requests of one kind that may wait for one shard. More would wait longer than any caller does: they are refused.
@@ -96,5 +111,31 @@ class AsyncClient:
         place = sale, request.order_id.partition("-")[0]
         lane = self._lanes.get(place)
         if lane is None:
-            lane = self._lanes[place] = Lane(ids.sale_id(sale), int(place[1]), self._options)
+            lane = Lane(ids.sale_id(sale), int(place[1]), ORDER_OF_KINDS, self._options)
+            self._lanes[place] = lane
+        return lane.put(request)
+
+    async def join(self, sale: str, buyer: str) -> Answer:
+        """Take a place in the waiting room, keep it, or get the pass of who was called."""
+        return await self.ask_line(sale, Join(buyer))
+
+    async def leave(self, sale: str, buyer: str) -> Answer:
+        return await self.ask_line(sale, Leave(buyer))
+
+    async def stand(self, sale: str, buyer: str) -> Answer:
+        """How a buyer stands, without joining."""
+        return await self.ask_line(sale, Stand(buyer))
+
+    async def admit(self, sale: str, share_permille: int) -> Answer:
+        """Call those whose turn it is; `share_permille` of the rate."""
+        return await self.ask_line(sale, Admit(share_permille))
+
+    def ask_line(self, sale: str, request: LineRequest | Admit) -> asyncio.Future[Answer]:
+        """Queue one request about the waiting room; it has a connection of its own, so orders do not wait behind it."""
+        if self._closed:
+            raise Unreachable("this client is closed")
+        place = sale, "line"
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane(ids.sale_id(sale), 0, LINE_KINDS, self._options)
         return lane.put(request)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -14,7 +14,16 @@ from redis.exceptions import RedisError
 from flashsale.client.aio_endings import greet
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
-from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
+from flashsale.commands import (
+    Call,
+    RoomState,
+    Snapshot,
+    parse_order,
+    parse_room_state,
+    parse_snapshot,
+    room_state_call,
+    snapshot_call,
+)
 from flashsale.errors import Halted, Overloaded, Unreachable
 from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
@@ -24,6 +33,8 @@ from flashsale.keys import shard_keys
 COMMANDS_MAX = 512
 #: Reads that may wait. More would wait longer than any caller does.
 WAITING_MAX = 50_000
+
+Read = TypeVar("Read")
 
 
 class AsyncReads:
@@ -83,13 +94,22 @@ class AsyncReads:
     async def snapshots(self, shards: Sequence[tuple[str, int]]) -> list[Snapshot | Halted]:
         """The counters of each shard now; of a damaged one, what is wrong with it."""
         calls = [snapshot_call(sale, shard, everything=False) for sale, shard in shards]
+        return [_parsed(raw, parse_snapshot) for raw in await self._run(calls)]
+
+    async def rooms(self, sales: Sequence[str]) -> list[RoomState | Halted]:
+        """How the waiting room of each sale stands; the settings are in the snapshots, too."""
+        return [_parsed(raw, parse_room_state) for raw in await self._run([*map(room_state_call, sales)])]
+
+    async def _run(self, calls: Sequence[Call]) -> list[Any]:
+        if not calls:
+            return []
         conversation = run_calls(calls, self._loaded, NO_WAIT)
         try:
             commands = next(conversation)
             while True:
                 commands = conversation.send(await self._ask(commands))
         except StopIteration as end:
-            return [_snapshot(raw) for raw in end.value]
+            return list(end.value)
         except BaseException:
             self._loaded.clear()
             raise
@@ -147,10 +167,10 @@ class AsyncReads:
                 raise Unreachable(f"Redis cannot be reached: {error}") from error
 
 
-def _snapshot(raw: Any) -> Snapshot | Halted:
+def _parsed(raw: Any, parse: Callable[[Any], Read]) -> Read | Halted:
     try:
         if isinstance(raw, RedisError):
             raise error_from(raw)
-        return parse_snapshot(raw)
+        return parse(raw)
     except Halted as error:
         return error

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from flashsale.client.replicas import Command, ReplicaWait
 from flashsale.client.wire import ERROR_REPLIES, connection_options, pack, run_calls
-from flashsale.commands import Answer, Call, OrderRequest
+from flashsale.commands import Answer, BatchRequest, Call
 from flashsale.errors import UnknownOutcome, Unreachable
 from flashsale.tls_reasons import reason
 
@@ -27,7 +27,7 @@ class Flight:
     conversation: Generator[Sequence[Command], list[Any], list[Any]]
 
     def __init__(
-        self, call: Call, requests: Sequence[OrderRequest], futures: Sequence[asyncio.Future[Answer]]
+        self, call: Call, requests: Sequence[BatchRequest], futures: Sequence[asyncio.Future[Answer]]
     ) -> None:
         self.call = call
         self.requests = requests

@@ -3,8 +3,11 @@
 from flashsale.commands.answer import Answer, Code, Reply, parse_answer, parse_reply
 from flashsale.commands.call import (
     BATCH_MAX,
+    LINE_KINDS,
     ORDER_OF_KINDS,
+    BatchRequest,
     Call,
+    batch_size,
     mend_call,
     order_call,
     plan,
@@ -28,7 +31,7 @@ from flashsale.commands.room import (
     pass_expires_ms,
     standing,
 )
-from flashsale.commands.room_state import RoomState, parse_room_state
+from flashsale.commands.room_state import RoomState, parse_room_state, room_records, settings_of
 from flashsale.commands.sale import (
     Archive,
     Close,
@@ -58,12 +61,14 @@ from flashsale.commands.snapshot import (
 __all__ = [
     "ANY_BUYER",
     "BATCH_MAX",
+    "LINE_KINDS",
     "MEND_MAX",
     "ORDER_OF_KINDS",
     "REQUEST_FIELD",
     "Admit",
     "Answer",
     "Archive",
+    "BatchRequest",
     "Call",
     "Called",
     "Cancel",
@@ -95,6 +100,7 @@ __all__ = [
     "Stand",
     "Standing",
     "Trim",
+    "batch_size",
     "called",
     "mend_call",
     "order_call",
@@ -108,9 +114,11 @@ __all__ = [
     "pass_expires_ms",
     "plan",
     "restock_record",
+    "room_records",
     "room_state_call",
     "sale_call",
     "sale_state",
+    "settings_of",
     "snapshot_call",
     "standing",
 ]

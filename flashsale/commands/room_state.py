@@ -70,12 +70,13 @@ def parse_room(door: str, drawn: str) -> Room:
     return msgspec.structs.replace(room, drawn=int(count), seed=seed)
 
 
-def door_record(room: Room) -> str:
-    """The settings, as the scripts keep them in the head of the sale."""
+def room_records(room: Room | None) -> dict[str, str]:
+    """The fields of the head of the sale, as the scripts write them: settings and, after the draw, the draw."""
+    if room is None:
+        return {}
     numbers = (room.rate_per_s, room.active_max, room.pass_ttl_ms, room.leave_after_ms, int(room.shuffle))
-    return f"{room.mode} {' '.join(map(str, numbers))} {room.commitment} {room.message}"
-
-
-def drawn_record(room: Room) -> str:
-    """The draw, as the scripts keep it there; empty before it."""
-    return "" if room.drawn is None else f"{room.drawn} {room.seed}"
+    words = (room.mode, *map(str, numbers), room.commitment, room.message)
+    records = {"door": " ".join(words)}
+    if room.drawn is not None:
+        records["drawn"] = f"{room.drawn} {room.seed}"
+    return records

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from flashsale.errors import Halted
@@ -18,6 +20,9 @@ class InvariantBroken(Halted):
         self.position = position
 
 
+#: Told of a broken rule that leaves no doubt about what the event did; it may raise, or take note.
+Tell = Callable[[InvariantBroken], None]
+
 #: What must hold at every prefix of a log.
 RULES = {
     "I1": "available + held + sold + returned = capacity, and every event says so",
@@ -29,6 +34,7 @@ RULES = {
     "U4": "positions follow each other without a gap",
     "P1": "no buyer has more units of a SKU than its limit",
     "S1": "a sale goes warm → open ⇄ paused → closed, is closed after its closing time, and knows its SKUs",
+    "R1": "a line is drawn once, from the seed that was committed to",
     "W1": "units are reserved while the sale is open, within its window",
 }
 

@@ -58,6 +58,9 @@ def _reserve(index: Index, asked: Invoked, told: Returned, prefix: int) -> str:
     if told.code == "SOLD_OUT":
         is_true = available < asked.quantity and told.detail == str(available)
         return "" if is_true else f"{available} of {asked.sku} were available there"
+    if told.code == "NO_PASS":
+        # Who has a pass is no event.
+        return "" if index.moment(prefix).demands_pass else "no reservation needed a pass there"
     if told.code == "LIMIT":
         limit, units = stock.limit.at(prefix) or 0, index.units_at(asked.buyer, asked.sku, prefix)
         is_true = 0 < limit < units + asked.quantity and told.detail == str(units)
