@@ -11,7 +11,7 @@ import pytest
 from flashsale.commands import Code, Open, Pause, Reserve, Resume, RoomSettings, SetRoom
 from flashsale.gateway.passes import Passes
 from flashsale.ids import derived_order_id
-from flashsale.room.shuffle import place_of
+from flashsale.room import Shuffle
 from tests.acceptance.gateway_kit import (
     NEW_SECRET,
     OLD_SECRET,
@@ -266,7 +266,8 @@ def test_the_line_is_drawn_at_the_opening_and_anybody_can_check_it(door: Front) 
     wait_until(lambda: room(door, "drawn")["drawn"] == 20, 10, "it is drawn")
     after = room(door, "drawn")
     assert after["commitment"] == before["commitment"] == hashlib.sha256(after["seed"].encode()).hexdigest()
-    places = {ticket: place_of(ticket, 20, after["seed"], "drawn") for ticket in tickets}
+    shuffle = Shuffle("drawn", 20, after["seed"])
+    places = {ticket: shuffle.place_of(ticket) for ticket in tickets}
     assert sorted(places.values()) == tickets
     stood = [person.look() for person in people]
     assert {s["ticket"]: s["place"] for s in stood if s["state"] == "waiting"}.items() <= places.items()
