@@ -73,5 +73,7 @@ class Doorman:
             if is_slow:
                 log.warning("Postgres is behind: fewer are let in", action="room_slowed", sale=sale)
             else:
-                log.info("Postgres has caught up: the whole rate again", action="room_at_full_rate", sale=sale)
+                log.info(
+                    "Postgres has caught up: the whole rate again", action="room_at_full_rate", sale=sale
+                )
         self.shares_permille[sale] = share

@@ -36,7 +36,7 @@ def poll_after_ms(state: str, left: int, until_open_ms: int, late_ms: float) -> 
 
 
 def line_poll_after_ms(page_ms: int, wait_min_ms: int | None) -> int:
-    """When whoever waits asks again. `page_ms`: when the crowd does; `wait_min_ms`: until they can be called, if known."""
+    """When whoever waits asks again. `page_ms`: when the crowd does; `wait_min_ms`: the shortest wait, if known."""
     return max(page_ms, min(FAR_MS, (wait_min_ms or 0) // FAR_PART))
 
 

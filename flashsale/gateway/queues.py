@@ -1,4 +1,4 @@
-"""The line of a sale over HTTP: a buyer joins, stays, is let in, or leaves. Each costs Redis the same, however long it is."""
+"""The line of a sale over HTTP: a buyer joins, stays, is let in, or leaves. However long it is, each costs the same."""
 
 from __future__ import annotations
 
@@ -68,9 +68,7 @@ class Queues:
                     pass_expires_ms=expires_ms,
                 )
             case Code.NO_ROOM:
-                return QueueState(
-                    sale=sale, state="no_room", poll_after_ms=self._rooms.poll_after_ms(sale)
-                )
+                return QueueState(sale=sale, state="no_room", poll_after_ms=self._rooms.poll_after_ms(sale))
             case _:
                 raise refusal(answer)
 

@@ -92,9 +92,7 @@ class Rooms:
         if settings is None:
             return None
         stock = snapshot.state.stock.values()
-        supply = Supply(
-            sum(item.available for item in stock), sum(item.held for item in stock), room.active
-        )
+        supply = Supply(sum(item.available for item in stock), sum(item.held for item in stock), room.active)
         before = self._views.get(of.sale)
         speed, lag = (before.speed, before.lag) if before else (Speed(), Lag())
         view = View(room, settings, of.state, supply, of.poll_after_ms, speed, lag)

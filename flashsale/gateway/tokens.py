@@ -62,7 +62,7 @@ def signer(secrets: Sequence[str], salt: str) -> Signer:
 
 
 class Tokens:
-    """Makes and reads tokens. The first secret signs; a token signed by any of them is read. Raises as `signer` does."""
+    """Makes and reads tokens. The first secret signs; what any has signed is read. Raises as `signer` does."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._signer = signer(secrets, SALT)

@@ -21,7 +21,7 @@ class Speed:
         self._seen: deque[tuple[int, int]] = deque()
 
     def saw(self, now_ms: int, serving: int) -> None:
-        """Places below `serving` have been called by now. A line that begins anew, or a clock that jumps, is another one."""
+        """Places below `serving` have been called by now. A line that begins anew has no speed yet."""
         if self._seen:
             last_ms, last = self._seen[-1]
             if serving < last or now_ms < last_ms or now_ms - last_ms > HISTORY_MS:

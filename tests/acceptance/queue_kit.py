@@ -85,9 +85,7 @@ class Person:
     def order(self, shown: str | None = None, key: str = "cart-1") -> httpx.Response:
         """Place an order, with a pass or without."""
         headers = self.headers | {"Idempotency-Key": key} | ({"Flashsale-Pass": shown} if shown else {})
-        return self.front.http.post(
-            f"/v1/sales/{self.sale}/orders", json={"sku": "phone"}, headers=headers
-        )
+        return self.front.http.post(f"/v1/sales/{self.sale}/orders", json={"sku": "phone"}, headers=headers)
 
 
 def told(response: httpx.Response) -> dict[str, Any]:

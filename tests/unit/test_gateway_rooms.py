@@ -12,7 +12,7 @@ from flashsale.gateway.messages import SaleState
 from flashsale.gateway.rooms import Rooms
 from flashsale.ids import Position
 
-ROOM = Room("open", 50, 500, 120_000, 120_000, True, "c" * 64, "stay", drawn=0)
+ROOM = Room("open", 50, 500, 120_000, 120_000, shuffle=True, commitment="c" * 64, message="stay", drawn=0)
 STATE = RoomState(Position(1, 7), 0, ROOM, tickets=1_000, serving=0, active=0, waiting=1_000)
 SALE = SaleState(
     sale="drop", title="Drop", currency="EUR", state="open", opens_ms=0, closes_ms=0, hold_ms=1_000,

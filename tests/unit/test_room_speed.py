@@ -51,7 +51,10 @@ def test_a_line_that_stood_still_for_a_while_has_no_longest_wait() -> None:
 
 
 def test_more_than_a_minute_ago_is_forgotten() -> None:
-    assert moving(lambda s: 0 if s < 20 else 50 * (s - 20), 20 + HISTORY_MS // 1_000).wait_ms(100) == (2_000, 2_000)
+    assert moving(lambda s: 0 if s < 20 else 50 * (s - 20), 20 + HISTORY_MS // 1_000).wait_ms(100) == (
+        2_000,
+        2_000,
+    )
 
 
 @pytest.mark.parametrize(
