@@ -51,7 +51,7 @@ def run(parts: Parts, options: Options) -> int:
             reads = AsyncReads(redis_url, fences, **parts.promise)
             rooms = Rooms()
             states = SaleStates(sales, reads, rooms)
-            orders = Orders(callers, sales, client, reads, rooms, passes)
+            orders = Orders(callers, sales, client, reads, rooms=rooms, passes=passes)
             queues = Queues(callers, sales, client, rooms, passes)
             app = application(orders, queues, states, Health(sales, states))
             doorman = Doorman(client, sales, rooms)

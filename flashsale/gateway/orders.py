@@ -36,6 +36,7 @@ class Orders:
         sales: Sales,
         client: AsyncClient,
         reads: AsyncReads,
+        *,
         rooms: Rooms,
         passes: Passes,
     ) -> None:
