@@ -57,7 +57,7 @@ local free = gives and next(called) and door.active_max - active_of(keys, now) o
 local line, gone, given, seconds, come = {}, {}, {}, {}, 0
 for i = 1, n do
   local buyer = buyers[i]
-  local ticket, answer = tickets[buyer], nil
+  local ticket, answer = tickets[buyer]
   if passes[buyer] then
     answer = 'ADMITTED ' .. at .. ' ' .. string.format('%d', passes[buyer])
   elseif ticket and called[buyer] == 'present' and free > 0 then

@@ -53,7 +53,7 @@ class Code(StrEnum):
     #: no more tickets
     ROOM_FULL = "ROOM_FULL"
     #: the sale demands a pass, and the buyer has none that is valid
-    NO_PASS = "NO_PASS"
+    NO_PASS = "NO_PASS"  # noqa: S105 - a word, no secret
     #: detail: units still available, fewer than asked for
     SOLD_OUT = "SOLD_OUT"
     #: detail: units the buyer holds or owns already

@@ -30,6 +30,8 @@ PASS_TTL_MS_MIN, PASS_TTL_MS_MAX = 10_000, 24 * 3600 * 1_000
 LEAVE_AFTER_MS_MIN, LEAVE_AFTER_MS_MAX = 10_000, 3600 * 1_000
 #: Bytes of the operator's sentence in UTF-8.
 MESSAGE_BYTES_MAX = 500
+#: Tickets of one room, as lua/join.lua has it.
+TICKETS_MAX = 2**24
 #: The whole rate; 0 calls nobody.
 WHOLE_SHARE = 1_000
 
@@ -59,7 +61,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
         _within("leave_after_ms", self.leave_after_ms, LEAVE_AFTER_MS_MIN, LEAVE_AFTER_MS_MAX)
         if type(self.shuffle) is not bool:
             raise BadInput("shuffle", self.shuffle, "use true or false")
-        _check_message(self.message)
+        check_message(self.message)
 
     @property
     def demands_pass(self) -> bool:
@@ -113,7 +115,7 @@ class Join(LineRequest, frozen=True, gc=False):
     - NO_ROOM: this sale has none: reserve at once
     - ROOM_FULL: no more tickets
     - CLOSED: the sale is over
-    - NOT_LOADED, ARCHIVED, LOG_REGRESSED (the last only where nothing of the sale is left: a halted sale keeps its line)
+    - NOT_LOADED, ARCHIVED, LOG_REGRESSED: nothing of the sale is left; one that is only halted keeps its line
     """
 
     SCRIPT = "join"
@@ -197,7 +199,8 @@ def commitment(seed: str) -> str:
     return hashlib.sha256(seed.encode()).hexdigest()
 
 
-def _check_message(message: object) -> None:
+def check_message(message: object) -> None:
+    """One line, or nothing. Raises `BadInput`."""
     if type(message) is not str or not message.isprintable() or message != message.strip():
         raise BadInput("message", message, "use one line of text, without spaces at its ends")
     if len(message.encode()) > MESSAGE_BYTES_MAX:

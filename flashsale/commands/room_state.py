@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ from flashsale.commands.room import RoomSettings
 from flashsale.errors import Halted
 from flashsale.events import Room
 from flashsale.ids import Position
+
+#: mode, rate, active, ttl, leave after, shuffle, commitment, message
+_DOOR = re.compile(r"([a-z][a-z-]*) (\d{1,13}) (\d{1,13}) (\d{1,13}) (\d{1,13}) ([01]) ([0-9a-f]{64}) (.*)")
+_DRAWN = re.compile(r"(?:(\d{1,13}) ([0-9a-f]*))?")
 
 
 class RoomState(msgspec.Struct, frozen=True):
@@ -60,14 +65,20 @@ def parse_room_state(raw: Sequence[Any]) -> RoomState:
 
 def parse_room(door: str, drawn: str) -> Room:
     """Read the records that the head of the sale holds. Raises `ValueError` on any other text."""
-    mode, rate, active, ttl, leave_after, shuffle, committed, message = door.split(" ", 7)
-    room = Room(
-        mode, int(rate), int(active), int(ttl), int(leave_after), shuffle == "1", committed, message
+    set_, draw = _DOOR.fullmatch(door), _DRAWN.fullmatch(drawn)
+    if set_ is None or draw is None:
+        raise ValueError(f"door {door!r}, drawn {drawn!r}")
+    mode, *numbers, shuffle, committed, message = set_.groups()
+    count, seed = draw.groups()
+    return Room(
+        mode,
+        *map(int, numbers),
+        shuffle=shuffle == "1",
+        commitment=committed,
+        message=message,
+        drawn=None if count is None else int(count),
+        seed=seed or "",
     )
-    if not drawn:
-        return room
-    count, seed = drawn.split(" ")
-    return msgspec.structs.replace(room, drawn=int(count), seed=seed)
 
 
 def room_records(room: Room | None) -> dict[str, str]:

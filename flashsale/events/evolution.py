@@ -66,7 +66,7 @@ _FROM = {
     t.SalePaused: {"warm", "open"},
     t.SaleResumed: {"paused"},
     t.SaleLineDrawn: {"warm", "open"},
-    **dict.fromkeys((t.SaleClosed, t.SaleReconfigured, t.SaleRoomSet), {"warm", "open", "paused"}),
+    **{kind: {"warm", "open", "paused"} for kind in (t.SaleClosed, t.SaleReconfigured, t.SaleRoomSet)},
 }
 _TO = {
     t.SaleLoaded: "warm",

@@ -75,9 +75,7 @@ def _settings(audit: Audit, hot: Hot) -> Iterator[Finding]:
     state = audit.state
     values = (state.status, state.opens_ms, state.closes_ms, state.hold_ms)
     log = dict(zip(_SETTINGS, map(str, values), strict=True)) | room_records(state.room)
-    log |= {
-        f"{REQUEST_FIELD}{key}": restock_record(done) for key, done in state.requests.items()
-    }
+    log |= {f"{REQUEST_FIELD}{key}": restock_record(done) for key, done in state.requests.items()}
     seen = {
         field: text
         for field, text in hot.sale.items()
