@@ -11,7 +11,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from flashsale.client.aio_endings import greet
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
 from flashsale.commands import (
@@ -56,7 +55,6 @@ class AsyncReads:
             socket_timeout=timeout_ms / 1000,
             socket_connect_timeout=timeout_ms / 1000,
             health_check_interval=0,
-            redis_connect_func=greet,
         )
         self._fences = fences
         self._wait = replica_wait(replicas, timeout_ms)

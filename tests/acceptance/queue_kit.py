@@ -16,7 +16,7 @@ from tests.acceptance.gateway_kit import Front, a_buyer, as_buyer
 from tests.helpers import wait_until
 
 #: Nobody waits longer than the doorman takes.
-FAST: Mapping[str, Any] = {"rate_per_s": 1_000, "active_max": 1_000}
+FAST: dict[str, Any] = {"rate_per_s": 1_000, "active_max": 1_000}
 
 
 class RoomSale(NamedTuple):
