@@ -20,6 +20,7 @@ from flashsale.gateway.openapi import document
 from flashsale.gateway.operations import OPERATIONS
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.problems import Problem, problem_of
+from flashsale.gateway.queues import Queues
 from flashsale.gateway.sale_state import SaleStates
 
 log = structlog.get_logger(__name__)
@@ -30,10 +31,13 @@ Handler = Callable[[Request], Awaitable[Response]]
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def application(orders: Orders, states: SaleStates, health: Health) -> Starlette:
+def application(orders: Orders, queues: Queues, states: SaleStates, health: Health) -> Starlette:
     """The whole of /v1, and what a load balancer asks."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
+        "join_queue": queues.join,
+        "get_queue": queues.look,
+        "leave_queue": queues.leave,
         "place_order": orders.place,
         "get_order": orders.read,
         "cancel_order": orders.cancel,

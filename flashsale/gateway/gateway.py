@@ -13,8 +13,12 @@ from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import application
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.doorman import Doorman
 from flashsale.gateway.health import Health
 from flashsale.gateway.orders import Orders
+from flashsale.gateway.passes import Passes
+from flashsale.gateway.queues import Queues
+from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
@@ -34,6 +38,7 @@ class Options(msgspec.Struct, frozen=True):
 def run(parts: Parts, options: Options) -> int:
     """Serve until told to stop; returns the exit code. Raises `BadInput` for settings that let nobody in."""
     callers = Callers.configured(parts.settings, demo=options.demo_auth)
+    passes = Passes((parts.settings.gateway_keys or "").split())
     # asyncio's own loop, not uvloop: there, a write to a connection that has just ended raises RuntimeError, which
     # redis-py does not take for a lost connection.
     with listen(options.address) as listener, asyncio.Runner() as runner:
@@ -44,12 +49,17 @@ def run(parts: Parts, options: Options) -> int:
         async def serve() -> int:
             client = AsyncClient(redis_url, by=options.name, fences=fences, **parts.promise)
             reads = AsyncReads(redis_url, fences, **parts.promise)
-            states = SaleStates(sales, reads)
-            orders = Orders(callers, sales, client, reads)
-            app = application(orders, states, Health(sales, states))
+            rooms = Rooms()
+            states = SaleStates(sales, reads, rooms)
+            orders = Orders(callers, sales, client, reads, rooms=rooms, passes=passes)
+            queues = Queues(callers, sales, client, rooms, passes)
+            app = application(orders, queues, states, Health(sales, states))
+            doorman = Doorman(client, sales, rooms)
             server = Server(app, options.connections_max)
             try:
-                return await server.run_beside(listener, sales.keep_read(), states.keep_looking())
+                return await server.run_beside(
+                    listener, sales.keep_read(), states.keep_looking(), doorman.keep_calling()
+                )
             finally:
                 await client.close()
                 await reads.close()

@@ -10,6 +10,7 @@ import msgspec
 
 from flashsale import __version__, ids
 from flashsale.gateway.operations import OPERATIONS, Operation
+from flashsale.gateway.passes import HEADER
 from flashsale.gateway.problems import MEDIA_TYPE, Kind
 from flashsale.gateway.reading import KEY_LENGTH_MAX
 
@@ -94,6 +95,16 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                     "maxLength": KEY_LENGTH_MAX,
                     "pattern": "^[!#-~]+$",
                 },
+            }
+        )
+    if operation.takes_pass:
+        found.append(
+            {
+                "name": HEADER,
+                "in": "header",
+                "required": False,
+                "description": "of a sale with a waiting room: the pass of whoever was let in",
+                "schema": {"type": "string"},
             }
         )
     if operation.is_cached:

@@ -21,7 +21,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     #: its name in the document; clients that are generated call their functions so
     name: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     #: one sentence
     summary: str
@@ -33,6 +33,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: type[msgspec.Struct]
     status: int = 200
     needs_key: bool = False
+    #: whether a sale with a waiting room wants a pass
+    takes_pass: bool = False
     #: whether callers may ask if what they have is still true
     is_cached: bool = False
     #: operations on what it made, by name
@@ -49,6 +51,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
             found += [problems.FORBIDDEN]
         if self.request is not None:
             found += [problems.BAD_REQUEST, problems.TOO_SLOW, problems.TOO_LARGE, problems.NO_JSON]
+        if self.takes_pass:
+            found += [problems.PASS_REQUIRED]
         if self.needs_key:
             found += [problems.IDEMPOTENCY_KEY_MISSING, problems.BAD_REQUEST]
         return tuple(dict.fromkeys(found))
@@ -58,7 +62,9 @@ _ALWAYS = (problems.HEADERS_TOO_LARGE, problems.INTERNAL, problems.OVERLOADED)
 _OF_SALE = (problems.UNKNOWN_SALE, problems.UNAVAILABLE)
 _OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.CLOSED, problems.HALTED)
 _DECIDED = (problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME)
+_IN_LINE = (*_OF_SALE, problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME, problems.HALTED)
 _SALE = "/v1/sales/{sale}"
+_QUEUE = "/v1/sales/{sale}/queue"
 _ORDER = "/v1/sales/{sale}/orders/{order}"
 
 OPERATIONS = (
@@ -72,6 +78,33 @@ OPERATIONS = (
         problems=_OF_SALE,
     ),
     Operation(
+        name="join_queue",
+        method="POST",
+        path=_QUEUE,
+        summary="Join the line, or keep the place in it; of somebody who was called, fetch the pass.",
+        callers="a buyer",
+        answer=messages.QueueState,
+        problems=_IN_LINE,
+    ),
+    Operation(
+        name="get_queue",
+        method="GET",
+        path=_QUEUE,
+        summary="How the buyer who asks stands, without joining.",
+        callers="a buyer",
+        answer=messages.QueueState,
+        problems=(*_OF_SALE, problems.CLOSED, problems.NOT_IN_LINE, problems.HALTED),
+    ),
+    Operation(
+        name="leave_queue",
+        method="DELETE",
+        path=_QUEUE,
+        summary="Give the place, or the pass, to the others.",
+        callers="a buyer",
+        answer=messages.LeftQueue,
+        problems=_IN_LINE,
+    ),
+    Operation(
         name="place_order",
         method="POST",
         path="/v1/sales/{sale}/orders",
@@ -81,6 +114,7 @@ OPERATIONS = (
         answer=messages.PlacedOrder,
         status=201,
         needs_key=True,
+        takes_pass=True,
         leads_to=("get_order", "cancel_order", "confirm_order", "refund_order"),
         problems=(
             *_OF_SALE,

@@ -15,7 +15,9 @@ from flashsale.gateway import problems, reading
 from flashsale.gateway.answers import refusal
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
+from flashsale.gateway.passes import Passes
 from flashsale.gateway.problems import PRIVATE, Problem
+from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
 
 #: Tells a replay from the first answer.
@@ -28,14 +30,26 @@ _refund = msgspec.json.Decoder(RefundOrder)
 class Orders:
     """The orders of every sale. Each request is checked here, decided by Redis, and answered; nothing is kept."""
 
-    def __init__(self, callers: Callers, sales: Sales, client: AsyncClient, reads: AsyncReads) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        sales: Sales,
+        client: AsyncClient,
+        reads: AsyncReads,
+        *,
+        rooms: Rooms,
+        passes: Passes,
+    ) -> None:
         self._callers, self._sales, self._client, self._reads = callers, sales, client, reads
+        self._rooms, self._passes = rooms, passes
 
     async def place(self, request: Request) -> Response:
         """Hold units. The same buyer and key is the same order, for ever: the engine knows it by its id."""
         buyer = self._callers.buyer(request)
         sale = self._sales.selling(request.path_params["sale"]).sale
         key = reading.idempotency_key(request)
+        if self._rooms.demand_pass(sale):
+            self._passes.check(request, sale, buyer)
         wanted = await reading.body(request, _place)
         order = ids.derived_order_id(sale, buyer, key)
         answer = await self._client.submit(sale, Reserve(order, buyer, wanted.sku, wanted.quantity))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,11 +16,12 @@ from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import Snapshot, sale_state
 from flashsale.definition import SaleDefinition
 from flashsale.errors import FlashsaleError, Halted
-from flashsale.gateway import problems
+from flashsale.gateway import messages, problems
 from flashsale.gateway.messages import ItemState, SaleState
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.polling import poll_after_ms
 from flashsale.gateway.problems import Problem
+from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
 from flashsale.stream import ShardId
 
@@ -41,8 +43,8 @@ class Page(NamedTuple):
 class SaleStates:
     """Looks at every sale that is not archived, and answers with what it saw."""
 
-    def __init__(self, sales: Sales, reads: AsyncReads) -> None:
-        self._sales, self._reads = sales, reads
+    def __init__(self, sales: Sales, reads: AsyncReads, rooms: Rooms) -> None:
+        self._sales, self._reads, self._rooms = sales, reads, rooms
         self._pages: dict[str, Page] = {}
         self._looked_s = 0.0
 
@@ -85,11 +87,33 @@ class SaleStates:
         pages = {
             definition.sale: page(_unseen(definition, "archived", late_ms)) for definition in definitions
         }
-        for definition, snapshot in zip(running, seen, strict=True):
-            pages[definition.sale] = page(self._state(definition, snapshot, late_ms))
+        states = [
+            self._state(definition, snapshot, late_ms)
+            for definition, snapshot in zip(running, seen, strict=True)
+        ]
+        rooms = await self._look_at_rooms(states, seen)
+        for state in states:
+            pages[state.sale] = page(msgspec.structs.replace(state, room=rooms.get(state.sale)))
         self._pages = pages
         if self._sales.are_known:
             self._looked_s = time.monotonic()
+
+    async def _look_at_rooms(
+        self, states: Sequence[SaleState], seen: Sequence[Snapshot | Halted]
+    ) -> dict[str, messages.Room]:
+        """The rooms of the sales that have one, which are kept for those who wait, too."""
+        found = {
+            state.sale: (state, snapshot)
+            for state, snapshot in zip(states, seen, strict=True)
+            if not isinstance(snapshot, Halted) and snapshot.state.room is not None
+        }
+        rooms = await self._reads.rooms(list(found))
+        pages = {}
+        for (state, snapshot), room in zip(found.values(), rooms, strict=True):
+            if not isinstance(room, Halted) and (view := self._rooms.saw(state, snapshot, room)):
+                pages[state.sale] = view.page()
+        self._rooms.keep(pages)
+        return pages
 
     def _state(self, definition: SaleDefinition, snapshot: Snapshot | Halted, late_ms: float) -> SaleState:
         if isinstance(snapshot, Halted):

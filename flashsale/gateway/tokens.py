@@ -45,24 +45,27 @@ class Untrue(Exception):
     """It is no token of ours, or not any more; the text says why."""
 
 
-class Tokens:
-    """Makes and reads tokens. The first secret signs; a token signed by any of them is read.
+def signer(secrets: Sequence[str], salt: str) -> Signer:
+    """Signs by the first secret, and knows what any of them has signed, for one purpose: that of `salt`.
 
     Raises `BadInput` for secrets that are too short, too many or none.
     """
+    if not 1 <= len(secrets) <= SECRETS_MAX:
+        raise BadInput("gateway_keys", f"{len(secrets)} secrets", f"use 1 to {SECRETS_MAX}")
+    if short := [len(secret) for secret in secrets if len(secret) < SECRET_LENGTH_MIN]:
+        raise BadInput(
+            "gateway_keys",
+            f"a secret of {short[0]} characters",
+            f"use {SECRET_LENGTH_MIN} or more; `flashsale gateway secret` makes one",
+        )
+    return Signer(list(reversed(secrets)), salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+
+
+class Tokens:
+    """Makes and reads tokens. The first secret signs; what any has signed is read. Raises as `signer` does."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        if not 1 <= len(secrets) <= SECRETS_MAX:
-            raise BadInput("gateway_keys", f"{len(secrets)} secrets", f"use 1 to {SECRETS_MAX}")
-        if short := [len(secret) for secret in secrets if len(secret) < SECRET_LENGTH_MIN]:
-            raise BadInput(
-                "gateway_keys",
-                f"a secret of {short[0]} characters",
-                f"use {SECRET_LENGTH_MIN} or more; `flashsale gateway secret` makes one",
-            )
-        self._signer = Signer(
-            list(reversed(secrets)), salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256
-        )
+        self._signer = signer(secrets, SALT)
         self._decode = msgspec.json.Decoder(_Claims).decode
 
     def issue(self, caller: Caller, lifetime_s: int) -> str:
