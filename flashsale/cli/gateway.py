@@ -18,6 +18,7 @@ app = typer.Typer(help="Orders over HTTP.")
 
 #: Each takes a file descriptor; systemd's own limit for a unit is higher.
 CONNECTIONS_MAX = 10_000
+FEEDS_MAX = 2_000
 LIFETIME_MAX_S = 30 * 86_400
 
 
@@ -34,6 +35,9 @@ def run(
     connections_max: Annotated[
         str, typer.Option(metavar="N", help="Connections at once; more are refused.")
     ] = str(CONNECTIONS_MAX),
+    feeds_max: Annotated[
+        str, typer.Option(metavar="N", help="Of these, connections that may follow a sale.")
+    ] = str(FEEDS_MAX),
     demo_auth: Annotated[
         bool,
         typer.Option(
@@ -52,13 +56,14 @@ def run(
     if demo_auth and not is_local(address.host):
         raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
+    most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
     _need_http()
     from flashsale.gateway.gateway import Options
     from flashsale.gateway.gateway import run as serve
 
     session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
-    return serve(session.parts, Options(name, address, most, demo_auth))
+    return serve(session.parts, Options(name, address, most, most_feeds, demo_auth))
 
 
 @app.command()

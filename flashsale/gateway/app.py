@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from flashsale.errors import FlashsaleError
 from flashsale.gateway import problems
+from flashsale.gateway.feed import Feeds
 from flashsale.gateway.health import Health
 from flashsale.gateway.openapi import document
 from flashsale.gateway.operations import OPERATIONS
@@ -30,10 +31,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def application(orders: Orders, states: SaleStates, health: Health) -> Starlette:
+def application(orders: Orders, states: SaleStates, feeds: Feeds, health: Health) -> Starlette:
     """The whole of /v1, and what a load balancer asks."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
+        "follow_sale": feeds.follow,
         "place_order": orders.place,
         "get_order": orders.read,
         "cancel_order": orders.cancel,

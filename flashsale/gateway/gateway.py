@@ -13,6 +13,7 @@ from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import application
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.feed import Feeds
 from flashsale.gateway.health import Health
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.sale_state import SaleStates
@@ -28,6 +29,7 @@ class Options(msgspec.Struct, frozen=True):
     name: str
     address: Address
     connections_max: int
+    feeds_max: int
     demo_auth: bool = False
 
 
@@ -46,10 +48,13 @@ def run(parts: Parts, options: Options) -> int:
             reads = AsyncReads(redis_url, fences, **parts.promise)
             states = SaleStates(sales, reads)
             orders = Orders(callers, sales, client, reads)
-            app = application(orders, states, Health(sales, states))
+            feeds = Feeds(callers, sales, states, options.feeds_max)
+            app = application(orders, states, feeds, Health(sales, states))
             server = Server(app, options.connections_max)
             try:
-                return await server.run_beside(listener, sales.keep_read(), states.keep_looking())
+                return await server.run_beside(
+                    listener, sales.keep_read(), states.keep_looking(), feeds.keep_telling()
+                )
             finally:
                 await client.close()
                 await reads.close()

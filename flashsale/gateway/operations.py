@@ -35,6 +35,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     needs_key: bool = False
     #: whether callers may ask if what they have is still true
     is_cached: bool = False
+    #: whether it goes on: an answer each time that something changes
+    is_stream: bool = False
     #: operations on what it made, by name
     leads_to: tuple[str, ...] = ()
     problems: tuple[Kind, ...] = ()
@@ -69,6 +71,16 @@ OPERATIONS = (
         summary="How a sale stands: the same page for everybody, fit for a cache.",
         answer=messages.SaleState,
         is_cached=True,
+        problems=_OF_SALE,
+    ),
+    Operation(
+        name="follow_sale",
+        method="GET",
+        path=_SALE + "/feed",
+        summary="How a sale stands, told when it changes: server-sent events.",
+        callers="a buyer",
+        answer=messages.SaleState,
+        is_stream=True,
         problems=_OF_SALE,
     ),
     Operation(
