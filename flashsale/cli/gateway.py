@@ -10,6 +10,7 @@ import typer
 from flashsale import ids
 from flashsale.address import Address
 from flashsale.cli import output, values
+from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.session import AcceptUnsafe, Session, shared
 from flashsale.errors import BadInput
 from flashsale.loopback import is_local
@@ -38,6 +39,7 @@ def run(
     feeds_max: Annotated[
         str, typer.Option(metavar="N", help="Of these, connections that may follow a sale.")
     ] = str(FEEDS_MAX),
+    metrics_listen: MetricsListen = None,
     demo_auth: Annotated[
         bool,
         typer.Option(
@@ -57,13 +59,16 @@ def run(
         raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
     most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
+    serve_metrics = listener(metrics_listen, "--metrics-listen")
     _need_http()
     from flashsale.gateway.gateway import Options
     from flashsale.gateway.gateway import run as serve
 
     session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
-    return serve(session.parts, Options(name, address, most, most_feeds, demo_auth))
+    return serve(
+        session.parts, Options(name, address, most, most_feeds, serve_metrics, demo_auth)
+    )
 
 
 @app.command()

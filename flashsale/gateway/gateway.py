@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from itertools import chain
 
 import msgspec
 
@@ -13,12 +15,15 @@ from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import application
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.engine import Engine
 from flashsale.gateway.feed import Feeds
 from flashsale.gateway.health import Health
+from flashsale.gateway.meter import Meter
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
+from flashsale.metrics.names import Sample
 from flashsale.projections import catalog
 
 
@@ -30,6 +35,8 @@ class Options(msgspec.Struct, frozen=True):
     address: Address
     connections_max: int
     feeds_max: int
+    #: answers Prometheus with the samples
+    serve_metrics: Callable[[Callable[[], Iterable[Sample]]], AbstractContextManager[object]]
     demo_auth: bool = False
 
 
@@ -40,26 +47,43 @@ def run(parts: Parts, options: Options) -> int:
     # redis-py does not take for a lost connection.
     with listen(options.address) as listener, asyncio.Runner() as runner:
         redis_url, _ = parts.urls()
-        fences = Fences()
+        fences, meter = Fences(), Meter()
         sales = Sales(_gated(parts), fences)
 
         async def serve() -> int:
-            client = AsyncClient(redis_url, by=options.name, fences=fences, **parts.promise)
+            client = AsyncClient(
+                redis_url, by=options.name, fences=fences, on_call=meter.batch, **parts.promise
+            )
             reads = AsyncReads(redis_url, fences, **parts.promise)
             states = SaleStates(sales, reads)
-            orders = Orders(callers, sales, client, reads)
             feeds = Feeds(callers, sales, states, options.feeds_max)
-            app = application(orders, states, feeds, Health(sales, states))
+            engine = Engine(client, reads, meter)
+            orders = Orders(callers, sales, engine)
+            app = application(orders, states, feeds, Health(sales, states), meter=meter)
             server = Server(app, options.connections_max)
+
+            def samples() -> Iterable[Sample]:
+                return chain(meter.samples(), _present(server, client, states, feeds))
+
             try:
-                return await server.run_beside(
-                    listener, sales.keep_read(), states.keep_looking(), feeds.keep_telling()
-                )
+                with options.serve_metrics(samples):
+                    return await server.run_beside(
+                        listener, sales.keep_read(), states.keep_looking(), feeds.keep_telling()
+                    )
             finally:
                 await client.close()
                 await reads.close()
 
         return runner.run(serve())
+
+
+def _present(server: Server, client: AsyncClient, states: SaleStates, feeds: Feeds) -> Iterable[Sample]:
+    """What there is now; asked from a thread."""
+    yield Sample("flashsale_gateway_connections", len(server.server_state.connections))
+    yield Sample("flashsale_gateway_waiting_requests", client.waiting)
+    yield Sample("flashsale_gateway_feed_clients", feeds.count)
+    if (age_s := states.age_s) is not None:
+        yield Sample("flashsale_gateway_page_age_seconds", age_s)
 
 
 def _gated(parts: Parts) -> Callable[[], Catalogue]:

@@ -7,13 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale import ids
-from flashsale.client import AsyncClient
-from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import ANY_BUYER, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
 from flashsale.errors import BadInput
 from flashsale.gateway import problems, reading
 from flashsale.gateway.answers import refusal
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.engine import Engine
 from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
 from flashsale.gateway.problems import PRIVATE, Problem
 from flashsale.gateway.sales import Sales
@@ -28,8 +27,8 @@ _refund = msgspec.json.Decoder(RefundOrder)
 class Orders:
     """The orders of every sale. Each request is checked here, decided by Redis, and answered; nothing is kept."""
 
-    def __init__(self, callers: Callers, sales: Sales, client: AsyncClient, reads: AsyncReads) -> None:
-        self._callers, self._sales, self._client, self._reads = callers, sales, client, reads
+    def __init__(self, callers: Callers, sales: Sales, engine: Engine) -> None:
+        self._callers, self._sales, self._engine = callers, sales, engine
 
     async def place(self, request: Request) -> Response:
         """Hold units. The same buyer and key is the same order, for ever: the engine knows it by its id."""
@@ -38,7 +37,9 @@ class Orders:
         key = reading.idempotency_key(request)
         wanted = await reading.body(request, _place)
         order = ids.derived_order_id(sale, buyer, key)
-        answer = await self._client.submit(sale, Reserve(order, buyer, wanted.sku, wanted.quantity))
+        trace_id = reading.trace_id(request)
+        reserve = Reserve(order, buyer, wanted.sku, wanted.quantity, trace_id=trace_id)
+        answer = await self._engine.decide(sale, reserve)
         if answer.code is not Code.RESERVED:
             raise refusal(answer)
         status = answer.status or "held"
@@ -50,7 +51,7 @@ class Orders:
         """What an order is now. Of another buyer's order nobody learns that there is one."""
         caller = self._callers.of(request)
         sale, order_id = self._named(request)
-        order = await self._reads.order(sale, order_id)
+        order = await self._engine.order(sale, order_id)
         if order is None or (caller.role == "buyer" and order.buyer != caller.name):
             raise _no_order(sale, order_id)
         state = OrderState(
@@ -63,23 +64,25 @@ class Orders:
         caller = self._callers.of(request)
         sale, order = self._named(request)
         buyer = caller.name if caller.role == "buyer" else ANY_BUYER
-        return await self._change(sale, Cancel(order, buyer), Code.CANCELLED)
+        cancel = Cancel(order, buyer, trace_id=reading.trace_id(request))
+        return await self._change(sale, cancel, Code.CANCELLED)
 
     async def confirm(self, request: Request) -> Response:
         """Record a payment. Only the shop can tell whether there was one."""
         self._callers.service(request)
         sale, order = self._named(request)
-        return await self._change(sale, Confirm(order), Code.CONFIRMED)
+        return await self._change(sale, Confirm(order, trace_id=reading.trace_id(request)), Code.CONFIRMED)
 
     async def refund(self, request: Request) -> Response:
         """Record that the money goes back."""
         self._callers.service(request)
         sale, order = self._named(request)
         wanted = await reading.body(request, _refund, empty=b"{}")
-        return await self._change(sale, Refund(order, units=wanted.units), Code.REFUNDED)
+        refund = Refund(order, units=wanted.units, trace_id=reading.trace_id(request))
+        return await self._change(sale, refund, Code.REFUNDED)
 
     async def _change(self, sale: str, request: OrderRequest, done: Code) -> Response:
-        answer = await self._client.submit(sale, request)
+        answer = await self._engine.decide(sale, request)
         if answer.code is not done:
             raise refusal(answer)
         status = answer.status or done.lower()

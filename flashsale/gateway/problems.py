@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from flashsale.errors import BadInput, FlashsaleError, Halted, Overloaded, UnknownOutcome, Unreachable
+from flashsale.errors import BadInput, Halted, Overloaded, UnknownOutcome, Unreachable
 
 TYPES = "https://github.com/flashsale/flashsale/blob/main/docs/problems.md#"
 MEDIA_TYPE = "application/problem+json"
@@ -100,8 +100,8 @@ class Problem(Exception):
         return Response(msgspec.json.encode(content), kind.status, headers, MEDIA_TYPE)
 
 
-def problem_of(error: FlashsaleError) -> Problem:
-    """The problem that an exception of the engine is over HTTP."""
+def problem_of(error: Exception) -> Problem:
+    """The problem that an exception is over HTTP: an `INTERNAL` one when nobody expected it."""
     match error:
         case UnknownOutcome():
             return Problem(
