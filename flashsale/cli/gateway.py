@@ -20,6 +20,7 @@ app = typer.Typer(help="Orders over HTTP.")
 #: Each takes a file descriptor; systemd's own limit for a unit is higher.
 CONNECTIONS_MAX = 10_000
 FEEDS_MAX = 2_000
+BUYER_ORDERS_MAX = 10
 LIFETIME_MAX_S = 30 * 86_400
 
 
@@ -39,6 +40,12 @@ def run(
     feeds_max: Annotated[
         str, typer.Option(metavar="N", help="Of these, connections that may follow a sale.")
     ] = str(FEEDS_MAX),
+    buyer_orders_max: Annotated[
+        str,
+        typer.Option(
+            metavar="N", help="New orders of one buyer at once, and one more each second; 0: any number."
+        ),
+    ] = str(BUYER_ORDERS_MAX),
     metrics_listen: MetricsListen = None,
     demo_auth: Annotated[
         bool,
@@ -59,6 +66,7 @@ def run(
         raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
     most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
+    most_orders = values.whole(buyer_orders_max, "buyer-orders-max", 0, 1_000_000)
     serve_metrics = listener(metrics_listen, "--metrics-listen")
     _need_http()
     from flashsale.gateway.gateway import Options
@@ -67,7 +75,7 @@ def run(
     session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
     return serve(
-        session.parts, Options(name, address, most, most_feeds, serve_metrics, demo_auth)
+        session.parts, Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth)
     )
 
 

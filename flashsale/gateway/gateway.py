@@ -23,6 +23,7 @@ from flashsale.gateway.orders import Orders
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
+from flashsale.gateway.throttle import Throttle
 from flashsale.metrics.names import Sample
 from flashsale.projections import catalog
 
@@ -35,6 +36,8 @@ class Options(msgspec.Struct, frozen=True):
     address: Address
     connections_max: int
     feeds_max: int
+    #: new orders of one buyer at once; 0: as many as they like
+    buyer_orders_max: int
     #: answers Prometheus with the samples
     serve_metrics: Callable[[Callable[[], Iterable[Sample]]], AbstractContextManager[object]]
     demo_auth: bool = False
@@ -58,7 +61,7 @@ def run(parts: Parts, options: Options) -> int:
             states = SaleStates(sales, reads)
             feeds = Feeds(callers, sales, states, options.feeds_max)
             engine = Engine(client, reads, meter)
-            orders = Orders(callers, sales, engine)
+            orders = Orders(callers, sales, engine, Throttle(options.buyer_orders_max))
             app = application(orders, states, feeds, Health(sales, states), meter=meter)
             server = Server(app, options.connections_max)
 

@@ -33,6 +33,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: type[msgspec.Struct]
     status: int = 200
     needs_key: bool = False
+    #: whether one buyer may ask for it so often, and no more
+    is_throttled: bool = False
     #: whether callers may ask if what they have is still true
     is_cached: bool = False
     #: whether it goes on: an answer each time that something changes
@@ -53,6 +55,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
             found += [problems.BAD_REQUEST, problems.TOO_SLOW, problems.TOO_LARGE, problems.NO_JSON]
         if self.needs_key:
             found += [problems.IDEMPOTENCY_KEY_MISSING, problems.BAD_REQUEST]
+        if self.is_throttled:
+            found += [problems.TOO_MANY_REQUESTS]
         return tuple(dict.fromkeys(found))
 
 
@@ -93,6 +97,7 @@ OPERATIONS = (
         answer=messages.PlacedOrder,
         status=201,
         needs_key=True,
+        is_throttled=True,
         leads_to=("get_order", "cancel_order", "confirm_order", "refund_order"),
         problems=(
             *_OF_SALE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +18,7 @@ from flashsale.gateway.engine import Engine
 from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
 from flashsale.gateway.problems import PRIVATE, Problem
 from flashsale.gateway.sales import Sales
+from flashsale.gateway.throttle import Throttle
 
 #: Tells a replay from the first answer.
 REPLAYED = "Idempotency-Replayed"
@@ -27,8 +30,8 @@ _refund = msgspec.json.Decoder(RefundOrder)
 class Orders:
     """The orders of every sale. Each request is checked here, decided by Redis, and answered; nothing is kept."""
 
-    def __init__(self, callers: Callers, sales: Sales, engine: Engine) -> None:
-        self._callers, self._sales, self._engine = callers, sales, engine
+    def __init__(self, callers: Callers, sales: Sales, engine: Engine, throttle: Throttle) -> None:
+        self._callers, self._sales, self._engine, self._throttle = callers, sales, engine, throttle
 
     async def place(self, request: Request) -> Response:
         """Hold units. The same buyer and key is the same order, for ever: the engine knows it by its id."""
@@ -37,6 +40,7 @@ class Orders:
         key = reading.idempotency_key(request)
         wanted = await reading.body(request, _place)
         order = ids.derived_order_id(sale, buyer, key)
+        await self._admit(sale, buyer, order)
         trace_id = reading.trace_id(request)
         reserve = Reserve(order, buyer, wanted.sku, wanted.quantity, trace_id=trace_id)
         answer = await self._engine.decide(sale, reserve)
@@ -80,6 +84,15 @@ class Orders:
         wanted = await reading.body(request, _refund, empty=b"{}")
         refund = Refund(order, units=wanted.units, trace_id=reading.trace_id(request))
         return await self._change(sale, refund, Code.REFUNDED)
+
+    async def _admit(self, sale: str, buyer: str, order: str) -> None:
+        """Raises `Problem` for a buyer who asks for new orders too often. What has been ordered is not new."""
+        wait_ms = self._throttle.wait_ms(buyer, order, time.monotonic())
+        if wait_ms and await self._engine.order(sale, order) is None:
+            sentence = (
+                "this buyer asks for new orders faster than people do; a retry with the same key is answered"
+            )
+            raise Problem(problems.TOO_MANY_REQUESTS, sentence, retry_ms=wait_ms)
 
     async def _change(self, sale: str, request: OrderRequest, done: Code) -> Response:
         answer = await self._engine.decide(sale, request)
