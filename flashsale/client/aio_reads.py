@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
 from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
-from flashsale.errors import Halted, Overloaded, Unreachable
+from flashsale.errors import Halted, Overloaded, RefusedByState, Unreachable
 from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
@@ -23,6 +23,10 @@ from flashsale.keys import shard_keys
 COMMANDS_MAX = 512
 #: Reads that may wait. More would wait longer than any caller does.
 WAITING_MAX = 50_000
+
+
+class Archived(RefusedByState):
+    """The sale is over, and only Postgres has its orders."""
 
 
 class AsyncReads:
@@ -61,13 +65,15 @@ class AsyncReads:
         await self._redis.aclose()
 
     async def order(self, sale: str, order_id: str) -> Order | None:
-        """One order as Redis holds it; None when it holds none."""
+        """One order as Redis holds it; None when it holds none. Raises `Archived`."""
         shard = shard_of_order(order_id)
         keys = shard_keys(sale, shard)
         self._channel = keys.events
-        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost")
+        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost", "state")
         record = self._put("HGET", keys.orders, order_id)
-        (epoch, seq, lost), text = await asyncio.gather(head, record)
+        (epoch, seq, lost, state), text = await asyncio.gather(head, record)
+        if state == b"archived":
+            raise Archived
         try:
             position = Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else START
             if lost or position < self._fences.of(sale, shard):

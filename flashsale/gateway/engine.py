@@ -1,4 +1,4 @@
-"""What decides about orders, and what knows them."""
+"""What decides about orders, and what knows them: Redis, and Postgres for sales that are over."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import logging
 import structlog
 
 from flashsale.client import AsyncClient
-from flashsale.client.aio_reads import AsyncReads
+from flashsale.client.aio_reads import Archived, AsyncReads
 from flashsale.commands import Answer, OrderRequest
 from flashsale.errors import UnknownOutcome
 from flashsale.events import Order
+from flashsale.gateway.archive import Archive
 from flashsale.gateway.meter import Meter
+from flashsale.projections.reads import OrderRow
 
 log = structlog.get_logger(__name__)
 
@@ -21,8 +23,8 @@ REPEATED, UNKNOWN = "repeated", "unknown"
 
 
 class Engine:
-    def __init__(self, client: AsyncClient, reads: AsyncReads, meter: Meter) -> None:
-        self._client, self._reads, self._meter = client, reads, meter
+    def __init__(self, client: AsyncClient, reads: AsyncReads, archive: Archive, meter: Meter) -> None:
+        self._client, self._reads, self._archive, self._meter = client, reads, archive, meter
 
     async def decide(self, sale: str, request: OrderRequest) -> Answer:
         """What Redis answers. Raises what `AsyncClient` raises."""
@@ -34,9 +36,14 @@ class Engine:
         self._tell(sale, request, REPEATED if answer.repeated else answer.code.lower())
         return answer
 
-    async def order(self, sale: str, order_id: str) -> Order | None:
-        """An order as it is now."""
-        return await self._reads.order(sale, order_id)
+    async def order(self, sale: str, order_id: str, *, archived: bool = False) -> Order | OrderRow | None:
+        """An order as it is now. `archived`: Redis has nothing of the sale any more."""
+        if not archived:
+            try:
+                return await self._reads.order(sale, order_id)
+            except Archived:  # a moment ago
+                pass
+        return await self._archive.order(sale, order_id)
 
     def _tell(self, sale: str, request: OrderRequest, answer: str) -> None:
         self._meter.decided(sale, request.SCRIPT, answer)

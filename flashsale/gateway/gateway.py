@@ -14,6 +14,7 @@ from flashsale.bootstrap import Parts
 from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import application
+from flashsale.gateway.archive import Archive
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.engine import Engine
 from flashsale.gateway.feed import Feeds
@@ -26,6 +27,8 @@ from flashsale.gateway.server import Server, listen
 from flashsale.gateway.throttle import Throttle
 from flashsale.metrics.names import Sample
 from flashsale.projections import catalog
+from flashsale.projections.reads import OrderRow
+from flashsale.projections.reads import order as projected_order
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -60,7 +63,7 @@ def run(parts: Parts, options: Options) -> int:
             reads = AsyncReads(redis_url, fences, **parts.promise)
             states = SaleStates(sales, reads)
             feeds = Feeds(callers, sales, states, options.feeds_max)
-            engine = Engine(client, reads, meter)
+            engine = Engine(client, reads, Archive(_from_postgres(parts)), meter)
             orders = Orders(callers, sales, engine, Throttle(options.buyer_orders_max))
             app = application(orders, states, feeds, Health(sales, states), meter=meter)
             server = Server(app, options.connections_max)
@@ -87,6 +90,16 @@ def _present(server: Server, client: AsyncClient, states: SaleStates, feeds: Fee
     yield Sample("flashsale_gateway_feed_clients", feeds.count)
     if (age_s := states.age_s) is not None:
         yield Sample("flashsale_gateway_page_age_seconds", age_s)
+
+
+def _from_postgres(parts: Parts) -> Callable[[str, str], OrderRow | None]:
+    """Reads one order, on a connection of its own."""
+
+    def read(sale: str, order_id: str) -> OrderRow | None:
+        with parts.postgres() as connection:
+            return projected_order(connection, sale, order_id)
+
+    return read
 
 
 def _gated(parts: Parts) -> Callable[[], Catalogue]:

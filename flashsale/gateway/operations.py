@@ -62,7 +62,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 _ALWAYS = (problems.HEADERS_TOO_LARGE, problems.INTERNAL, problems.OVERLOADED)
 _OF_SALE = (problems.UNKNOWN_SALE, problems.UNAVAILABLE)
-_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.CLOSED, problems.HALTED)
+_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.HALTED)
 _DECIDED = (problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME)
 _SALE = "/v1/sales/{sale}"
 _ORDER = "/v1/sales/{sale}/orders/{order}"

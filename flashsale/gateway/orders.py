@@ -54,8 +54,8 @@ class Orders:
     async def read(self, request: Request) -> Response:
         """What an order is now. Of another buyer's order nobody learns that there is one."""
         caller = self._callers.of(request)
-        sale, order_id = self._named(request)
-        order = await self._engine.order(sale, order_id)
+        sale, order_id = self._named(request, may_be_over=True)
+        order = await self._engine.order(sale, order_id, archived=self._sales.is_archived(sale))
         if order is None or (caller.role == "buyer" and order.buyer != caller.name):
             raise _no_order(sale, order_id)
         state = OrderState(
@@ -101,9 +101,10 @@ class Orders:
         status = answer.status or done.lower()
         return _json(ChangedOrder(sale, request.order_id, status, answer.repeated))
 
-    def _named(self, request: Request) -> tuple[str, str]:
+    def _named(self, request: Request, *, may_be_over: bool = False) -> tuple[str, str]:
         """Sale and order of the path. Raises `Problem`, also for a shard that the sale does not have."""
-        definition = self._sales.selling(request.path_params["sale"])
+        find = self._sales.find if may_be_over else self._sales.selling
+        definition = find(request.path_params["sale"])
         try:
             order = ids.order_id(request.path_params["order"])
         except BadInput as error:

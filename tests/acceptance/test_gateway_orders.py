@@ -203,7 +203,9 @@ def test_what_is_not_sold_here_or_now(front: Front) -> None:
     assert "retry_after_ms" not in problem(front.order(sale="closed"), 409, "closed")
     problem(front.order(sale="cold"), 409, "not-open")
     problem(front.order(sale="past"), 409, "closed")
-    problem(front.http.get("/v1/sales/past/orders/0-AAAAAAAA", headers=as_service()), 409, "closed")
+    problem(front.http.get("/v1/sales/past/orders/0-AAAAAAAA", headers=as_service()), 404, "unknown-order")
+    done = front.http.post("/v1/sales/past/orders/0-AAAAAAAA/confirm", headers=as_service())
+    problem(done, 409, "closed")
 
 
 def test_waiting_times_are_spread(front: Front) -> None:
