@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from flashsale.errors import BadInput
 from flashsale.servers import DevServers, Urls, default_data_dir
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from flashsale.settings import Settings
     from flashsale.stream import Log
     from flashsale.sweeper import Sweeper
+
+
+class Promise(TypedDict):
+    """Arguments that every client takes."""
+
+    timeout_ms: int
+    replicas: int
 
 
 class Parts:
@@ -108,7 +115,7 @@ class Parts:
         return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), **self.promise)
 
     @property
-    def promise(self) -> dict[str, int]:
+    def promise(self) -> Promise:
         """What whoever asks is told, and when."""
         return {"timeout_ms": self.settings.reply_timeout_ms, "replicas": self.settings.replicas}
 

@@ -8,6 +8,7 @@ enough of them wait, the next call does not wait for the last one's answer: Redi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 
@@ -45,7 +46,7 @@ class AsyncClient:
     so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. A
     request's `trace_id` is kept with its event, as `flashsale.client.sync.Client` has it. Methods raise what that
     client raises, and `Overloaded` when too many requests wait. A caller that is cancelled stops waiting; its request
-    may still be carried out.
+    may still be carried out. `on_call` is told how many requests leave with each call of a script.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class AsyncClient:
         replicas: int = 0,
         batch_max: int = BATCH_MAX,
         waiting_max: int = WAITING_MAX,
+        on_call: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.by = ids.actor(by)
         self.fences = fences or Fences()
@@ -69,6 +71,7 @@ class AsyncClient:
             self.fences,
             min(ids.quantity(batch_max, "batch_max"), BATCH_MAX),
             ids.quantity(waiting_max, "waiting_max"),
+            on_call,
         )
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._closed = False
@@ -80,6 +83,11 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not left yet. May be asked from any thread."""
+        return sum(lane.waiting for lane in list(self._lanes.values()))
 
     async def close(self) -> None:
         """Send what waits, then close the connections. Later requests raise `Unreachable`."""

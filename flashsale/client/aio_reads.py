@@ -24,7 +24,7 @@ from flashsale.commands import (
     room_state_call,
     snapshot_call,
 )
-from flashsale.errors import Halted, Overloaded, Unreachable
+from flashsale.errors import Halted, Overloaded, RefusedByState, Unreachable
 from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
@@ -35,6 +35,10 @@ COMMANDS_MAX = 512
 WAITING_MAX = 50_000
 
 Read = TypeVar("Read")
+
+
+class Archived(RefusedByState):
+    """The sale is over, and only Postgres has its orders."""
 
 
 class AsyncReads:
@@ -74,14 +78,16 @@ class AsyncReads:
         await self._redis.aclose()
 
     async def order(self, sale: str, order_id: str) -> Order | None:
-        """One order as Redis holds it; None when it holds none."""
+        """One order as Redis holds it; None when it holds none. Raises `Archived`."""
         shard = shard_of_order(order_id)
         keys = shard_keys(sale, shard)
         self._channel = keys.events
         # The head last: a loss before the record was read shows in it, even when the two leave in two batches.
         record = self._put("HGET", keys.orders, order_id)
-        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost")
-        text, (epoch, seq, lost) = await asyncio.gather(record, head)
+        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost", "state")
+        text, (epoch, seq, lost, state) = await asyncio.gather(record, head)
+        if state == b"archived":
+            raise Archived
         try:
             position = Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else START
             if lost or position < self._fences.of(sale, shard):

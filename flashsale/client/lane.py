@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,8 @@ class LaneOptions(msgspec.Struct, frozen=True):
     batch_max: int
     #: requests that may wait, of each kind
     waiting_max: int
+    #: told how many requests leave with each call
+    on_call: Callable[[int], None]
 
 
 class Queue:
@@ -92,6 +94,11 @@ class Lane:
             self._gather()
         return future
 
+    @property
+    def waiting(self) -> int:
+        """Requests that have not left yet."""
+        return self._waiting
+
     async def close(self) -> None:
         """Send what waits, then close the connection."""
         if not self._is_idle:
@@ -149,6 +156,7 @@ class Lane:
                 self._waiting -= len(requests)
                 call = order_call(self._sale, self._shard, fence, self._options.by, requests)
                 flights.append(Flight(call, requests, futures))
+                self._options.on_call(len(requests))
         return flights
 
     async def _try_send(self, flights: Sequence[Flight]) -> None:

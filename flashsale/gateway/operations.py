@@ -35,8 +35,12 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     needs_key: bool = False
     #: whether a sale with a waiting room wants a pass
     takes_pass: bool = False
+    #: whether one buyer may ask for it so often, and no more
+    is_throttled: bool = False
     #: whether callers may ask if what they have is still true
     is_cached: bool = False
+    #: whether it goes on: an answer each time that something changes
+    is_stream: bool = False
     #: operations on what it made, by name
     leads_to: tuple[str, ...] = ()
     problems: tuple[Kind, ...] = ()
@@ -55,12 +59,14 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
             found += [problems.PASS_REQUIRED]
         if self.needs_key:
             found += [problems.IDEMPOTENCY_KEY_MISSING, problems.BAD_REQUEST]
+        if self.is_throttled:
+            found += [problems.TOO_MANY_REQUESTS]
         return tuple(dict.fromkeys(found))
 
 
 _ALWAYS = (problems.HEADERS_TOO_LARGE, problems.INTERNAL, problems.OVERLOADED)
 _OF_SALE = (problems.UNKNOWN_SALE, problems.UNAVAILABLE)
-_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.CLOSED, problems.HALTED)
+_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.HALTED)
 _DECIDED = (problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME)
 _IN_LINE = (*_OF_SALE, problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME, problems.HALTED)
 _SALE = "/v1/sales/{sale}"
@@ -75,6 +81,16 @@ OPERATIONS = (
         summary="How a sale stands: the same page for everybody, fit for a cache.",
         answer=messages.SaleState,
         is_cached=True,
+        problems=_OF_SALE,
+    ),
+    Operation(
+        name="follow_sale",
+        method="GET",
+        path=_SALE + "/feed",
+        summary="How a sale stands, told when it changes: server-sent events.",
+        callers="a buyer",
+        answer=messages.SaleState,
+        is_stream=True,
         problems=_OF_SALE,
     ),
     Operation(
@@ -115,6 +131,7 @@ OPERATIONS = (
         status=201,
         needs_key=True,
         takes_pass=True,
+        is_throttled=True,
         leads_to=("get_order", "cancel_order", "confirm_order", "refund_order"),
         problems=(
             *_OF_SALE,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from flashsale.errors import BadInput, FlashsaleError, Halted, Overloaded, UnknownOutcome, Unreachable
+from flashsale.errors import BadInput, Halted, Overloaded, UnknownOutcome, Unreachable
 
 TYPES = "https://github.com/flashsale/flashsale/blob/main/docs/problems.md#"
 MEDIA_TYPE = "application/problem+json"
@@ -56,6 +56,7 @@ NO_JSON = Kind("no-json", 415, "The body is not said to be JSON")
 IDEMPOTENCY_KEY_REUSED = Kind(
     "idempotency-key-reused", 422, "The Idempotency-Key belongs to another purchase"
 )
+TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "This buyer asks for new orders too often", 1_000)
 HEADERS_TOO_LARGE = Kind("headers-too-large", 431, "The headers are too large")
 INTERNAL = Kind("internal", 500, "Something unexpected happened", 1_000)
 UNKNOWN_OUTCOME = Kind(
@@ -102,8 +103,8 @@ class Problem(Exception):
         return Response(msgspec.json.encode(content), kind.status, headers, MEDIA_TYPE)
 
 
-def problem_of(error: FlashsaleError) -> Problem:
-    """The problem that an exception of the engine is over HTTP."""
+def problem_of(error: Exception) -> Problem:
+    """The problem that an exception is over HTTP: an `INTERNAL` one when nobody expected it."""
     match error:
         case UnknownOutcome():
             return Problem(

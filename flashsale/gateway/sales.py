@@ -63,9 +63,7 @@ class Sales:
         """The same, of a sale whose orders Redis has. Raises `Problem`."""
         definition = self.find(sale)
         if self.is_archived(sale):
-            raise Problem(
-                problems.CLOSED, "the sale is archived: its orders are final, and no longer told here"
-            )
+            raise Problem(problems.CLOSED, "the sale is archived: its orders are final, and can only be read")
         return definition
 
     def is_archived(self, sale: str) -> bool:
