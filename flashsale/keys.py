@@ -36,9 +36,9 @@ class ShardKeys(NamedTuple):
 class RoomKeys(NamedTuple):
     """The keys of a sale's waiting room, which is in its shard 0. Nothing of stock or money depends on them."""
 
-    #: hash: start_s, tickets, serving, called, called_before, called_ms, served_ms, carry, seed, commitment
+    #: hash: start_s, tickets, serving, called, called_before, called_ms, served_ms, carry, seed, commitment, rounds
     room: str
-    #: hash: buyer → ticket
+    #: hash: 12 bytes of the SHA-1 of a buyer → ticket
     line: str
     #: string of one u32 per ticket: the second of the last sign of life, from 1 at `start_s`; 0: never, or gone
     seen: str

@@ -30,9 +30,9 @@ end
 
 -- The bits of `seen` are addressed by tickets: more would not fit into a string.
 local TICKETS_MAX = 16777216
-local draw = draw_of(keys.sale)
+local draw = draw_of(keys)
 local room = read_room(keys, draw, now)
-local tickets = read_fields(keys.line, buyers)
+local tickets, names = line_of(keys, buyers)
 local passes, expire = {}, redis.call('ZMSCORE', keys.passes, unpack(buyers))
 for i = 1, n do
   local expires_ms = expire[i] and tonumber(expire[i])
@@ -41,9 +41,7 @@ end
 
 -- Only for those who were called it matters how long they were away.
 local called, tickets_called, asked = {}, {}, {}
-for buyer, text in pairs(tickets) do
-  local ticket = whole(text, 'line ' .. buyer)
-  tickets[buyer] = ticket
+for buyer, ticket in pairs(tickets) do
   if (draw or not door.shuffle) and place_of(draw, ticket) < room.serving then
     asked[#asked + 1], tickets_called[#tickets_called + 1] = buyer, ticket
   end
@@ -64,7 +62,7 @@ for i = 1, n do
     local expires_ms = now + door.pass_ttl_ms
     free, come = free - 1, come + 1
     passes[buyer], tickets[buyer] = expires_ms, nil
-    given[#given + 1], given[#given + 2], gone[#gone + 1] = string.format('%d', expires_ms), buyer, buyer
+    given[#given + 1], given[#given + 2], gone[#gone + 1] = string.format('%d', expires_ms), buyer, names[i]
     answer = 'ADMITTED ' .. at .. ' ' .. string.format('%d', expires_ms)
   elseif (not ticket or called[buyer] == 'away') and room.tickets >= TICKETS_MAX then
     answer = 'ROOM_FULL ' .. at
@@ -72,7 +70,7 @@ for i = 1, n do
     if not ticket or called[buyer] == 'away' then
       ticket, room.tickets = room.tickets, room.tickets + 1
       tickets[buyer], called[buyer] = ticket, nil
-      line[#line + 1], line[#line + 2] = buyer, ticket
+      line[#line + 1], line[#line + 2] = names[i], ticket
     end
     seconds[ticket] = room.second
     answer = waiting(at, door, draw, ticket)

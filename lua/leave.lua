@@ -18,14 +18,13 @@ local no_line = why_no_line(sale, refused)
 if no_line then return refuse_all(sale, now, no_line, #buyers) end
 
 -- Whoever is gone is not called: what `seen` says of the ticket is how the doorman knows.
-local seconds, in_line = {}, false
-for buyer, text in pairs(read_fields(keys.line, buyers)) do
-  seconds[whole(text, 'line ' .. buyer)], in_line = 0, true
-end
+local tickets, names = line_of(keys, buyers)
+local seconds = {}
+for _, ticket in pairs(tickets) do seconds[ticket] = 0 end
 redis.call('ZCARD', keys.passes)
-if in_line then
+if next(seconds) then
   write_seen(keys, seconds)
-  redis.call('HDEL', keys.line, unpack(buyers))
+  redis.call('HDEL', keys.line, unpack(names))
 end
 redis.call('ZREM', keys.passes, unpack(buyers))
 return refuse_all(sale, now, 'LEFT', #buyers)

@@ -462,6 +462,22 @@ local function buyers_of()
   return buyers
 end
 
+-- The tickets of those of the buyers who are in the line, {buyer → ticket}, and what they are called there, in order:
+-- 12 bytes of the SHA-1, so that a long name takes no more memory than a short one.
+local function line_of(keys, buyers)
+  local names, tickets = {}, {}
+  for i = 1, #buyers do
+    local hash = redis.sha1hex(buyers[i])
+    names[i] = struct.pack('>I4I4I4', tonumber(string.sub(hash, 1, 8), 16), tonumber(string.sub(hash, 9, 16), 16),
+      tonumber(string.sub(hash, 17, 24), 16))
+  end
+  local found = redis.call('HMGET', keys.line, unpack(names))
+  for i = 1, #buyers do
+    if found[i] then tickets[buyers[i]] = whole(found[i], 'line ' .. buyers[i]) end
+  end
+  return tickets, names
+end
+
 -- Why nobody can be told of a place. A halted sale keeps its line: it has nothing to do with what the log lost.
 local function why_no_line(sale, refused)
   if sale.door then return nil end
@@ -481,22 +497,37 @@ local function door_of(text)
 end
 
 -- A draw: tickets below n have their places by lot. Without a seed, which Redis may have lost before, n is 0.
-local function new_draw(sale_key, n, seed)
-  local sale = string.match(sale_key, '^fs:{([^:]+):') or invalid('KEYS')
-  return {n = n, side = math.ceil(math.sqrt(n)), key = redis.sha1hex(seed .. ':' .. sale .. ':' .. n)}
+local function new_draw(keys, n, seed)
+  local sale = string.match(keys.sale, '^fs:{([^:]+):') or invalid('KEYS')
+  return {
+    n = n, side = math.ceil(math.sqrt(n)), key = redis.sha1hex(seed .. ':' .. sale .. ':' .. n), room = keys.room,
+  }
 end
 
 -- The draw that the head of the sale holds; nil before it.
-local function draw_of(sale_key)
-  local text = redis.call('HGET', sale_key, 'drawn')
+local function draw_of(keys)
+  local text = redis.call('HGET', keys.sale, 'drawn')
   if not text then return nil end
   local n, seed = string.match(text, '^(%d+) (%x*)$')
-  return new_draw(sale_key, whole(n, 'sale drawn'), seed)
+  return new_draw(keys, whole(n, 'sale drawn'), seed)
 end
 
 -- The round function of the shuffle: 52 bits of SHA-1, which numbers of Lua hold exactly.
-local function shuffled(draw, round, half)
+local function hashed(draw, round, half)
   return tonumber(string.sub(redis.sha1hex(draw.key .. ':' .. round .. ':' .. half), 1, 13), 16) % draw.side
+end
+
+-- The same, from the table that was made at the draw if Redis still has it: a hash takes longer than all the rest of
+-- a sign of life.
+local function shuffled(draw, round, half)
+  if draw.rounds == nil then
+    draw.rounds = redis.call('HGET', draw.room, 'rounds')
+    if draw.rounds and #draw.rounds ~= 8 * draw.side then corrupt('room rounds') end
+  end
+  if not draw.rounds then return hashed(draw, round, half) end
+  local at = 2 * ((round - 1) * draw.side + half) + 1
+  local high, low = string.byte(draw.rounds, at, at + 1)
+  return (256 * high + low) % draw.side
 end
 
 -- The place of a ticket. A Feistel network of four rounds permutes side x side numbers, and is walked until it comes to

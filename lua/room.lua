@@ -55,7 +55,7 @@ if state == 'closed' then return {position(sale), now, 'WRONG_STATE ' .. positio
 -- A seed stays until it is drawn from, and for ever after: nobody can try another one. Only where Redis has lost it, or
 -- the log the commitment to it, another takes its place.
 local before = sale.door and door_of(sale.door)
-local draw = draw_of(keys.sale)
+local draw = draw_of(keys)
 local kept = redis.call('HGET', keys.room, 'commitment')
 if before and (draw or kept == before.commitment) then
   commitment = before.commitment

@@ -17,15 +17,15 @@ local sale, refused = read_sale(keys.sale, '0-0')
 local no_line = why_no_line(sale, refused)
 if no_line then return refuse_all(sale, now, no_line, #buyers) end
 
-local at, door, draw = position(sale), door_of(sale.door), draw_of(keys.sale)
-local tickets, expire = read_fields(keys.line, buyers), redis.call('ZMSCORE', keys.passes, unpack(buyers))
+local at, door, draw = position(sale), door_of(sale.door), draw_of(keys)
+local tickets, expire = line_of(keys, buyers), redis.call('ZMSCORE', keys.passes, unpack(buyers))
 local reply = {at, now}
 for i = 1, #buyers do
   local ticket, expires_ms = tickets[buyers[i]], expire[i] and tonumber(expire[i])
   if expires_ms and expires_ms > now then
     reply[i + 2] = 'ADMITTED ' .. at .. ' ' .. string.format('%d', expires_ms)
   elseif ticket then
-    reply[i + 2] = waiting(at, door, draw, whole(ticket, 'line ' .. buyers[i]))
+    reply[i + 2] = waiting(at, door, draw, ticket)
   else
     reply[i + 2] = 'NOT_FOUND ' .. at
   end

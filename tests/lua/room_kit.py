@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from flashsale.events import Room
@@ -67,6 +68,11 @@ def room(shard: Shard) -> Room:
     found = shard.snapshot().state.room
     assert found is not None
     return found
+
+
+def name_in_line(buyer: str) -> bytes:
+    """What a buyer is called in the line."""
+    return hashlib.sha1(buyer.encode(), usedforsecurity=False).digest()[:12]
 
 
 def number(shard: Shard, field: str) -> int:

@@ -20,7 +20,7 @@ def used(shard: Shard) -> int:
     return int(info["used_memory_dataset"])
 
 
-def test_a_person_who_waits_takes_a_hundred_bytes_at_most(shard: Shard, record_property: Any) -> None:
+def test_a_person_who_waits_takes_a_hundred_bytes_at_most(shard: Shard) -> None:
     """With names of 36 characters, as a UUID has."""
     open_room(shard, shuffle=1)
     buyers = [str(uuid.uuid5(uuid.NAMESPACE_URL, str(n))) for n in range(PEOPLE)]
@@ -33,5 +33,4 @@ def test_a_person_who_waits_takes_a_hundred_bytes_at_most(shard: Shard, record_p
 
     assert shard.redis.hlen(shard.room_keys.line) == PEOPLE
     each = (used(shard) - before) / PEOPLE
-    record_property("bytes_per_person", each)
     assert 20 < each <= BYTES_MAX, f"{each:.1f} bytes"
