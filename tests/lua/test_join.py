@@ -7,7 +7,19 @@ import pytest
 from flashsale.room import Shuffle
 from tests.lua import malformed
 from tests.lua.kit import Argument, Shard
-from tests.lua.room_kit import admit, admitted, crowd, join, let_pass, name_in_line, number, open_room, room, set_room, words
+from tests.lua.room_kit import (
+    admit,
+    admitted,
+    crowd,
+    join,
+    let_pass,
+    name_in_line,
+    number,
+    open_room,
+    room,
+    set_room,
+    words,
+)
 from tests.lua.scenes import SEED
 
 
@@ -226,7 +238,13 @@ def test_a_key_of_another_type_stops_it_before_it_writes(shard: Shard, name: str
 
 @pytest.mark.parametrize(
     ("key", "field"),
-    [("room", "start_s"), ("room", "tickets"), ("room", "serving"), ("line", name_in_line("b1")), ("sale", "door")],
+    [
+        ("room", "start_s"),
+        ("room", "tickets"),
+        ("room", "serving"),
+        ("line", name_in_line("b1")),
+        ("sale", "door"),
+    ],
 )
 def test_a_damaged_record_is_corrupt(shard: Shard, key: str, field: str | bytes) -> None:
     open_room(shard)
