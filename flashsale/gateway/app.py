@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -25,13 +25,17 @@ from flashsale.gateway.sale_state import SaleStates
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
+#: Makes pages for browsers; it is given what carries out each operation, by name.
+Pages = Callable[[Mapping[str, Handler]], Sequence[Route]]
 
 #: It changes with a new version only.
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def application(orders: Orders, states: SaleStates, health: Health) -> Starlette:
-    """The whole of /v1, and what a load balancer asks."""
+def application(
+    orders: Orders, states: SaleStates, health: Health, pages: Pages = lambda _: []
+) -> Starlette:
+    """The whole of /v1, and what a load balancer asks; beside it pages that are made of its answers."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
         "place_order": orders.place,
@@ -47,6 +51,7 @@ def application(orders: Orders, states: SaleStates, health: Health) -> Starlette
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
+    routes += pages(handlers)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
     # One path for each resource: a redirect would lead to whatever host the request names.
     app.router.redirect_slashes = False

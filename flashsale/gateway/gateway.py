@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from starlette.routing import Route
 
 from flashsale.address import Address
 from flashsale.bootstrap import Parts
 from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
-from flashsale.gateway.app import application
+from flashsale.gateway.app import Handler, application
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.health import Health
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
+from flashsale.gateway.storefront.options import StorefrontOptions
+from flashsale.gateway.storefront.storefront import Storefront
 from flashsale.projections import catalog
 
 
@@ -29,6 +32,8 @@ class Options(msgspec.Struct, frozen=True):
     address: Address
     connections_max: int
     demo_auth: bool = False
+    #: None: no pages, the API only
+    storefront: StorefrontOptions | None = None
 
 
 def run(parts: Parts, options: Options) -> int:
@@ -46,7 +51,12 @@ def run(parts: Parts, options: Options) -> int:
             reads = AsyncReads(redis_url, fences, **parts.promise)
             states = SaleStates(sales, reads)
             orders = Orders(callers, sales, client, reads)
-            app = application(orders, states, Health(sales, states))
+
+            def pages(operations: Mapping[str, Handler]) -> Sequence[Route]:
+                shown = options.storefront
+                return Storefront(callers, sales, reads, operations, shown).routes() if shown else ()
+
+            app = application(orders, states, Health(sales, states), pages)
             server = Server(app, options.connections_max)
             try:
                 return await server.run_beside(listener, sales.keep_read(), states.keep_looking())
