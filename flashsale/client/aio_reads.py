@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -15,7 +15,7 @@ from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
 from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
 from flashsale.errors import Halted, Overloaded, Unreachable
-from flashsale.events import AnyEvent, Order, UndecodableEvent, decode
+from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
 
@@ -77,13 +77,6 @@ class AsyncReads:
             raise Halted(
                 f"Redis holds a record of {order_id} that flashsale did not write: {error}"
             ) from error
-
-    async def events(self, sale: str, shard: int, positions: Sequence[Position]) -> list[AnyEvent | None]:
-        """The event at each of these places; None for one that was trimmed, or that cannot be read."""
-        key = shard_keys(sale, shard).events
-        self._channel = key
-        replies = await asyncio.gather(*(self._put("XRANGE", key, str(at), str(at)) for at in positions))
-        return [_event(entries) for entries in replies]
 
     async def snapshots(self, shards: Sequence[tuple[str, int]]) -> list[Snapshot | Halted]:
         """The counters of each shard now; of a damaged one, what is wrong with it."""
@@ -159,10 +152,3 @@ def _snapshot(raw: Any) -> Snapshot | Halted:
         return parse_snapshot(raw)
     except Halted as error:
         return error
-
-
-def _event(entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]]) -> AnyEvent | None:
-    try:
-        return decode(entries[0][1][b"e"]) if entries else None
-    except (KeyError, UndecodableEvent):
-        return None

@@ -13,6 +13,7 @@ from flashsale.bootstrap import Parts
 from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import Handler, application
+from flashsale.gateway.archive import Archive
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.health import Health
 from flashsale.gateway.orders import Orders
@@ -20,8 +21,11 @@ from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
 from flashsale.gateway.storefront.options import StorefrontOptions
+from flashsale.gateway.storefront.stories import Stories
 from flashsale.gateway.storefront.storefront import Storefront
 from flashsale.projections import catalog
+from flashsale.projections.reads import OrderRow
+from flashsale.projections.reads import order as projected_order
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -54,7 +58,8 @@ def run(parts: Parts, options: Options) -> int:
 
             def pages(operations: Mapping[str, Handler]) -> Sequence[Route]:
                 shown = options.storefront
-                return Storefront(callers, sales, reads, operations, shown).routes() if shown else ()
+                stories = Stories(reads, sales, Archive(_from_postgres(parts)))
+                return Storefront(callers, sales, stories, operations, shown).routes() if shown else ()
 
             app = application(orders, states, Health(sales, states), pages)
             server = Server(app, options.connections_max)
@@ -65,6 +70,16 @@ def run(parts: Parts, options: Options) -> int:
                 await reads.close()
 
         return runner.run(serve())
+
+
+def _from_postgres(parts: Parts) -> Callable[[str, str], OrderRow | None]:
+    """Reads one order, on a connection of its own."""
+
+    def read(sale: str, order_id: str) -> OrderRow | None:
+        with parts.postgres() as connection:
+            return projected_order(connection, sale, order_id)
+
+    return read
 
 
 def _gated(parts: Parts) -> Callable[[], Catalogue]:

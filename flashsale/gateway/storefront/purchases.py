@@ -17,7 +17,7 @@ from flashsale.gateway.problems import Problem
 from flashsale.ids import derived_order_id
 
 #: Purchases of one buyer in one sale, cancelled and expired ones included: each page looks at all of them.
-PURCHASES_MAX = 24
+PURCHASES_MAX = 25
 #: So many are looked at in one round trip, behind the first one, which hardly anybody has.
 _STRIDE = 8
 

@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flashsale.client.aio_reads import AsyncReads
 from flashsale.errors import FlashsaleError
 from flashsale.gateway import problems, reading
 from flashsale.gateway.app import Handler
@@ -49,14 +48,14 @@ class Storefront:
         self,
         callers: Callers,
         sales: Sales,
-        reads: AsyncReads,
+        stories: Stories,
         handlers: Mapping[str, Handler],
         options: StorefrontOptions,
     ) -> None:
         self._sales, self._is_demo = sales, options.is_demo
         self._api = Api(handlers)
         self._visitors = Visitors(callers.buyer_header, demo=options.is_demo)
-        self._looks = Looks(callers, self._api, Stories(reads, sales), options)
+        self._looks = Looks(callers, self._api, stories, options)
         self._static = Static()
         self._pages = Pages(self._static, is_demo=options.is_demo)
 
