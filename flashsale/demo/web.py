@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class WebDemo:
             url = self._gateway_url(daemons)
             while True:
                 sale = self._prepare(client)
+                self._wait_for_page(f"{url}/sale/{sale.sale}")
                 self._tell(f"{sale.title} opens in {OPENS_AFTER_MS // 1000} s: {url}/sale/{sale.sale}")
                 asyncio.run(self._round(sale, client, daemons))
                 client.control(sale.sale, Close())
@@ -63,6 +65,17 @@ class WebDemo:
                 raise RefusedByState(f"nobody can be served on {self._listen}: choose another address with --listen")
             time.sleep(LOOK_EVERY_S / 10)
         raise FlashsaleError("the gateway of the demo did not come up in time")
+
+    def _wait_for_page(self, url: str) -> None:
+        """The gateway learns of a new sale within seconds; nobody shall follow the address before."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(url, timeout=START_TIMEOUT_S):  # noqa: S310 - our own address
+                    return
+            except OSError:
+                time.sleep(LOOK_EVERY_S)
+        raise FlashsaleError("the gateway of the demo does not show its sale")
 
     def _prepare(self, client: Client) -> SaleDefinition:
         opens_ms = int(time.time() * 1000) + OPENS_AFTER_MS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from typing import Self
 
@@ -101,3 +101,7 @@ class Browser:
         """Click the button of a form."""
         fields = {name: value for name, value in form.items() if name != "action"}
         return Page(self.http.post(form["action"], data=fields, headers=dict(headers)))
+
+
+#: Opens a browser: of this buyer, with the shop's token; of nobody (None); or at the demo's gateway ("demo").
+Visit = Callable[[str | None], Browser]

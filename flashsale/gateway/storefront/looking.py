@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 
 from flashsale.gateway import problems
@@ -44,18 +45,19 @@ class Looks:
         if bought is not None and not has_left and _may_wait(sale, bought):
             queue = await self._stand(request, visitor, sale_id)
         kind = sale_kind(sale, queue)
-        said = request.query_params.get("said", "")
-        return SaleView(
+        view = SaleView(
             kind="left" if has_left and kind in ("soon", "open", "sold_out", "paused") else kind,
             sale=sale,
             buyer=buyer,
             queue=queue,
             purchases=bought,
             is_back="seen" in request.query_params and kind == "open",
-            notice=notice(said),
+            notice=notice(request.query_params.get("said", "")),
             is_demo=self._options.is_demo,
             sign_in_url=self._options.sign_in_url,
         )
+        # What a click was refused in one tab, another one may have got.
+        return msgspec.structs.replace(view, notice="") if view.held else view
 
     async def order(self, request: Request, visitor: Visitor, sale_id: str, order_id: str) -> OrderView:
         """The page of an order. Raises `Problem` for one that the visitor has not, and could not be about to have."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import structlog
@@ -78,7 +79,10 @@ class Storefront:
     # --------------------------------------------------------------------------------------------------- pages
 
     async def _index(self, request: Request, visitor: Visitor) -> Response:  # noqa: ARG002 - as all pages
-        found = [await self._api.sale(request, definition.sale) for definition in self._sales.all()]
+        found = []
+        for definition in self._sales.all():
+            with suppress(Problem):  # defined a moment ago, and not looked at yet
+                found.append(await self._api.sale(request, definition.sale))
         return self._pages.response("sales.html", sales=found, reload_url="/", reload_s=3)
 
     async def _sale(self, request: Request, visitor: Visitor) -> Response:

@@ -66,7 +66,9 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def refresh_ms(self) -> int:
-        """When to look again."""
+        """When to look again; 0: never, for whoever looks stands in line again."""
+        if self.kind == "left":
+            return 0
         if self.queue is None or not self.is_personal:
             return self.sale.poll_after_ms
         return min(self.queue.poll_after_ms, self.queue.heartbeat_after_ms or self.queue.poll_after_ms)
@@ -74,9 +76,9 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reload_s(self) -> int:
         """The same for a browser without scripts, which must not miss the opening; 0: there is nothing to wait for."""
-        if self.kind in ("left", "closed"):
-            return 0
         wait_ms = self.refresh_ms
+        if self.kind == "closed" or not wait_ms:
+            return 0
         if self.kind == "soon" and self.sale.opens_ms:
             wait_ms = min(max(wait_ms, 10_000), self.sale.opens_ms - self.sale.server_time_ms + 500)
         return max(RELOAD_S_MIN, math.ceil(wait_ms / 1000))

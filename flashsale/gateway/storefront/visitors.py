@@ -73,6 +73,7 @@ def check_origin(request: Request) -> None:
         ours = said == "same-origin"
     else:
         # Browsers that do not say it, and pages that no TLS protects: the origin of the page must be this host.
-        ours = urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host")
+        host = request.headers.get("host", "")
+        ours = bool(host) and urlsplit(request.headers.get("origin", "")).netloc == host
     if not ours:
         raise Problem(problems.FORBIDDEN, "this form was not sent by a page of this shop")

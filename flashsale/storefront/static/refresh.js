@@ -38,7 +38,7 @@ function untilTheEnd() {
 }
 
 async function look() {
-  if (isSending) return;
+  if (isSending || !Number(page().dataset.refresh)) return;
   try {
     const { watch } = page().dataset;
     if (!watch || (await isChanged(watch))) await load();
