@@ -72,7 +72,6 @@ class Pages:
         )
         self._env.filters |= {
             "duration": duration,
-            "initials": initials,
             "iso": iso,
             "money": money,
             "tint": lambda sku: zlib.crc32(sku.encode()) % _TINTS,
@@ -110,11 +109,6 @@ def waiting_time(queue: QueueState) -> str:
         return f"{least} to {most} s" if least < most else f"{most} s"
     least, most = queue.wait_min_ms // 60_000, -(-queue.wait_max_ms // 60_000)
     return f"{least} to {most} min" if least else f"up to {most} min"
-
-
-def initials(title: str) -> str:
-    """Two characters that stand for it: of `Phone 15, 256 GB`, `P1`."""
-    return "".join(word[0] for word in title.split()[:2]).upper()
 
 
 def title_of(sku: str, sale: SaleState) -> str:
