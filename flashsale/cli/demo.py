@@ -36,7 +36,8 @@ def demo(
         bool, typer.Option("--keep", help="Leave servers and sale, for other commands to look at.")
     ] = False,
     web: Annotated[
-        bool, typer.Option("--web", help="Open a storefront to click into, among simulated buyers, until Ctrl-C.")
+        bool,
+        typer.Option("--web", help="Open a storefront to click into, among simulated buyers, until Ctrl-C."),
     ] = False,
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="With --web: where the storefront is, on this machine.")
@@ -60,7 +61,9 @@ def demo(
     with Display(output.console_of(sys.stderr), quiet=json) as display:
         display.phase("starting servers")
         with servers_of_its_own(session, "demo", keep=keep) as (parts, log_dir):
-            run = Demo(parts.urls(), log_dir, buyers=buyers, units=units or UNITS, seed=seed, show=display.show)
+            run = Demo(
+                parts.urls(), log_dir, buyers=buyers, units=units or UNITS, seed=seed, show=display.show
+            )
             result = run.run()
     if json:
         output.json(result)

@@ -62,7 +62,9 @@ class WebDemo:
             if served := re.search(r'"url":\s*"(http://[^"]+)"', daemons.log(GATEWAY)):
                 return served[1]
             if GATEWAY in daemons.dead():
-                raise RefusedByState(f"nobody can be served on {self._listen}: choose another address with --listen")
+                raise RefusedByState(
+                    f"nobody can be served on {self._listen}: choose another address with --listen"
+                )
             time.sleep(LOOK_EVERY_S / 10)
         raise FlashsaleError("the gateway of the demo did not come up in time")
 

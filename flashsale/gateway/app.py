@@ -32,9 +32,7 @@ Pages = Callable[[Mapping[str, Handler]], Sequence[Route]]
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def application(
-    orders: Orders, states: SaleStates, health: Health, pages: Pages = lambda _: []
-) -> Starlette:
+def application(orders: Orders, states: SaleStates, health: Health, pages: Pages = lambda _: []) -> Starlette:
     """The whole of /v1, and what a load balancer asks; beside it pages that are made of its answers."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,

@@ -21,8 +21,8 @@ from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
 from flashsale.gateway.storefront.options import StorefrontOptions
-from flashsale.gateway.storefront.stories import Stories
 from flashsale.gateway.storefront.storefront import Storefront
+from flashsale.gateway.storefront.stories import Stories
 from flashsale.projections import catalog
 from flashsale.projections.reads import OrderRow
 from flashsale.projections.reads import order as projected_order

@@ -152,7 +152,8 @@ class QueueState(Struct, frozen=True, kw_only=True):
         int | None, Meta(description="join again after so long, to keep the place; null: nothing to keep")
     ] = None
     pass_: Annotated[
-        str | None, Meta(description="send it with the order, as Flashsale-Pass; null: none, or none is needed")
+        str | None,
+        Meta(description="send it with the order, as Flashsale-Pass; null: none, or none is needed"),
     ] = field(default=None, name="pass")
     pass_expires_ms: Annotated[TimeMs | None, Meta(description="until then the pass is good")] = None
 

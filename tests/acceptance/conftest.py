@@ -180,7 +180,9 @@ def visit(stage: tuple[Front, Front]) -> Iterator[Visit]:
     opened: list[Browser] = []
 
     def open_one(buyer: str | None) -> Browser:
-        token = None if buyer in (None, "demo") else Tokens([NEW_SECRET]).issue(Caller("buyer", str(buyer)), 600)
+        token = (
+            None if buyer in (None, "demo") else Tokens([NEW_SECRET]).issue(Caller("buyer", str(buyer)), 600)
+        )
         url = demo.url if buyer == "demo" else shop.url
         opened.append(Browser(url, {COOKIE: token} if token else {}))
         return opened[-1]

@@ -17,7 +17,6 @@ def front(stage: tuple[Front, Front]) -> Front:
     return stage[0]
 
 
-
 # ------------------------------------------------------------------------------------------------------ a purchase
 
 
@@ -127,7 +126,10 @@ def test_an_order_whose_answer_was_lost_is_found(front: Front, visit: Visit, net
 
 @pytest.mark.parametrize(
     ("sale", "kind"),
-    [("drop", "open"), ("later", "soon"), ("paused", "paused"), ("closed", "closed"), ("cold", "soon"), ("past", "closed")],
+    [
+        ("drop", "open"), ("later", "soon"), ("paused", "paused"), ("closed", "closed"), ("cold", "soon"),
+        ("past", "closed"),
+    ],
 )  # fmt: skip
 def test_each_state_of_a_sale_has_its_page(visit: Visit, sale: str, kind: str) -> None:
     page = visit(a_buyer()).open(f"/sale/{sale}")

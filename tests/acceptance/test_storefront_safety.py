@@ -18,7 +18,6 @@ def front(stage: tuple[Front, Front]) -> Front:
     return stage[0]
 
 
-
 # -------------------------------------------------------------------------------------------------- who may do what
 
 
@@ -97,7 +96,10 @@ def test_a_form_of_a_browser_that_tells_only_the_origin_is_taken(front: Front, v
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"number": "0"}, {"number": "26"}, {"number": "x"}, {"number": "1" * 5_000}, {"number": "1", **dict.fromkeys("abcdefghijklmnopqrs", "x")}],
+    [
+        {}, {"number": "0"}, {"number": "26"}, {"number": "x"}, {"number": "1" * 5_000},
+        {"number": "1", **dict.fromkeys("abcdefghijklmnopqrs", "x")},
+    ],
     ids=["none", "zero", "many", "word", "long", "fields"],
 )  # fmt: skip
 def test_a_form_that_is_none_of_ours_is_refused(visit: Visit, fields: dict[str, str]) -> None:
@@ -118,7 +120,9 @@ def test_what_a_page_may_do(front: Front, visit: Visit) -> None:
         assert "unsafe" not in policy
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "same-origin", "no-referrer would hide the origin of our own forms"
+        assert headers["referrer-policy"] == "same-origin", (
+            "no-referrer would hide the origin of our own forms"
+        )
 
 
 def test_nothing_stands_inline(visit: Visit) -> None:

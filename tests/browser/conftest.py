@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from flashsale.client import Client
 from flashsale.commands import Code, Open
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.projections import catalog
@@ -27,8 +27,8 @@ from tests.helpers import wait_until
 #: A phone of the smallest common width.
 PHONE = {"width": 360, "height": 740}
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 #: Pages are looked at again every few seconds, on a machine that may be busy with other tests.
 TIMEOUT_MS = 20_000
@@ -48,9 +48,7 @@ class Shop:
     database_url: str
     sold: int = 0
 
-    def sell(
-        self, units: int = 50, *, limit: int = 2, hold_ms: int = 120_000, opens_in_ms: int = 0
-    ) -> str:
+    def sell(self, units: int = 50, *, limit: int = 2, hold_ms: int = 120_000, opens_in_ms: int = 0) -> str:
         """Another sale; returns the path of its page, which the gateway has."""
         self.sold += 1
         sale = f"drop-{self.sold}"
@@ -120,22 +118,24 @@ def visit(chromium: Browser, shop: Shop) -> Iterator[OpenPage]:
     said: list[str] = []
     with ExitStack() as stack:
 
-        def open_page(path: str, *, scripts: bool = True, dark: bool = False, **more: object) -> Page:
+        def hear(message: ConsoleMessage) -> None:
+            if "net::ERR" not in message.text:
+                said.append(message.text)
+
+        def open_page(path: str, *, scripts: bool = True, dark: bool = False, **more: Any) -> Page:
+            given: dict[str, Any] = {"viewport": PHONE} | more
             context = chromium.new_context(
-                **{
-                    "base_url": shop.front.url,
-                    "viewport": PHONE,
-                    "java_script_enabled": scripts,
-                    "color_scheme": "dark" if dark else "light",
-                    "locale": "en-GB",
-                    "timezone_id": "Europe/Berlin",
-                    **more,
-                }
+                base_url=shop.front.url,
+                java_script_enabled=scripts,
+                color_scheme="dark" if dark else "light",
+                locale="en-GB",
+                timezone_id="Europe/Berlin",
+                **given,
             )
             stack.callback(context.close)
             context.set_default_timeout(TIMEOUT_MS)
             page = context.new_page()
-            page.on("console", lambda message: "net::ERR" in message.text or said.append(message.text))
+            page.on("console", hear)
             page.on("pageerror", lambda error: said.append(str(error)))
             page.goto(path)
             return page

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # ships no types
 
 from flashsale.gateway.storefront.previews import STATES
-from tests.browser.conftest import OpenPage, Shop
+from tests.browser.conftest import PHONE, OpenPage, Shop
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 #: A finger's width, in CSS pixels; WCAG 2.2 wants 24.
@@ -26,7 +26,7 @@ def test_a_page_is_accessible(visit: OpenPage, preview: str, state: str, dark: b
     found = Axe().run(page, options=RULES)
 
     assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]  # set
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.evaluate("document.getAnimations().length") == 0
     assert page.eval_on_selector_all("button, a.button", SMALL) == []
 
@@ -41,4 +41,6 @@ def test_a_page_fits_when_it_is_zoomed(visit: OpenPage, preview: str, state: str
 def test_news_are_told_seldom(visit: OpenPage, preview: str) -> None:
     page = visit(preview)
     assert page.get_by_role("status").count() == 1
-    assert page.locator("[aria-live]").count() == 0, "a countdown that is read aloud every second helps nobody"
+    assert page.locator("[aria-live]").count() == 0, (
+        "a countdown that is read aloud every second helps nobody"
+    )

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 
-from tests.browser.conftest import PHONE, OpenPage, Shop
+from tests.browser.conftest import OpenPage, Shop
 
 ROOT = Path(__file__).parents[2]
 #: picture → whether it is dark, and the states in it
@@ -37,7 +37,7 @@ def test_a_picture_shows_the_pages_as_they_are(
     for state in states:
         page = visit(f"{path}?demo={state}", dark=dark, device_scale_factor=1.5, reduced_motion="reduce")
         page.evaluate("document.fonts.ready")
-        shots.append(page.screenshot(clip={"x": 0, "y": 0, **PHONE}))
+        shots.append(page.screenshot())
 
     place = Path(os.environ.get("FLASHSALE_PICTURES", tmp_path)) / name
     place.write_bytes(strip(chromium, shots, dark=dark))

@@ -33,7 +33,13 @@ SALE = SaleState(
     server_time_ms=1_000_000,
 )
 WAITING = QueueState(
-    sale="drop", state="waiting", place=7, ahead=7, chance="good", poll_after_ms=4_000, heartbeat_after_ms=3_000
+    sale="drop",
+    state="waiting",
+    place=7,
+    ahead=7,
+    chance="good",
+    poll_after_ms=4_000,
+    heartbeat_after_ms=3_000,
 )
 
 
@@ -161,7 +167,11 @@ def test_how_things_read() -> None:
     assert iso(1_803_891_600_000) == "2027-03-01T09:00:00Z"
     assert utc(1_803_891_600_000) == "1 March 2027, 09:00:00 UTC"
     assert waiting_time(WAITING) == "Not known yet"
-    for least, most, text in ((0, 30_000, "1 to 30 s"), (20_000, 20_100, "20 s"), (125_000, 245_000, "2 to 5 min")):
+    for least, most, text in (
+        (0, 30_000, "1 to 30 s"),
+        (20_000, 20_100, "20 s"),
+        (125_000, 245_000, "2 to 5 min"),
+    ):
         told = msgspec.structs.replace(WAITING, wait_min_ms=least, wait_max_ms=most)
         assert waiting_time(told) == text
 

@@ -12,7 +12,14 @@ from starlette.types import Message
 
 from flashsale.errors import FlashsaleError
 from flashsale.gateway.app import Handler
-from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, QueueState, SaleState
+from flashsale.gateway.messages import (
+    ChangedOrder,
+    OrderState,
+    PlacedOrder,
+    PlaceOrder,
+    QueueState,
+    SaleState,
+)
 from flashsale.gateway.problems import problem_of
 from flashsale.gateway.storefront.visitors import Visitor
 
@@ -49,7 +56,7 @@ class Api:
         if ticket:
             headers.append((b"flashsale-pass", ticket.encode()))
         body = msgspec.json.encode(PlaceOrder(sku))
-        return await self._ask(request, "place_order", PlacedOrder, {"sale": sale}, tuple(headers), body)
+        return await self._ask(request, "place_order", PlacedOrder, {"sale": sale}, tuple(headers), body=body)
 
     async def order(self, request: Request, visitor: Visitor, sale: str, order: str) -> OrderState:
         path = {"sale": sale, "order": order}
@@ -70,9 +77,10 @@ class Api:
         of: type[T],
         path: dict[str, str],
         headers: tuple[tuple[bytes, bytes], ...] = (),
+        *,
         body: bytes = b"",
     ) -> T:
-        response = await self._answer(request, operation, path, headers, body)
+        response = await self._answer(request, operation, path, headers, body=body)
         return msgspec.json.decode(bytes(response.body), type=of)
 
     async def _answer(
@@ -81,6 +89,7 @@ class Api:
         operation: str,
         path: dict[str, str],
         headers: tuple[tuple[bytes, bytes], ...] = (),
+        *,
         body: bytes = b"",
     ) -> Response:
         async def receive() -> Message:

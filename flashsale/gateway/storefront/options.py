@@ -22,7 +22,9 @@ class StorefrontOptions(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for field, url in (("sign-in-url", self.sign_in_url), ("checkout-url", self.checkout_url)):
             if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
-                raise BadInput(field, url, "use the address of a page of the shop, like https://shop.example/pay")
+                raise BadInput(
+                    field, url, "use the address of a page of the shop, like https://shop.example/pay"
+                )
 
     def checkout(self, sale: str, order: str) -> str:
         """Where this order is paid."""

@@ -97,7 +97,9 @@ def _left(sale: SaleState) -> SaleView:
 
 def _order(sale: SaleState, status: str, *steps: Step) -> OrderView:
     now_ms = sale.server_time_ms
-    order = OrderState(sale.sale, _ORDER, _BUYER, sale.items[0].sku, 1, status, now_ms + sale.hold_ms * 3 // 4)
+    order = OrderState(
+        sale.sale, _ORDER, _BUYER, sale.items[0].sku, 1, status, now_ms + sale.hold_ms * 3 // 4
+    )
     reserved = Step("Reserved for you", now_ms - sale.hold_ms // 4, "1-1204")
     return OrderView(sale=sale, order=order, order_id=_ORDER, story=(reserved, *steps), is_demo=True)
 
@@ -111,7 +113,9 @@ def _confirmed(sale: SaleState) -> OrderView:
 
 
 def _cancelled(sale: SaleState) -> OrderView:
-    return _order(sale, "cancelled", Step("Given back", sale.server_time_ms - 1_000, "1-1377"), written(done=True))
+    return _order(
+        sale, "cancelled", Step("Given back", sale.server_time_ms - 1_000, "1-1377"), written(done=True)
+    )
 
 
 def _expired(sale: SaleState) -> OrderView:

@@ -1,7 +1,8 @@
 """What one buyer has bought in one sale, found without anything being kept for it.
 
-The key of a buyer's first purchase is `storefront-1`, of the next one `storefront-2`: so the ids of their orders follow from
-sale and buyer, a page finds them again after a reload, in another tab and on another device, and two clicks are one order.
+The key of a buyer's first purchase is `storefront-1`, of the next one `storefront-2`: so the ids of their orders follow
+from sale and buyer, a page finds them again after a reload, in another tab and on another device, and two clicks are
+one order.
 """
 
 from __future__ import annotations

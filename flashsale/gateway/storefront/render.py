@@ -23,8 +23,8 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 #: The address of a file changes with its content.
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
-#: What is on a page comes from here, and a page is in nobody's frame. Without the origin of a form no form is accepted, so
-#: pages must not hide it from this host (`no-referrer` would).
+#: What is on a page comes from here, and a page is in nobody's frame. Without the origin of a form no form is accepted,
+#: so pages must not hide it from this host (`no-referrer` would).
 HEADERS = PRIVATE | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

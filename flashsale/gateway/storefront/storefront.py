@@ -133,13 +133,17 @@ class Storefront:
         except Problem as problem:
             if problem.kind is problems.UNKNOWN_OUTCOME:
                 return _to(order, sku=sku)
-            if problem.kind is not problems.IDEMPOTENCY_KEY_REUSED:  # it is there: of another tab, another SKU
+            if (
+                problem.kind is not problems.IDEMPOTENCY_KEY_REUSED
+            ):  # it is there: of another tab, another SKU
                 return self._refused(problem, f"/sale/{sale}")
         return _to(order)
 
     async def _cancel(self, request: Request, visitor: Visitor) -> Response:
         sale, order = request.path_params["sale"], request.path_params["order"]
-        return await self._change(self._api.cancel(request, visitor, sale, order), f"/sale/{sale}/order/{order}")
+        return await self._change(
+            self._api.cancel(request, visitor, sale, order), f"/sale/{sale}/order/{order}"
+        )
 
     async def _pay(self, request: Request, visitor: Visitor) -> Response:
         sale, order = request.path_params["sale"], request.path_params["order"]
@@ -226,11 +230,17 @@ _WORDS = {
     problems.UNKNOWN_SALE: ("No such sale", "This address belongs to no sale of this shop."),
     problems.UNKNOWN_ORDER: ("No such order", "You have no order with this number in this sale."),
     problems.NOT_FOUND: ("Nothing is here", "This address leads nowhere."),
-    problems.UNAUTHENTICATED: ("Please sign in", "The shop does not know who you are. Sign in, then come back."),
+    problems.UNAUTHENTICATED: (
+        "Please sign in",
+        "The shop does not know who you are. Sign in, then come back.",
+    ),
     problems.FORBIDDEN: ("Not from here", "This can only be done on a page of this shop."),
     problems.BAD_REQUEST: ("That was not understood", "Go back to the sale and try it from there."),
     problems.CLOSED: ("This sale is over", "Its orders are final. The shop can tell you about yours."),
-    problems.HALTED: ("We stopped to be sure", "The sale has stopped for a check. What you were told stands."),
+    problems.HALTED: (
+        "We stopped to be sure",
+        "The sale has stopped for a check. What you were told stands.",
+    ),
     problems.UNAVAILABLE: ("One moment", "We cannot look just now. This page tries again by itself."),
     problems.OVERLOADED: ("One moment", "Very many people are here. This page tries again by itself."),
     problems.UNKNOWN_OUTCOME: ("One moment", "The answer got lost. The page of the sale shows what is true."),

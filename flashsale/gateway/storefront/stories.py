@@ -74,4 +74,4 @@ def story(order: Order, row: OrderRow | None, *, is_recorded: bool) -> tuple[Ste
 
 def written(*, done: bool) -> Step:
     """The last line: of Postgres, which keeps everything."""
-    return Step("Written into the shop’s books" if done else "Being written into the shop’s books", done=done)
+    return Step("Written into the books" if done else "Being written into the books", done=done)

@@ -47,7 +47,11 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def bought(self) -> list[OrderState]:
-        return [order for order in self.purchases.orders if order.status == "confirmed"] if self.purchases else []
+        return (
+            [order for order in self.purchases.orders if order.status == "confirmed"]
+            if self.purchases
+            else []
+        )
 
     @property
     def number(self) -> int | None:
