@@ -74,6 +74,10 @@ def _waiting(sale: SaleState) -> SaleView:
     return _sale(sale, "open", 640, queue=queue)
 
 
+def _drawing(sale: SaleState) -> SaleView:
+    return _sale(sale, "open", 1_000, queue=_queue(sale))
+
+
 def _out_for_you(sale: SaleState) -> SaleView:
     return _sale(sale, "open", 12, queue=_queue(sale, place=38_672, ahead=20_412, chance="none"))
 
@@ -133,6 +137,7 @@ STATES: dict[str, Callable[[SaleState], View]] = {
     "in-the-draw": lambda sale: _sale(sale, "scheduled", 1_000, opens_in_ms=94_000, queue=_queue(sale)),
     "open": lambda sale: _sale(sale, "open", 640),
     "few": lambda sale: _sale(sale, "open", 3),
+    "drawing": _drawing,
     "waiting": _waiting,
     "called": _called,
     "out-for-you": _out_for_you,
