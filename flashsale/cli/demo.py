@@ -85,8 +85,11 @@ def _web(session: Session, units: int, listen: str, *, keep: bool, json: bool) -
     if json:
         raise values.Usage("--json needs an end, and --web has none")
     need_http()
+    from flashsale.gateway.server import listen as listening
+
     log.configure("warning", session.config.settings.log_format)
     end_cleanly_on(signal.SIGTERM, signal.SIGHUP)
+    listening(address).close()  # told before servers have been started for nothing
     _tell("starting servers; Ctrl-C ends it")
     with servers_of_its_own(session, "demo", keep=keep) as (parts, log_dir):
         WebDemo(parts.urls(), log_dir, listen=listen, units=units, tell=_tell).run()
