@@ -105,7 +105,9 @@ def _order(sale: SaleState, status: str, *steps: Step) -> OrderView:
         sale.sale, _ORDER, _BUYER, sale.items[0].sku, 1, status, now_ms + sale.hold_ms * 3 // 4
     )
     reserved = Step("Reserved for you", now_ms - sale.hold_ms // 4, "1-1204")
-    return OrderView(sale=sale, order=order, order_id=_ORDER, story=(reserved, *steps), is_demo=True)
+    return OrderView(
+        sale=sale, order=order, order_id=_ORDER, story=(reserved, *steps), is_demo=True, is_preview=True
+    )
 
 
 def _held(sale: SaleState) -> OrderView:
@@ -129,7 +131,7 @@ def _expired(sale: SaleState) -> OrderView:
 
 
 def _unknown(sale: SaleState) -> OrderView:
-    return OrderView(sale=sale, order=None, order_id=_ORDER, sku=sale.items[0].sku)
+    return OrderView(sale=sale, order=None, order_id=_ORDER, sku=sale.items[0].sku, is_preview=True)
 
 
 STATES: dict[str, Callable[[SaleState], View]] = {

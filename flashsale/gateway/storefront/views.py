@@ -112,6 +112,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     notice: str = ""
     is_demo: bool = False
     checkout_url: str = ""
+    #: there is no such order, and nothing to look for again
+    is_preview: bool = False
 
     @property
     def kind(self) -> str:
@@ -131,7 +133,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     def refresh_ms(self) -> int:
         """When to look again; 0: nothing will change."""
         is_settled = self.kind not in ("held", "unknown") and all(step.done for step in self.story)
-        return 0 if is_settled else ORDER_MS
+        return 0 if is_settled or self.is_preview else ORDER_MS
 
     @property
     def reload_s(self) -> int:
