@@ -20,10 +20,11 @@ STRIPS = {
     "storefront-dark.png": (True, ("in-the-draw", "called", "few", "sold-out")),
 }
 #: A repository is no photo album.
-BYTES_MAX = 150_000
+BYTES_MAX = 180_000
 _STYLE = (
-    "body {{ margin: 0; padding: 28px; display: flex; gap: 24px; background: {paper}; width: max-content }}"
-    "img {{ width: 360px; border-radius: 28px; border: 1px solid {line}; box-shadow: 0 12px 40px rgb(0 0 0 / 14%) }}"
+    "body {{ margin: 0; padding: 28px; display: flex; align-items: flex-start; gap: 24px; width: max-content; "
+    "background: {paper} }}"
+    "img {{ flex: none; width: 360px; height: 740px; border-radius: 28px; border: 1px solid {line} }}"
 )
 
 
@@ -51,12 +52,13 @@ def strip(chromium: Browser, shots: list[bytes], *, dark: bool) -> bytes:
     """Pages beside each other, as a PNG of few colours."""
     paper, line = ("#0d0b0a", "#38312c") if dark else ("#efe9e0", "#e0d7cb")
     images = "".join(f'<img src="data:image/png;base64,{base64.b64encode(shot).decode()}">' for shot in shots)
-    page = chromium.new_page(device_scale_factor=1.5)
+    page = chromium.new_page(device_scale_factor=1.5, viewport={"width": 1_700, "height": 900})
     try:
         page.set_content(f"<style>{_STYLE.format(paper=paper, line=line)}</style><body>{images}")
         whole = page.locator("body").screenshot()
     finally:
         page.close()
     picture = io.BytesIO()
-    Image.open(io.BytesIO(whole)).convert("RGB").quantize(colors=128).save(picture, "PNG", optimize=True)
+    few = Image.open(io.BytesIO(whole)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(picture, "PNG", optimize=True)
     return picture.getvalue()
