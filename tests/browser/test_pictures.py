@@ -52,9 +52,11 @@ def strip(chromium: Browser, shots: list[bytes], *, dark: bool) -> bytes:
     """Pages beside each other, as a PNG of few colours."""
     paper, line = ("#0d0b0a", "#38312c") if dark else ("#efe9e0", "#e0d7cb")
     images = "".join(f'<img src="data:image/png;base64,{base64.b64encode(shot).decode()}">' for shot in shots)
-    page = chromium.new_page(device_scale_factor=1.5, viewport={"width": 1_700, "height": 900})
+    page = chromium.new_page(device_scale_factor=1.5, viewport={"width": 1_700, "height": 100})
     try:
-        page.set_content(f"<style>{_STYLE.format(paper=paper, line=line)}</style><body>{images}")
+        page.set_content(
+            f"<!doctype html><title>strip</title><style>{_STYLE.format(paper=paper, line=line)}</style><body>{images}"
+        )
         whole = page.locator("body").screenshot()
     finally:
         page.close()
