@@ -12,6 +12,7 @@ from flashsale.cli import output, words
 from flashsale.cli.session import Json, SaleId, Session, Shop, shared
 from flashsale.commands import sale_state
 from flashsale.events import ShardState, Stock
+from flashsale.money import money
 
 if TYPE_CHECKING:
     from flashsale.commands import Snapshot
@@ -191,7 +192,7 @@ def _item_rows(view: View) -> Iterator[tuple[str, ...]]:
         limit = stock.limit if stock else item.limit
         yield (
             item.sku,
-            words.money(item.unit_price_minor, view.definition.currency),
+            money(item.unit_price_minor, view.definition.currency),
             *cells,
             words.count(stock.capacity if stock else item.quantity),
             words.count(limit) if limit else "none",

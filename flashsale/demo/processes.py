@@ -39,8 +39,8 @@ class Daemons:
                 process.kill()
                 process.wait()
 
-    def start(self, kind: str, name: str) -> None:
-        """Start `flashsale KIND run --name NAME`. Ctrl-C in the terminal reaches this process only.
+    def start(self, kind: str, name: str, *options: str) -> None:
+        """Start `flashsale KIND run --name NAME`, with more options. Ctrl-C in the terminal reaches this process only.
 
         `-P`: without, Python would take modules from the working directory.
         """
@@ -51,7 +51,7 @@ class Daemons:
         }
         with (self._log_dir / f"{name}.log").open("ab") as log_file:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flashsale", kind, "run", "--name", name],
+                [sys.executable, "-P", "-m", "flashsale", kind, "run", "--name", name, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=log_file,
@@ -64,6 +64,10 @@ class Daemons:
         process = self._processes[name]
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def log(self, name: str) -> str:
+        """What it has logged so far."""
+        return (self._log_dir / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     def dead(self) -> list[str]:
         """Daemons that ended, killed ones included."""

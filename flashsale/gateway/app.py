@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -28,15 +28,24 @@ from flashsale.gateway.sale_state import SaleStates
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
+#: Makes pages for browsers; it is given what carries out each operation, by name.
+Pages = Callable[[Mapping[str, Handler]], Sequence[Route]]
 
 #: It changes with a new version only.
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
 def application(
-    orders: Orders, queues: Queues, states: SaleStates, feeds: Feeds, health: Health, *, meter: Meter
+    orders: Orders,
+    queues: Queues,
+    states: SaleStates,
+    feeds: Feeds,
+    health: Health,
+    *,
+    meter: Meter,
+    pages: Pages = lambda _: [],
 ) -> Starlette:
-    """The whole of /v1, and what a load balancer asks."""
+    """The whole of /v1, and what a load balancer asks; beside it pages that are made of its answers."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
         "follow_sale": feeds.follow,
@@ -60,6 +69,7 @@ def application(
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
+    routes += pages(handlers)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted(meter)})
     # One path for each resource: a redirect would lead to whatever host the request names.
     app.router.redirect_slashes = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +18,8 @@ BODY_BYTES_MAX = 4_096
 #: A phone on a bad network sends a hundred bytes in less.
 BODY_S = 5.0
 KEY_LENGTH_MAX = 200
+#: More than any form has.
+FIELDS_MAX = 16
 
 #: The rest of a body that nobody reads must not be taken for the next request.
 _HANG_UP = {"Connection": "close"}
@@ -41,6 +44,15 @@ async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: byt
         return decoder.decode(content or empty)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Problem(problems.BAD_REQUEST, f"the body is not accepted: {error}") from error
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The fields of a form, as a browser sends them; of two with one name, the last. Raises `Problem`."""
+    content = await _content(request)
+    try:
+        return dict(parse_qsl(content.decode(), max_num_fields=FIELDS_MAX))
+    except ValueError as error:
+        raise Problem(problems.BAD_REQUEST, f"the form is not accepted: {error}") from error
 
 
 async def _content(request: Request) -> bytes:
