@@ -52,7 +52,7 @@ def run(
     if demo_auth and not is_local(address.host):
         raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
-    _need_http()
+    need_http()
     from flashsale.gateway.gateway import Options
     from flashsale.gateway.gateway import run as serve
 
@@ -80,7 +80,7 @@ def token(
 ) -> None:
     """Print a token, signed as the shop signs it."""
     lifetime_s = values.whole(lifetime, "lifetime", 1, LIFETIME_MAX_S)
-    _need_http()
+    need_http()
     from flashsale.gateway.tokens import Caller, Tokens
 
     if (buyer is None) == (service is None):
@@ -90,6 +90,7 @@ def token(
     output.line(tokens.issue(caller, lifetime_s))
 
 
-def _need_http() -> None:
+def need_http() -> None:
+    """Raise `Usage` when the extra `http` is not installed."""
     if not all(find_spec(name) for name in ("httptools", "itsdangerous", "starlette", "uvicorn")):
         raise values.Usage("this needs more packages: pip install 'flashsale[http]'")
