@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from flashsale.address import Address
+from flashsale.bench.http_wire import Pool, Reply, packed
 from flashsale.demo.processes import Daemons
 from flashsale.errors import FlashsaleError
 
@@ -40,6 +42,22 @@ def start_bare(daemons: Daemons, folder: Path, page: bytes) -> Served:
     file.write_bytes(page)
     daemons.launch("bench-bare", "flashsale.bench.bare_http", str(file))
     return _listening(daemons, "bench-bare")
+
+
+async def page_of(gateway: Served, sale: str) -> Reply:
+    """A sale's page, once the gateway knows it. Raises `FlashsaleError` when it does not come to."""
+    request = packed("GET", str(gateway.address), f"/v1/sales/{sale}", {})
+    pool = Pool(gateway.address, 1)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    try:
+        while time.monotonic() < deadline:
+            reply = await pool.submit(request)
+            if reply is not None and reply.status == 200:
+                return reply
+            await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        await pool.close()
+    raise FlashsaleError(f"the gateway does not come to know sale {sale}")
 
 
 def _listening(daemons: Daemons, name: str) -> Served:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,15 +14,14 @@ from typing import NamedTuple
 from flashsale.bench.arrivals import arrivals, poisson
 from flashsale.bench.bare_http import POST_PATH, STATIC_PATH
 from flashsale.bench.http_crowd import LOST, Offered, SteadyCrowd, offer
-from flashsale.bench.http_servers import LOOK_EVERY_S, Served, start_bare, start_gateway
-from flashsale.bench.http_wire import Reply, connect, packed
+from flashsale.bench.http_servers import Served, page_of, start_bare, start_gateway
+from flashsale.bench.http_wire import packed
 from flashsale.bench.logs import Logged, logged_sale
 from flashsale.bench.mixed import Mixed, Step, step
 from flashsale.bench.place import SKU, Place
 from flashsale.bench.runner import Series, race
 from flashsale.bench.trial import Contender, Latencies, Prepare, Role, Trial
 from flashsale.demo.processes import Daemons
-from flashsale.errors import FlashsaleError
 from flashsale.gateway.tokens import Caller, Tokens
 
 #: Orders a second that are offered, one step after the other.
@@ -31,8 +29,6 @@ RATES = (500, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_000, 1
 #: More than any run sells.
 UNITS = 100_000_000
 TOKEN_S = 24 * 3600
-#: A gateway reads every two seconds which sales there are.
-KNOWN_TIMEOUT_S = 30
 
 
 class Stage(NamedTuple):
@@ -109,27 +105,11 @@ def _stage(place: Place) -> Iterator[Stage]:
         secret = secrets.token_urlsafe(48)
         gateway = start_gateway(daemons, place.folder, secret)
         for one in (gone, sale):
-            page = asyncio.run(_page(gateway, one))
+            page = asyncio.run(page_of(gateway, one))
         bare = start_bare(daemons, place.folder, page.body)
         numbers = count(1_000_000)
         etag = page.header(b"etag").decode()
         yield Stage(place, gateway, bare, sale, gone, logged, Tokens([secret]), etag, numbers)
-
-
-async def _page(gateway: Served, sale: str) -> Reply:
-    """A sale's page, once the gateway knows it."""
-    request = packed("GET", str(gateway.address), f"/v1/sales/{sale}", {})
-    deadline = time.monotonic() + KNOWN_TIMEOUT_S
-    while time.monotonic() < deadline:
-        connection = await connect(gateway.address)
-        answered = asyncio.get_running_loop().create_future()
-        connection.ask(request, answered.set_result)
-        reply: Reply | None = await answered
-        connection.close()
-        if reply is not None and reply.status == 200:
-            return reply
-        await asyncio.sleep(LOOK_EVERY_S)
-    raise FlashsaleError(f"the gateway of the benchmark does not come to know sale {sale}")
 
 
 def _contenders(stage: Stage) -> list[Contender]:
