@@ -12,10 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from flashsale.errors import FlashsaleError
 from flashsale.gateway import problems
 from flashsale.gateway.health import Health
+from flashsale.gateway.hot_paths import HotPaths
 from flashsale.gateway.openapi import document
 from flashsale.gateway.operations import OPERATIONS
 from flashsale.gateway.orders import Orders
@@ -30,7 +32,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def application(orders: Orders, states: SaleStates, health: Health) -> Starlette:
+def application(orders: Orders, states: SaleStates, health: Health) -> ASGIApp:
     """The whole of /v1, and what a load balancer asks."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
@@ -42,15 +44,16 @@ def application(orders: Orders, states: SaleStates, health: Health) -> Starlette
         "is_alive": health.alive,
         "is_ready": health.ready,
     }
+    endpoints = {operation.name: _guarded(handlers[operation.name]) for operation in OPERATIONS}
     routes = [
-        Route(operation.path, _guarded(handlers[operation.name]), methods=[operation.method])
+        Route(operation.path, endpoints[operation.name], methods=[operation.method])
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
     # One path for each resource: a redirect would lead to whatever host the request names.
     app.router.redirect_slashes = False
-    return app
+    return HotPaths(app, page=endpoints["get_sale"], order=endpoints["place_order"])
 
 
 def _document() -> Handler:

@@ -36,6 +36,9 @@ class Page(NamedTuple):
 
     body: bytes
     etag: str
+    #: made once for everybody: the page, and that it has not changed
+    whole: Response
+    unchanged: Response
 
 
 class SaleStates:
@@ -57,10 +60,7 @@ class SaleStates:
         page = self._pages.get(sale)
         if page is None or not self.are_fresh:
             raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
-        headers = {"ETag": page.etag, "Cache-Control": CACHE_CONTROL}
-        if page.etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(page.body, headers=headers, media_type="application/json")
+        return page.unchanged if page.etag in request.headers.get("if-none-match", "") else page.whole
 
     async def keep_looking(self) -> None:
         """Look for ever. A Redis that is away, or refuses, is waited for; the pages become stale meanwhile."""
@@ -146,4 +146,7 @@ def page(state: SaleState) -> Page:
     """Its ETag is weak: it stays while only the time has changed."""
     lasting = msgspec.structs.replace(state, server_time_ms=0)
     digest = hashlib.blake2b(msgspec.json.encode(lasting), digest_size=12).hexdigest()
-    return Page(msgspec.json.encode(state), f'W/"{digest}"')
+    body, etag = msgspec.json.encode(state), f'W/"{digest}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    whole = Response(body, headers=headers, media_type="application/json")
+    return Page(body, etag, whole, Response(status_code=304, headers=headers))

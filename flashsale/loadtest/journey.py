@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from flashsale import ids
 from flashsale.bench.http_wire import Pool, Reply
 from flashsale.client_history import HistoryWriter
@@ -19,6 +21,8 @@ from flashsale.loadtest.target import Target, Told, told
 TRIES_MAX = 8
 #: … after the pause that the gateway asks for, but no longer than this.
 PAUSE_MAX_S = 5.0
+#: Who has not been let in after asking so often gives up.
+JOINS_MAX = 100
 
 
 class Ground(NamedTuple):
@@ -43,7 +47,7 @@ class Journey:
         self._is_bot = dice.random() * 100 < ground.scenario.bots
         name = f"bot-{number % BOT_NAMES}" if self._is_bot else str(number)
         self._buyer, self._key = f"{ground.run}-{name}", f"{ground.run}-{number}"
-        self._etag = ""
+        self._etag, self._has_room, self._pass = "", False, ""
 
     async def walk(self, due_s: float) -> None:
         """All of it; the first request is due at `due_s`."""
@@ -57,7 +61,9 @@ class Journey:
             due_s = await self._thought()
         if self._dice.random() * 100 >= scenario.order:
             return
-        held = await self._order(self._key, due_s)
+        if self._has_room and not await self._join(due_s):
+            return
+        held = await self._order(self._key, self._ground.now() if self._has_room else due_s)
         if held is None:
             return
         if self._dice.random() * 100 < scenario.twice:
@@ -75,13 +81,31 @@ class Journey:
         self._ground.measured.word("look", "unknown" if reply is None else str(reply.status))
         if reply is not None:
             self._etag = reply.header(b"etag").decode("ascii", "replace") or self._etag
+        if reply is not None and reply.status == 200:
+            self._has_room = msgspec.json.decode(reply.body).get("room") is not None
+
+    async def _join(self, due_s: float) -> bool:
+        """Wait in the waiting room, at the pace that it asks for; returns whether this buyer may order."""
+        ground = self._ground
+        for _ in range(JOINS_MAX):
+            reply = await self._send("join", ground.target.join(self._buyer), due_s)
+            stands = msgspec.json.decode(reply.body) if reply is not None and reply.status == 200 else {}
+            ground.measured.word("join", stands.get("state", "unknown" if reply is None else str(reply.status)))
+            if stands.get("state") in ("admitted", "no_room"):
+                self._pass = stands.get("pass") or ""
+                return True
+            if stands.get("chance") == "none":
+                return False
+            await asyncio.sleep(stands.get("poll_after_ms", PAUSE_MAX_S * 1000) / 1000)
+            due_s = ground.now()
+        return False
 
     async def _order(self, key: str, due_s: float) -> str | None:
         """The order, when units are held; whoever is told of another one than derives from the key was told wrong."""
         target = self._ground.target
         order = ids.derived_order_id(target.sale, self._buyer, key)
         reserve = Reserve(order, self._buyer, target.sku)
-        found = await self._ask("order", reserve, target.order(self._buyer, key, 1), Code.RESERVED, due_s)
+        found = await self._ask("order", reserve, target.order(self._buyer, key, 1, self._pass), Code.RESERVED, due_s)
         if not isinstance(found.answer, Answer) or found.answer.code is not Code.RESERVED:
             return None
         if found.order != order:
@@ -96,7 +120,7 @@ class Journey:
             found = told(await self._send(kind, content, due_s), done)
             ground.history.returned(invoked, found.answer)
             ground.measured.word(kind, found.word)
-            if not found.retry_s or attempt == TRIES_MAX:
+            if self._is_bot or not found.retry_s or attempt == TRIES_MAX:
                 break
             await asyncio.sleep(min(found.retry_s, PAUSE_MAX_S))
             due_s = ground.now()

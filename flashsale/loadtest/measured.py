@@ -7,7 +7,7 @@ from collections import Counter
 from flashsale.loadtest.histogram import Histogram
 
 #: What a buyer may do, in this order.
-KINDS = ("look", "order", "pay", "cancel")
+KINDS = ("look", "join", "order", "pay", "cancel")
 #: Sentences about wrong answers that are kept; the others are counted.
 WRONG_MAX = 20
 

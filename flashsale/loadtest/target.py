@@ -65,8 +65,15 @@ class Target(NamedTuple):
         """Look at the sale; with an ETag, at what is new."""
         return packed("GET", self.host, self._path(), {"If-None-Match": etag} if etag else {})
 
-    def order(self, buyer: str, key: str, quantity: int) -> bytes:
+    def join(self, buyer: str) -> bytes:
+        """Join the waiting room, or ask again."""
+        return packed("POST", self.host, self._path("/queue"), self._asking(Caller("buyer", buyer)), b"")
+
+    def order(self, buyer: str, key: str, quantity: int, admitted_by: str = "") -> bytes:
+        """`admitted_by`: the pass of the waiting room, where there is one."""
         headers = self._asking(Caller("buyer", buyer)) | {"Idempotency-Key": key}
+        if admitted_by:
+            headers["Flashsale-Pass"] = admitted_by
         body = msgspec.json.encode({"sku": self.sku, "quantity": quantity})
         return packed("POST", self.host, self._path("/orders"), headers, body)
 

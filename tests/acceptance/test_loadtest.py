@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from flashsale.client import Client
+from flashsale.commands import Open
+from flashsale.projections import catalog
+from flashsale.projections.database import connect
 from tests.acceptance.gateway_kit import NEW_SECRET, Front
 from tests.fixtures.processes import Cli
 
@@ -65,10 +69,30 @@ def test_bots_at_a_gateway_that_runs(front: Front, near: Cli) -> None:
     at = ("--url", front.url, "--sale", "drop", "--sku", "one-each")
     found = little(near, "bot-flood", "--rate", "60", *at)
 
-    assert kinds(found)["order"]["answers"]["LIMIT"] > 0
+    answers = kinds(found)["order"]["answers"]
+    assert answers["RESERVED"] < sum(answers.values()), "a bot has one, and the other orders are refused"
     assert found["checked"]["drift"] is None, "whether a projector runs there is not known"
     stock = front.client.snapshot("drop").state.stock["one-each"]
     assert (found["checked"]["sold"], found["checked"]["held"]) == (stock.sold, stock.held)
+
+
+def test_whoever_was_told_what_the_log_does_not_have_is_named(
+    front: Front, near: Cli, redis_url: str, module_database_url: str
+) -> None:
+    """The gateway is believed, and the log that is read is another one: as if all that it sold were lost."""
+    other = f"{redis_url}{'&' if '?' in redis_url else '?'}db=7"
+    with Client(other, by="test") as client, connect(module_database_url) as connection:
+        client.control("drop", catalog.get(connection, "drop").load())
+        client.control("drop", Open(at_once=True))
+    near.env["FLASHSALE_REDIS_URL"] = other
+    at = ("--url", front.url, "--sale", "drop", "--sku", "phone")
+    done = near.run("loadtest", "--rate", "20", "--seconds", "1", "--json", *at, timeout_s=TIMEOUT_S)
+
+    assert done.exit_code == 6, done.stderr
+    found = done.json()
+    assert found["checked"]["sold"] + found["checked"]["held"] == 0
+    assert any(sentence.startswith("K1: reserve 0-") for sentence in found["broken"])
+    assert "and the log has nothing of it" in done.stderr
 
 
 @pytest.mark.parametrize(
