@@ -1,4 +1,4 @@
-"""A crowd that speaks HTTP: so many connections that each ask again when answered, or requests that arrive by themselves."""
+"""A crowd that speaks HTTP: connections that each ask again when answered, or requests that arrive by themselves."""
 
 from __future__ import annotations
 
@@ -96,16 +96,20 @@ async def offer(address: Address, requests: Iterable[bytes], due: Sequence[float
     await pool.fill()
     began = time.perf_counter()
 
+    under_way = set[asyncio.Future[Reply | None]]()
+
     def heard(due_s: float, future: asyncio.Future[Reply | None]) -> None:
+        under_way.discard(future)
         offered.heard(due_s, time.perf_counter() - began, future.result())
 
     queue = iter(requests)
     try:
         async for due_s in paced(due, lambda: time.perf_counter() - began):
-            pool.submit(next(queue)).add_done_callback(partial(heard, due_s))
-        deadline = time.perf_counter() + DRAIN_S
-        while len(offered.latencies) < len(due) and time.perf_counter() < deadline:
-            await asyncio.sleep(0.001)
+            future = pool.submit(next(queue))
+            under_way.add(future)
+            future.add_done_callback(partial(heard, due_s))
+        if under_way:
+            await asyncio.wait(under_way, timeout=DRAIN_S)
     finally:
         await pool.close()
         await asyncio.sleep(0)  # those who still waited hear that nothing came

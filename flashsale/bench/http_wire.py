@@ -1,7 +1,7 @@
 """HTTP/1.1 from the side of a crowd: connections that are kept, one request at a time on each.
 
-Requests are bytes, made before the clock starts. Of an answer no more is read than where it ends: a crowd must cost less
-than whoever serves it.
+Requests are bytes, made before the clock starts. Of an answer no more is read than where it ends: a crowd must cost
+less than whoever serves it.
 """
 
 from __future__ import annotations
@@ -164,9 +164,7 @@ class Pool:
             self._busy.add(connection)
             alarm = self._loop.call_later(TIMEOUT_S, connection.close)
             connection.ask(request, partial(self._answered, connection, future, alarm))
-        missing = min(
-            len(self._line) - len(self._opening), self._most - len(self._busy) - len(self._opening)
-        )
+        missing = min(len(self._line) - len(self._opening), self._most - len(self._busy) - len(self._opening))
         for _ in range(missing):
             task = self._loop.create_task(self._open())
             self._opening.add(task)

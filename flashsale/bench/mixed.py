@@ -112,7 +112,7 @@ class Crowd:
 def step(
     rate: int, seconds: float, latencies: Sequence[float], in_time: int, lag_events: int | None = None
 ) -> Step:
-    """What came of one rate. `latencies`: of every request, in s, from when it was due; `in_time`: answered by its end."""
+    """What came of one rate. `latencies`: of every request, s, from when it was due; `in_time`: answered by its end."""
     p99_ms = percentile(latencies, 99) * 1000
     return Step(
         offered_per_s=rate,

@@ -100,7 +100,10 @@ RULES = (
         "bytes_per_held_order", "Redis bytes of a held order, all keys and its event",
         _SOLD, None, redis_bytes, 450, 300, less_is_better=True,
     ),
-    Rule("bytes_per_event", "Redis bytes of its event alone", ("accepted", "xadd"), None, redis_bytes, less_is_better=True),
+    Rule(
+        "bytes_per_event", "Redis bytes of its event alone",
+        ("accepted", "xadd"), None, redis_bytes, less_is_better=True,
+    ),
     Rule("project_vs_copy", "projector ÷ COPY into event_log", _PROJECTOR, _COPY, _rate, 0.25, 0.45),
     Rule(
         "project_vs_per_event", "projector ÷ one event a transaction",

@@ -116,7 +116,9 @@ def run(place: Place, plan: Plan, load_before: float | None, onlooker: Onlooker)
         )
         http = over.offered
         found |= over.races
-        groups += [Group(name, HTTP_TITLES[name], list(map(report.row, over.races[name]))) for name in over.races]
+        groups += [
+            Group(name, HTTP_TITLES[name], list(map(report.row, over.races[name]))) for name in over.races
+        ]
     curves: list[Curve] = []
     if plan.is_growing:
         onlooker.phase("Cost as the work grows")

@@ -27,7 +27,10 @@ FAILED = 6
 def bench(
     session: Session,
     what: Annotated[
-        str, typer.Argument(metavar="write|project|replay|mixed|growth|all|http", help="What to measure; http is not in all.")
+        str,
+        typer.Argument(
+            metavar="write|project|replay|mixed|growth|all|http", help="What to measure; http is not in all."
+        ),
     ] = "all",
     quick: Annotated[
         bool, typer.Option("--quick", help="Three short rounds, and no growth: under three minutes.")

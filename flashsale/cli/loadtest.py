@@ -31,34 +31,45 @@ NOT_OFFERED = 5
 def loadtest(
     session: Session,
     scenario: Annotated[
-        str, typer.Argument(metavar="opening-second|refresh-storm|bot-flood|slow-postgres", help="Which crowd.")
+        str,
+        typer.Argument(metavar="opening-second|refresh-storm|bot-flood|slow-postgres", help="Which crowd."),
     ] = "opening-second",
     rate: Annotated[str, typer.Option(metavar="N", help="Buyers who arrive a second, on average.")] = "300",
     seconds: Annotated[str, typer.Option(metavar="N", help="How long they keep arriving.")] = "10",
     units: Annotated[str, typer.Option(metavar="N", help="Units of the sale that is made for it.")] = "1000",
     url: Annotated[
-        str | None, typer.Option(metavar="URL", help="A gateway that runs, instead of one for this.", show_default=False)
+        str | None,
+        typer.Option(metavar="URL", help="A gateway that runs, instead of one for this.", show_default=False),
     ] = None,
     sale: Annotated[
-        str | None, typer.Option(metavar="SALE", help="With --url: an open sale, for tests only.", show_default=False)
+        str | None,
+        typer.Option(metavar="SALE", help="With --url: an open sale, for tests only.", show_default=False),
     ] = None,
-    sku: Annotated[str | None, typer.Option(metavar="SKU", help="With --url: what is ordered.", show_default=False)] = None,
-    demo_auth: Annotated[bool, typer.Option("--demo-auth", help="With --url: it believes whoever asks.")] = False,
+    sku: Annotated[
+        str | None, typer.Option(metavar="SKU", help="With --url: what is ordered.", show_default=False)
+    ] = None,
+    demo_auth: Annotated[
+        bool, typer.Option("--demo-auth", help="With --url: it believes whoever asks.")
+    ] = False,
     connections_max: Annotated[str, typer.Option(metavar="N", help="Connections at once.")] = "500",
     seed: Annotated[int, typer.Option(help="Who does what, and when.")] = 7,
     history: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keep what everybody was told, for `flashsale verify`.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Keep what everybody was told, for `flashsale verify`.", show_default=False
+        ),
     ] = None,
-    chart: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw it, too.", show_default=False)] = None,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw it, too.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> int:
     """Let a crowd loose on a gateway, and check afterwards that everything it was told is true.
 
     Buyers arrive when they arrive, whether the gateway is ready or not, and a latency counts from the moment a request
     was due. Runs on private servers with a sale of its own, gone afterwards. With --url on a gateway that runs: it
-    orders, pays and cancels there, and the servers that are configured must be those of the gateway, for the check
-    reads the log. Exit code 0 only if every promise held, 6 if not; 5 when the crowd could not offer what was asked for.
+    orders, pays and cancels there; the servers that are configured must be those of the gateway, for the check reads
+    the log. Exit code 0 only if every promise held, 6 if not; 5 when the crowd could not offer what was asked for.
     """
     need_http()
     from flashsale import log
@@ -95,7 +106,9 @@ def loadtest(
     for sentence in result.broken:
         output.fail(sentence)
     if not result.is_offered:
-        output.fail(f"{result.turned_away:,} buyers were turned away, {result.unfinished:,} did not come to their end")
+        output.fail(
+            f"{result.turned_away:,} buyers were turned away, {result.unfinished:,} did not come to their end"
+        )
     if result.broken:
         return BROKEN
     return 0 if result.is_offered else NOT_OFFERED

@@ -22,12 +22,25 @@ def print_result(result: Result) -> None:
     )
     output.line("")
     checked = result.checked
-    drift = "not compared with Postgres" if checked.drift is None else f"{checked.drift} differences to Redis and Postgres"
+    drift = (
+        "not compared with Postgres"
+        if checked.drift is None
+        else f"{checked.drift} differences to Redis and Postgres"
+    )
     output.facts(
         [
-            ("crowd", f"{result.buyers:,} buyers in {result.load_seconds:g} s; the last answer after {result.seconds:g} s"),
-            ("this process", f"{result.busy:.0%} of a core; late to send by {result.late_p99_ms:,.1f} ms at most (99 %)"),
-            ("sale", f"{checked.units:,} units: {checked.sold:,} sold, {checked.held:,} held, {checked.left:,} left"),
+            (
+                "crowd",
+                f"{result.buyers:,} buyers in {result.load_seconds:g} s; the last answer after {result.seconds:g} s",
+            ),
+            (
+                "this process",
+                f"{result.busy:.0%} of a core; late to send by {result.late_p99_ms:,.1f} ms at most (99 %)",
+            ),
+            (
+                "sale",
+                f"{checked.units:,} units: {checked.sold:,} sold, {checked.held:,} held, {checked.left:,} left",
+            ),
             ("log", f"{checked.events:,} events; {drift}"),
             (
                 "answers",

@@ -24,9 +24,15 @@ def draw(result: Result, file: Path) -> None:
 
 def _load(panel: Any, result: Result) -> None:
     seconds = [one.second for one in result.timeline]
-    panel.plot(seconds, [one.due for one in result.timeline], drawstyle="steps-post", label="due", color="#495057")
     panel.plot(
-        seconds, [one.answered for one in result.timeline], drawstyle="steps-post", label="answered", color="#d9480f"
+        seconds, [one.due for one in result.timeline], drawstyle="steps-post", label="due", color="#495057"
+    )
+    panel.plot(
+        seconds,
+        [one.answered for one in result.timeline],
+        drawstyle="steps-post",
+        label="answered",
+        color="#d9480f",
     )
     panel.set(title="Requests, by second of the run", ylim=(0, None))
     panel.legend(fontsize=8)

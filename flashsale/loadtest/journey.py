@@ -74,7 +74,9 @@ class Journey:
             await self._ask("pay", Confirm(held), request, Code.CONFIRMED, await self._thought())
         elif lot < scenario.pay + scenario.cancel:
             request = self._ground.target.cancel(held, self._buyer)
-            await self._ask("cancel", Cancel(held, self._buyer), request, Code.CANCELLED, await self._thought())
+            await self._ask(
+                "cancel", Cancel(held, self._buyer), request, Code.CANCELLED, await self._thought()
+            )
 
     async def _look(self, due_s: float) -> None:
         reply = await self._send("look", self._ground.target.page(self._etag), due_s)
@@ -90,7 +92,9 @@ class Journey:
         for _ in range(JOINS_MAX):
             reply = await self._send("join", ground.target.join(self._buyer), due_s)
             stands = msgspec.json.decode(reply.body) if reply is not None and reply.status == 200 else {}
-            ground.measured.word("join", stands.get("state", "unknown" if reply is None else str(reply.status)))
+            ground.measured.word(
+                "join", stands.get("state", "unknown" if reply is None else str(reply.status))
+            )
             if stands.get("state") in ("admitted", "no_room"):
                 self._pass = stands.get("pass") or ""
                 return True
@@ -105,7 +109,9 @@ class Journey:
         target = self._ground.target
         order = ids.derived_order_id(target.sale, self._buyer, key)
         reserve = Reserve(order, self._buyer, target.sku)
-        found = await self._ask("order", reserve, target.order(self._buyer, key, 1, self._pass), Code.RESERVED, due_s)
+        found = await self._ask(
+            "order", reserve, target.order(self._buyer, key, 1, self._pass), Code.RESERVED, due_s
+        )
         if not isinstance(found.answer, Answer) or found.answer.code is not Code.RESERVED:
             return None
         if found.order != order:
@@ -140,4 +146,3 @@ class Journey:
         due_s = self._ground.now() + pause_s
         await asyncio.sleep(pause_s)
         return due_s
-

@@ -58,7 +58,7 @@ def run(shop: Shop, scenario: Scenario, load: Load, history: Path, say: Callable
     busy = (time.process_time() - cpu_s) / seconds
     say("checking what was told against the log")
     checked = check(shop, history)
-    return _result(scenario, load, measured, seconds, busy, checked)
+    return _result(scenario, load, measured, checked, seconds=seconds, busy=busy)
 
 
 async def _require_open(target: Target) -> None:
@@ -69,7 +69,9 @@ async def _require_open(target: Target) -> None:
         raise Unreachable(f"no gateway answers at {target.address}")
     if reply.status == 404:
         raise NotFound(f"the gateway knows no sale {target.sale}")
-    state = msgspec.json.decode(reply.body).get("state") if reply.status == 200 else f"answered {reply.status}"
+    state = (
+        msgspec.json.decode(reply.body).get("state") if reply.status == 200 else f"answered {reply.status}"
+    )
     if state != "open":
         raise RefusedByState(f"sale {target.sale} is {state}: open it, then send the crowd")
 
@@ -109,7 +111,7 @@ async def _crowd(target: Target, scenario: Scenario, load: Load, history: Histor
 
 
 def _result(
-    scenario: Scenario, load: Load, measured: Measured, seconds: float, busy: float, checked: Checked
+    scenario: Scenario, load: Load, measured: Measured, checked: Checked, *, seconds: float, busy: float
 ) -> Result:
     kinds = [
         Kind(
@@ -129,9 +131,7 @@ def _result(
         seconds=round(seconds, 2),
         buyers=measured.journeys,
         kinds=kinds,
-        timeline=[
-            Second(at, measured.due_in[at], measured.answered_in[at]) for at in range(last + 1)
-        ],
+        timeline=[Second(at, measured.due_in[at], measured.answered_in[at]) for at in range(last + 1)],
         turned_away=measured.turned_away,
         unfinished=measured.unfinished,
         busy=round(busy, 2),

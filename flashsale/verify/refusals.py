@@ -51,7 +51,9 @@ def _require_anywhere(index: Index, asked: Invoked, told: Returned) -> None:
     """A refusal that names no place: it must be true at one of them. Raises `Untrue`."""
     stock = index.stock.get(asked.sku)
     if told.code == "SOLD_OUT" and (stock is None or stock.available.least() >= asked.quantity):
-        raise Untrue("K5", f"{_refused(told)}, and the log never had fewer than {asked.quantity} of {asked.sku}")
+        raise Untrue(
+            "K5", f"{_refused(told)}, and the log never had fewer than {asked.quantity} of {asked.sku}"
+        )
 
 
 def _reserve(index: Index, asked: Invoked, told: Returned, prefix: int) -> str:

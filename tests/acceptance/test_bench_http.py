@@ -15,13 +15,24 @@ RATIOS = {
 
 def test_orders_and_pages_over_http(cli: Cli) -> None:
     cli.env["TMPDIR"] = str(cli.home)
-    found = cli.ok("bench", "http", "--quick", "--rounds", "1", "--scale", "0.01", "--json", timeout_s=110).json()
+    found = cli.ok(
+        "bench", "http", "--quick", "--rounds", "1", "--scale", "0.01", "--json", timeout_s=110
+    ).json()
 
     assert found["failed"] == []
     race, half = found["groups"]
-    assert [row["name"] for row in race["rows"]] == ["bare_post", "order", "sold_out", "static", "poll", "poll_304"]
+    assert [row["name"] for row in race["rows"]] == [
+        "bare_post",
+        "order",
+        "sold_out",
+        "static",
+        "poll",
+        "poll_304",
+    ]
     assert [row["name"] for row in half["rows"]] == ["half_knee"]
-    assert all((row["failed"], row["rounds"]) == (None, 1) for group in found["groups"] for row in group["rows"])
+    assert all(
+        (row["failed"], row["rounds"]) == (None, 1) for group in found["groups"] for row in group["rows"]
+    )
     assert {ratio["name"] for ratio in found["ratios"]} == RATIOS
     assert found["http"]["knee_per_s"] >= found["http"]["steps"][0]["offered_per_s"]
     assert found["http"]["checked"]["orders"] > 0

@@ -32,7 +32,16 @@ def test_a_crowd_on_servers_of_its_own_while_postgres_is_slow(cli: Cli, tmp_path
     """One sale sells out, is paid and given up; log, Redis and Postgres agree, and so does what everybody was told."""
     history, picture = tmp_path / "told.jsonl", tmp_path / "load.png"
     found = little(
-        cli, "slow-postgres", "--rate", "120", "--units", "30", "--history", str(history), "--chart", str(picture)
+        cli,
+        "slow-postgres",
+        "--rate",
+        "120",
+        "--units",
+        "30",
+        "--history",
+        str(history),
+        "--chart",
+        str(picture),
     )
 
     checked, of = found["checked"], kinds(found)
@@ -51,7 +60,9 @@ def test_a_crowd_on_servers_of_its_own_while_postgres_is_slow(cli: Cli, tmp_path
 
 
 @pytest.fixture
-def near(front: Front, redis_url: str, module_database_url: str, tmp_path: Path, pytestconfig: pytest.Config) -> Cli:
+def near(
+    front: Front, redis_url: str, module_database_url: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> Cli:
     """Commands on the servers and with the secret of the gateway that runs."""
     keys = tmp_path / "keys"
     keys.write_text(NEW_SECRET, encoding="utf-8")
@@ -98,7 +109,11 @@ def test_whoever_was_told_what_the_log_does_not_have_is_named(
 @pytest.mark.parametrize(
     ("args", "exit_code", "sentence"),
     [
-        (("gold-rush",), 2, "scenario: 'gold-rush' is not accepted; use opening-second, refresh-storm, bot-flood"),
+        (
+            ("gold-rush",),
+            2,
+            "scenario: 'gold-rush' is not accepted; use opening-second, refresh-storm, bot-flood",
+        ),
         (("--rate", "0"), 2, "rate: '0' is not accepted"),
         (("--url", "http://127.0.0.1:1"), 2, "--url needs --sale"),
         (("--sale", "drop"), 2, "go with --url"),

@@ -50,7 +50,14 @@ def asked(op: int, at_ns: int, order: str = ORDER, command: str = "reserve") -> 
 def told(op: int, at_ns: int, code: str = "RESERVED", **fields: Any) -> Record:
     outcome = "ok" if code in ("RESERVED", "CONFIRMED") else "refused"
     detail = "99" if code == "RESERVED" else ""
-    return {"type": "return", "op": op, "at_ns": at_ns, "outcome": outcome, "code": code, "detail": detail} | fields
+    return {
+        "type": "return",
+        "op": op,
+        "at_ns": at_ns,
+        "outcome": outcome,
+        "code": code,
+        "detail": detail,
+    } | fields
 
 
 def broken(*records: Record) -> list[tuple[str, int]]:
