@@ -7,17 +7,17 @@ in Unix time; the signature is base64url of HMAC-SHA256 of the content as it sta
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
-from itsdangerous import BadData, Signer
+from itsdangerous import BadData
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from flashsale import ids
 from flashsale.errors import BadInput
+from flashsale.gateway.signer import QuickSigner
 
 SALT = "flashsale.gateway.token"
 #: HMAC-SHA256 gains nothing from more, and a password has less.
@@ -60,9 +60,7 @@ class Tokens:
                 f"a secret of {short[0]} characters",
                 f"use {SECRET_LENGTH_MIN} or more; `flashsale gateway secret` makes one",
             )
-        self._signer = Signer(
-            list(reversed(secrets)), salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256
-        )
+        self._signer = QuickSigner(list(reversed(secrets)), SALT)
         self._decode = msgspec.json.Decoder(_Claims).decode
 
     def issue(self, caller: Caller, lifetime_s: int) -> str:
