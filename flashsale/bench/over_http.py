@@ -11,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from itertools import count, islice
 from typing import NamedTuple
 
+import msgspec
+
 from flashsale.bench.arrivals import arrivals, poisson
 from flashsale.bench.bare_http import POST_PATH, STATIC_PATH
 from flashsale.bench.http_crowd import LOST, Offered, SteadyCrowd, offer
@@ -22,6 +24,8 @@ from flashsale.bench.place import SKU, Place
 from flashsale.bench.runner import Series, race
 from flashsale.bench.trial import Contender, Latencies, Prepare, Role, Trial
 from flashsale.demo.processes import Daemons
+from flashsale.gateway.messages import SaleState
+from flashsale.gateway.sale_state import page
 from flashsale.gateway.tokens import Caller, Tokens
 
 #: Orders a second that are offered, one step after the other.
@@ -42,7 +46,8 @@ class Stage(NamedTuple):
     gone: str
     logged: tuple[Logged, Logged]
     tokens: Tokens
-    etag: str
+    #: of the page of `gone`, at whatever pace the gateway asks for
+    etags: str
     #: of buyers and their keys: nobody asks twice
     numbers: Iterator[int]
 
@@ -61,10 +66,10 @@ class Stage(NamedTuple):
             found.append(packed("POST", host, path, headers, body))
         return found
 
-    def page_requests(self, number: int, path: str = "", etag: str = "") -> list[bytes]:
-        """The same page for everybody; with an ETag, for those who have it."""
-        path = path or f"/v1/sales/{self.sale}"
-        headers = {"If-None-Match": etag} if etag else {}
+    def page_requests(self, number: int, path: str = "", etags: str = "") -> list[bytes]:
+        """The page of `gone`, which does not change, for everybody; with ETags, for those who have it."""
+        path = path or f"/v1/sales/{self.gone}"
+        headers = {"If-None-Match": etags} if etags else {}
         return [packed("GET", str(self.gateway.address), path, headers)] * number
 
 
@@ -104,12 +109,18 @@ def _stage(place: Place) -> Iterator[Stage]:
         daemons = stack.enter_context(Daemons(place.urls, place.folder))
         secret = secrets.token_urlsafe(48)
         gateway = start_gateway(daemons, place.folder, secret)
-        for one in (gone, sale):
-            page = asyncio.run(page_of(gateway, one))
-        bare = start_bare(daemons, place.folder, page.body)
+        for one in (sale, gone):
+            shown = asyncio.run(page_of(gateway, one))
+        bare = start_bare(daemons, place.folder, shown.body)
         numbers = count(1_000_000)
-        etag = page.header(b"etag").decode()
-        yield Stage(place, gateway, bare, sale, gone, logged, Tokens([secret]), etag, numbers)
+        yield Stage(place, gateway, bare, sale, gone, logged, Tokens([secret]), _etags(shown.body), numbers)
+
+
+def _etags(body: bytes) -> str:
+    """Those that a page has while nothing but the pace changes: a gateway that is busy asks for another."""
+    state = msgspec.json.decode(body, type=SaleState)
+    paces = {round(state.poll_after_ms * factor) for factor in (0.25, 0.5, 1, 2, 4)}
+    return ", ".join(page(msgspec.structs.replace(state, poll_after_ms=pace)).etag for pace in paces)
 
 
 def _contenders(stage: Stage) -> list[Contender]:
@@ -151,7 +162,7 @@ def _contenders(stage: Stage) -> list[Contender]:
             "poll_304",
             "page of a sale, not modified",
             flashsale,
-            _asking(stage, gateway, lambda number: stage.page_requests(number, etag=stage.etag), 304),
+            _asking(stage, gateway, lambda number: stage.page_requests(number, etags=stage.etags), 304),
             8_000,
         ),
     ]

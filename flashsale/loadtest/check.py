@@ -43,7 +43,8 @@ def check(shop: Shop, told: Path) -> Checked:
     with told.open("rb") as stream:
         report = verify(_lines(shop), "log", [Source("crowd", iter(stream.readline, b""))])
     assert report.history is not None
-    broken = [f"{one.rule}: {one.sentence}" for one in (*report.violations, *report.history.violations)]
+    broken = [f"{one.rule}: {one.sentence}" for one in report.violations]
+    broken += [f"{one.rule}: {one.sentence}" for one in report.history.violations]
     more = report.history.broken.total() - len(report.history.violations)
     if more:
         broken.append(f"and {more:,} more")

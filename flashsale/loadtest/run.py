@@ -113,16 +113,7 @@ async def _crowd(target: Target, scenario: Scenario, load: Load, history: Histor
 def _result(
     scenario: Scenario, load: Load, measured: Measured, checked: Checked, *, seconds: float, busy: float
 ) -> Result:
-    kinds = [
-        Kind(
-            kind,
-            latency.count,
-            *(round(latency.percentile_ms(percent), 3) for percent in (50, 90, 99, 99.9, 100)),
-            dict(sorted(measured.words[kind].items())),
-        )
-        for kind in KINDS
-        if (latency := measured.latency[kind]).count
-    ]
+    kinds = [_kind(measured, kind) for kind in KINDS if measured.latency[kind].count]
     last = max((*measured.due_in, *measured.answered_in), default=-1)
     return Result(
         scenario=scenario.name,
@@ -139,3 +130,11 @@ def _result(
         checked=checked,
         broken=[*measured.wrong_first, *checked.broken],
     )
+
+
+def _kind(measured: Measured, kind: str) -> Kind:
+    latency = measured.latency[kind]
+    p50, p90, p99, p999, longest = (
+        round(latency.percentile_ms(percent), 3) for percent in (50, 90, 99, 99.9, 100)
+    )
+    return Kind(kind, latency.count, p50, p90, p99, p999, longest, dict(sorted(measured.words[kind].items())))

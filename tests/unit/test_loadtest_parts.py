@@ -72,13 +72,13 @@ def test_an_answer_is_taken_when_it_is_whole(cut: int) -> None:
 
 
 def test_what_stands_behind_an_answer_is_left() -> None:
-    found = take(HELD + UNCHANGED)
+    found, last = take(HELD + UNCHANGED), take(UNCHANGED)
     assert found is not None
-    (reply, rest), last = found, take(UNCHANGED)
+    assert last is not None
+    reply, rest = found
 
     assert (reply.status, reply.body, rest) == (201, b"{}", UNCHANGED)
     assert (reply.header(b"etag"), reply.header(b"content-type")) == (b'W/"aB"', b"")
-    assert last is not None
     assert (last[0].status, last[1]) == (304, b"")
 
 
@@ -104,7 +104,8 @@ def test_what_was_done_is_an_answer_and_a_repeat_says_what_the_order_is_by_now()
     new = told(reply(201, ORDER), Code.RESERVED)
     again = told(reply(201, ORDER, b"HTTP/1.1\r\nIdempotency-Replayed: true\r\n"), Code.RESERVED)
 
-    assert new == (Answer(Code.RESERVED, START, "99"), "0-order-0001", 0)
+    assert new.answer == Answer(Code.RESERVED, START, "99")
+    assert (new.order, new.retry_s) == ("0-order-0001", 0)
     assert again.answer == Answer(Code.RESERVED, START, "99", "held")
 
 
