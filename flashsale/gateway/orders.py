@@ -12,7 +12,7 @@ from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import ANY_BUYER, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
 from flashsale.errors import BadInput
 from flashsale.gateway import problems, reading
-from flashsale.gateway.answers import refusal
+from flashsale.gateway.answers import refusal, refused
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
 from flashsale.gateway.problems import PRIVATE, Problem
@@ -40,7 +40,7 @@ class Orders:
         order = ids.derived_order_id(sale, buyer, key)
         answer = await self._client.submit(sale, Reserve(order, buyer, wanted.sku, wanted.quantity))
         if answer.code is not Code.RESERVED:
-            raise refusal(answer)
+            return refused(answer)
         status = answer.status or "held"
         placed = PlacedOrder(sale, order, wanted.sku, wanted.quantity, status, answer.hold_until_ms)
         headers = {"Location": f"/v1/sales/{sale}/orders/{order}"}

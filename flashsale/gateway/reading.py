@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TypeVar
 
 import msgspec
@@ -24,6 +23,7 @@ WHOLE = "flashsale.whole"
 _HANG_UP = {"Connection": "close"}
 
 T = TypeVar("T")
+Content = TypeVar("Content", bytes, bytearray)
 
 
 async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: bytes = b"") -> T:
@@ -42,21 +42,34 @@ async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: byt
 
 async def _content(request: Request) -> bytes:
     content = bytearray()
-    # What is here already needs no alarm, which costs more than to read it.
-    is_whole = request.scope.get("state", {}).get(WHOLE, False)
     try:
-        async with contextlib.nullcontext() if is_whole else asyncio.timeout(BODY_S):
+        if request.scope["state"].get(WHOLE):
+            return await _arrived(request)
+        async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 content += chunk
-                if len(content) > BODY_BYTES_MAX:
-                    sentence = f"a body has at most {BODY_BYTES_MAX} bytes"
-                    raise Problem(problems.TOO_LARGE, sentence, headers=_HANG_UP)
+                _within_limit(content)
     except TimeoutError as error:
         sentence = f"the body took longer than {BODY_S:g} s"
         raise Problem(problems.TOO_SLOW, sentence, headers=_HANG_UP) from error
     except ClientDisconnect as error:
         raise Problem(problems.BAD_REQUEST, "the connection ended before the body did") from error
     return bytes(content)
+
+
+async def _arrived(request: Request) -> bytes:
+    """All of a body that is here: an alarm for it, and a look for more, would cost more than the rest of its reading."""
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    return _within_limit(message["body"])
+
+
+def _within_limit(content: Content) -> Content:
+    if len(content) > BODY_BYTES_MAX:
+        sentence = f"a body has at most {BODY_BYTES_MAX} bytes"
+        raise Problem(problems.TOO_LARGE, sentence, headers=_HANG_UP)
+    return content
 
 
 def idempotency_key(request: Request) -> str:
