@@ -39,8 +39,12 @@ class Daemons:
                 process.kill()
                 process.wait()
 
-    def start(self, kind: str, name: str, *options: str) -> None:
-        """Start `flashsale KIND run --name NAME`, with more options. Ctrl-C in the terminal reaches this process only.
+    def start(self, kind: str, name: str, *options: str, **more: str) -> None:
+        """Start `flashsale KIND run --name NAME`, with more options, and more variables of its environment."""
+        self.launch(name, "flashsale", kind, "run", "--name", name, *options, **more)
+
+    def launch(self, name: str, module: str, *arguments: str, **more: str) -> None:
+        """Start a module with these arguments. Ctrl-C in the terminal reaches this process only.
 
         `-P`: without, Python would take modules from the working directory.
         """
@@ -48,16 +52,24 @@ class Daemons:
         environment |= {
             "FLASHSALE_REDIS_URL": self._urls.redis_url,
             "FLASHSALE_POSTGRES_URL": self._urls.postgres_url,
+            **more,
         }
-        with (self._log_dir / f"{name}.log").open("ab") as log_file:
+        with self.log_of(name).open("ab") as log_file:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flashsale", kind, "run", "--name", name, *options],
+                [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=log_file,
                 env=environment,
                 start_new_session=True,
             )
+
+    def log_of(self, name: str) -> Path:
+        """Where a daemon's output goes."""
+        return self._log_dir / f"{name}.log"
+
+    def pid_of(self, name: str) -> int:
+        return self._processes[name].pid
 
     def kill(self, name: str) -> None:
         """kill -9, and wait until it is dead."""
