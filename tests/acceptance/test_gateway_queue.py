@@ -13,6 +13,7 @@ from flashsale.gateway.passes import Passes
 from flashsale.ids import derived_order_id
 from flashsale.room import Shuffle
 from tests.acceptance.gateway_kit import (
+    FAR_MS,
     NEW_SECRET,
     OLD_SECRET,
     Crowd,
@@ -29,9 +30,6 @@ from tests.acceptance.queue_kit import FAST, Person, prepare_rooms, room
 from tests.fixtures.processes import Cli
 from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
-
-#: Good until this test is forgotten.
-FAR_MS = 4_000_000_000_000
 
 
 @pytest.fixture(scope="module")
