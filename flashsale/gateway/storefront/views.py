@@ -36,7 +36,6 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
     is_back: bool = False
     #: what became of the last click; empty: nothing to be said
     notice: str = ""
-    is_demo: bool = False
     sign_in_url: str = ""
 
     @property
@@ -110,7 +109,6 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 1
     sku: str = ""
     notice: str = ""
-    is_demo: bool = False
     checkout_url: str = ""
     #: there is no such order, and nothing to look for again
     is_preview: bool = False
