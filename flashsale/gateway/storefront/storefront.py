@@ -95,9 +95,10 @@ class Storefront:
         sale, order = request.path_params["sale"], request.path_params["order"]
         return self._show_order(await self._looks.order(request, visitor, sale, order))
 
-    def _show_sale(self, view: SaleView) -> Response:
+    def _show_sale(self, view: SaleView, address: str = "") -> Response:
+        """`address`: where it is looked at again, if that is another one than that of the sale."""
         reload_s = max(view.reload_s, _NOTICE_S) if view.notice and view.reload_s else view.reload_s
-        url = f"/sale/{view.sale.sale}{view.reload_query}"
+        url = address or f"/sale/{view.sale.sale}{view.reload_query}"
         return self._pages.response("sale.html", view=view, reload_url=url, reload_s=reload_s)
 
     def _show_order(self, view: OrderView) -> Response:
@@ -113,7 +114,11 @@ class Storefront:
         view = previews.preview(sale, state)
         if view is None:
             raise Problem(problems.NOT_FOUND, f"sale {sale_id} has these: {', '.join(previews.STATES)}")
-        return self._show_order(view) if isinstance(view, OrderView) else self._show_sale(view)
+        return (
+            self._show_order(view)
+            if isinstance(view, OrderView)
+            else self._show_sale(view, f"/sale/{sale_id}?demo={state}")
+        )
 
     # --------------------------------------------------------------------------------------------------- forms
 
