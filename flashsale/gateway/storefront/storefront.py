@@ -23,6 +23,7 @@ from flashsale.gateway.sales import Sales
 from flashsale.gateway.storefront import previews
 from flashsale.gateway.storefront.api import Api
 from flashsale.gateway.storefront.looking import Looks
+from flashsale.gateway.storefront.notices import PROBLEMS
 from flashsale.gateway.storefront.options import StorefrontOptions
 from flashsale.gateway.storefront.purchases import PURCHASES_MAX, key_of, order_of
 from flashsale.gateway.storefront.render import Pages, Static
@@ -210,7 +211,7 @@ class Storefront:
         return self._page(checked)
 
     def _problem(self, request: Request, problem: Problem) -> Response:
-        title, sentence = _WORDS.get(problem.kind, _WORDS[problems.INTERNAL])
+        title, sentence = PROBLEMS.get(problem.kind, PROBLEMS[problems.INTERNAL])
         is_passing = problem.kind in _PASSING and request.method == "GET"
         sale = request.path_params.get("sale", "")
         has_sale = problem.kind is not problems.UNKNOWN_SALE and bool(sale)
@@ -229,25 +230,3 @@ def _to(path: str, **query: str) -> Response:
     """To a page, by GET."""
     url = f"{path}?{urlencode(query)}" if query else path
     return RedirectResponse(url, 303, PRIVATE)
-
-
-_WORDS = {
-    problems.UNKNOWN_SALE: ("No such sale", "This address belongs to no sale of this shop."),
-    problems.UNKNOWN_ORDER: ("No such order", "You have no order with this number in this sale."),
-    problems.NOT_FOUND: ("Nothing is here", "This address leads nowhere."),
-    problems.UNAUTHENTICATED: (
-        "Please sign in",
-        "The shop does not know who you are. Sign in, then come back.",
-    ),
-    problems.FORBIDDEN: ("Not from here", "This can only be done on a page of this shop."),
-    problems.BAD_REQUEST: ("That was not understood", "Go back to the sale and try it from there."),
-    problems.CLOSED: ("This sale is over", "Its orders are final. The shop can tell you about yours."),
-    problems.HALTED: (
-        "We stopped to be sure",
-        "The sale has stopped for a check. What you were told stands.",
-    ),
-    problems.UNAVAILABLE: ("One moment", "We cannot look just now. This page tries again by itself."),
-    problems.OVERLOADED: ("One moment", "Very many people are here. This page tries again by itself."),
-    problems.UNKNOWN_OUTCOME: ("One moment", "The answer got lost. The page of the sale shows what is true."),
-    problems.INTERNAL: ("Something went wrong", "It is our fault. Please try again in a moment."),
-}
