@@ -53,11 +53,13 @@ def shipped_files() -> set[str]:
         found |= {f"flashsale/{path.relative_to(ROOT / 'ops')}" for path in ops}
     sql = (ROOT / "flashsale/projections/sql").rglob("*.sql")
     found |= {str(path.relative_to(ROOT)) for path in sql}
+    pages = (ROOT / "flashsale/storefront").rglob("*")
+    found |= {str(path.relative_to(ROOT)) for path in pages if path.is_file()}
     return found | {"flashsale/py.typed"}
 
 
 def test_there_is_something_to_ship() -> None:
-    assert {Path(name).suffix for name in shipped_files()} >= {".json", ".lua", ".sql", ".toml", ".yml"}
+    assert {Path(name).suffix for name in shipped_files()} >= {".css", ".html", ".js", ".json", ".lua", ".sql", ".toml", ".yml"}
 
 
 def test_the_wheel_has_everything(wheel: Path) -> None:

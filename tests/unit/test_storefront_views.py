@@ -70,9 +70,13 @@ def test_whoever_waits_is_told_how_it_stands_for_them() -> None:
     assert sale_kind(with_left(5, "paused"), WAITING) == "paused"
 
 
-def test_a_place_is_kept_by_looking_often_enough() -> None:
-    assert SaleView(kind="waiting", sale=SALE, queue=WAITING).refresh_ms == 3_000
-    assert SaleView(kind="open", sale=SALE).refresh_ms == 4_000
+def test_a_place_is_kept_by_loading_the_page_often_enough() -> None:
+    waiting = SaleView(kind="waiting", sale=SALE, queue=WAITING)
+    assert (waiting.refresh_ms, waiting.heartbeat_ms, waiting.reload_s) == (4_000, 3_000, 3)
+    alone = SaleView(kind="open", sale=SALE)
+    assert (alone.refresh_ms, alone.heartbeat_ms, alone.reload_s) == (4_000, 0, 4)
+    left = SaleView(kind="left", sale=SALE)
+    assert (left.refresh_ms, left.reload_s) == (0, 0)
 
 
 def test_a_browser_without_scripts_does_not_miss_the_opening() -> None:

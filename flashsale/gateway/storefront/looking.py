@@ -53,7 +53,6 @@ class Looks:
             purchases=bought,
             is_back="seen" in request.query_params and kind == "open",
             notice=notice(request.query_params.get("said", "")),
-            is_demo=self._options.is_demo,
             sign_in_url=self._options.sign_in_url,
         )
         # What a click was refused in one tab, another one may have got.
@@ -76,7 +75,6 @@ class Looks:
             order_id=order_id,
             story=await self._stories.of(sale_id, order_id),
             notice=said,
-            is_demo=self._options.is_demo,
             checkout_url=self._options.checkout(sale_id, order_id),
         )
 

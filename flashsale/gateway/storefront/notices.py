@@ -1,9 +1,12 @@
-"""What a buyer is told of a click that did not lead to an order, by the kind of the problem."""
+"""What a buyer is told of what goes wrong, by the kind of the problem."""
 
 from __future__ import annotations
 
+from flashsale.gateway import problems
+
 _NOTHING = "Nothing was ordered."
 
+#: On the page that follows a click: by the kind's slug.
 NOTICES = {
     "sold-out": "Somebody was faster: at this moment none is left.",
     "limit-reached": "You have as many as one person may have.",
@@ -19,6 +22,28 @@ NOTICES = {
     "refund-due": "Your payment came too late. It is recorded, and goes back to you.",
     "unknown-outcome": "The answer got lost. Reload this page: it shows what is true.",
     "unknown-sku": f"This sale does not sell that. {_NOTHING}",
+}
+
+#: On a page of its own: title and sentence.
+PROBLEMS = {
+    problems.UNKNOWN_SALE: ("No such sale", "This address belongs to no sale of this shop."),
+    problems.UNKNOWN_ORDER: ("No such order", "You have no order with this number in this sale."),
+    problems.NOT_FOUND: ("Nothing is here", "This address leads nowhere."),
+    problems.UNAUTHENTICATED: (
+        "Please sign in",
+        "The shop does not know who you are. Sign in, then come back.",
+    ),
+    problems.FORBIDDEN: ("Not from here", "This can only be done on a page of this shop."),
+    problems.BAD_REQUEST: ("That was not understood", "Go back to the sale and try it from there."),
+    problems.CLOSED: ("This sale is over", "Its orders are final. The shop can tell you about yours."),
+    problems.HALTED: (
+        "We stopped to be sure",
+        "The sale has stopped for a check. What you were told stands.",
+    ),
+    problems.UNAVAILABLE: ("One moment", "We cannot look just now. This page tries again by itself."),
+    problems.OVERLOADED: ("One moment", "Very many people are here. This page tries again by itself."),
+    problems.UNKNOWN_OUTCOME: ("One moment", "The answer got lost. The page of the sale shows what is true."),
+    problems.INTERNAL: ("Something went wrong", "It is our fault. Please try again in a moment."),
 }
 
 

@@ -40,7 +40,6 @@ def _sale(
         buyer=_BUYER,
         queue=queue,
         purchases=Purchases([], 1),
-        is_demo=True,
     )
 
 
@@ -105,9 +104,7 @@ def _order(sale: SaleState, status: str, *steps: Step) -> OrderView:
         sale.sale, _ORDER, _BUYER, sale.items[0].sku, 1, status, now_ms + sale.hold_ms * 3 // 4
     )
     reserved = Step("Reserved for you", now_ms - sale.hold_ms // 4, "1-1204")
-    return OrderView(
-        sale=sale, order=order, order_id=_ORDER, story=(reserved, *steps), is_demo=True, is_preview=True
-    )
+    return OrderView(sale=sale, order=order, order_id=_ORDER, story=(reserved, *steps), is_preview=True)
 
 
 def _held(sale: SaleState) -> OrderView:

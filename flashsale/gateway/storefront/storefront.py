@@ -23,6 +23,7 @@ from flashsale.gateway.sales import Sales
 from flashsale.gateway.storefront import previews
 from flashsale.gateway.storefront.api import Api
 from flashsale.gateway.storefront.looking import Looks
+from flashsale.gateway.storefront.notices import PROBLEMS
 from flashsale.gateway.storefront.options import StorefrontOptions
 from flashsale.gateway.storefront.purchases import PURCHASES_MAX, key_of, order_of
 from flashsale.gateway.storefront.render import Pages, Static
@@ -95,9 +96,10 @@ class Storefront:
         sale, order = request.path_params["sale"], request.path_params["order"]
         return self._show_order(await self._looks.order(request, visitor, sale, order))
 
-    def _show_sale(self, view: SaleView) -> Response:
+    def _show_sale(self, view: SaleView, address: str = "") -> Response:
+        """`address`: where it is looked at again, if that is another one than that of the sale."""
         reload_s = max(view.reload_s, _NOTICE_S) if view.notice and view.reload_s else view.reload_s
-        url = f"/sale/{view.sale.sale}{view.reload_query}"
+        url = address or f"/sale/{view.sale.sale}{view.reload_query}"
         return self._pages.response("sale.html", view=view, reload_url=url, reload_s=reload_s)
 
     def _show_order(self, view: OrderView) -> Response:
@@ -113,7 +115,11 @@ class Storefront:
         view = previews.preview(sale, state)
         if view is None:
             raise Problem(problems.NOT_FOUND, f"sale {sale_id} has these: {', '.join(previews.STATES)}")
-        return self._show_order(view) if isinstance(view, OrderView) else self._show_sale(view)
+        return (
+            self._show_order(view)
+            if isinstance(view, OrderView)
+            else self._show_sale(view, f"/sale/{sale_id}?demo={state}")
+        )
 
     # --------------------------------------------------------------------------------------------------- forms
 
@@ -205,7 +211,7 @@ class Storefront:
         return self._page(checked)
 
     def _problem(self, request: Request, problem: Problem) -> Response:
-        title, sentence = _WORDS.get(problem.kind, _WORDS[problems.INTERNAL])
+        title, sentence = PROBLEMS.get(problem.kind, PROBLEMS[problems.INTERNAL])
         is_passing = problem.kind in _PASSING and request.method == "GET"
         sale = request.path_params.get("sale", "")
         has_sale = problem.kind is not problems.UNKNOWN_SALE and bool(sale)
@@ -224,25 +230,3 @@ def _to(path: str, **query: str) -> Response:
     """To a page, by GET."""
     url = f"{path}?{urlencode(query)}" if query else path
     return RedirectResponse(url, 303, PRIVATE)
-
-
-_WORDS = {
-    problems.UNKNOWN_SALE: ("No such sale", "This address belongs to no sale of this shop."),
-    problems.UNKNOWN_ORDER: ("No such order", "You have no order with this number in this sale."),
-    problems.NOT_FOUND: ("Nothing is here", "This address leads nowhere."),
-    problems.UNAUTHENTICATED: (
-        "Please sign in",
-        "The shop does not know who you are. Sign in, then come back.",
-    ),
-    problems.FORBIDDEN: ("Not from here", "This can only be done on a page of this shop."),
-    problems.BAD_REQUEST: ("That was not understood", "Go back to the sale and try it from there."),
-    problems.CLOSED: ("This sale is over", "Its orders are final. The shop can tell you about yours."),
-    problems.HALTED: (
-        "We stopped to be sure",
-        "The sale has stopped for a check. What you were told stands.",
-    ),
-    problems.UNAVAILABLE: ("One moment", "We cannot look just now. This page tries again by itself."),
-    problems.OVERLOADED: ("One moment", "Very many people are here. This page tries again by itself."),
-    problems.UNKNOWN_OUTCOME: ("One moment", "The answer got lost. The page of the sale shows what is true."),
-    problems.INTERNAL: ("Something went wrong", "It is our fault. Please try again in a moment."),
-}

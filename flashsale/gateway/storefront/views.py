@@ -36,7 +36,6 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
     is_back: bool = False
     #: what became of the last click; empty: nothing to be said
     notice: str = ""
-    is_demo: bool = False
     sign_in_url: str = ""
 
     @property
@@ -64,25 +63,23 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
         return (self.queue.pass_ or "") if self.queue else ""
 
     @property
-    def is_personal(self) -> bool:
-        """Whether the page must be loaded to learn more; else the state that all share tells it."""
-        return self.queue is not None and self.kind not in ("closed", "halted")
-
-    @property
     def refresh_ms(self) -> int:
-        """When to look again; 0: never, for whoever looks stands in line again."""
+        """When to ask how the sale stands; 0: never, for whoever looks stands in line again."""
         if self.kind == "left":
             return 0
-        if self.queue is None or not self.is_personal:
-            return self.sale.poll_after_ms
-        return min(self.queue.poll_after_ms, self.queue.heartbeat_after_ms or self.queue.poll_after_ms)
+        return self.queue.poll_after_ms if self.queue else self.sale.poll_after_ms
+
+    @property
+    def heartbeat_ms(self) -> int:
+        """When this page must be loaded again to keep a place; 0: there is none to keep."""
+        return (self.queue.heartbeat_after_ms or 0) if self.queue else 0
 
     @property
     def reload_s(self) -> int:
         """The same for a browser without scripts, which must not miss the opening; 0: there is nothing to wait for."""
-        wait_ms = self.refresh_ms
-        if self.kind == "closed" or not wait_ms:
+        if self.kind in ("left", "closed"):
             return 0
+        wait_ms = min(self.refresh_ms, self.heartbeat_ms or self.refresh_ms)
         if self.kind == "soon" and self.sale.opens_ms:
             wait_ms = min(max(wait_ms, 10_000), self.sale.opens_ms - self.sale.server_time_ms + 500)
         return max(RELOAD_S_MIN, math.ceil(wait_ms / 1000))
@@ -110,7 +107,6 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 1
     sku: str = ""
     notice: str = ""
-    is_demo: bool = False
     checkout_url: str = ""
     #: there is no such order, and nothing to look for again
     is_preview: bool = False

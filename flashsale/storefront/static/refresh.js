@@ -1,5 +1,5 @@
-// The page moves on by itself. What all visitors share is polled from the page of the sale that a cache may answer; the
-// visitor's own page is loaded again when that has changed, or when it alone can tell.
+// The page moves on by itself. How the sale stands is polled from the page that all visitors share, and that a cache may
+// answer. The visitor's own page is loaded again when that says something new for them, and to keep their place in line.
 import { serverNow, heardServerTime, tick } from "./clock.js";
 import { morph } from "./morph.js";
 import { tell } from "./news.js";
@@ -23,55 +23,85 @@ export function keepFresh() {
 }
 
 let timer = 0;
+let loaded = Date.now();
 
-function plan(ms = Number(page().dataset.refresh)) {
+function plan() {
+  const ms = Number(page().dataset.refresh);
   clearTimeout(timer);
-  if (ms) timer = setTimeout(look, Math.min(spread(ms), untilTheEnd()));
+  if (ms) timer = setTimeout(look, Math.min(spread(ms), untilTheEnd(), Math.max(0, untilHeartbeat())));
 }
 
-function untilTheEnd() {
+function ends() {
   // The opening is everybody's at once: the buttons wake without asking, and the page follows at its usual pace.
-  if (page().dataset.kind === "soon") return Infinity;
-  const ends = [...document.querySelectorAll("div[data-until]")].map((clock) => Number(clock.dataset.until) - serverNow());
-  const next = Math.min(...ends.filter((left) => left > 0));
-  return next + spread(AFTER_END_MS);
+  if (page().dataset.kind === "soon") return [];
+  return [...document.querySelectorAll("div[data-until]")].map((clock) => Number(clock.dataset.until) - serverNow());
+}
+
+const untilTheEnd = () => Math.min(...ends().filter((left) => left > 0)) + spread(AFTER_END_MS);
+
+function untilHeartbeat() {
+  const every = Number(page().dataset.heartbeat);
+  return every ? loaded + every - Date.now() : Infinity;
 }
 
 async function look() {
   if (isSending || !Number(page().dataset.refresh)) return;
   try {
     const { watch } = page().dataset;
-    if (!watch || (await isChanged(watch))) await load();
+    const isDue = !watch || untilHeartbeat() <= 0 || ends().some((left) => left <= 0);
+    if (isDue || (await isChanged(watch))) await load();
     plan();
   } catch {
     // The network, or the gateway, is away: what stands here stays, and is asked for again.
-    plan(AFTER_TROUBLE_MS);
+    clearTimeout(timer);
+    timer = setTimeout(look, spread(AFTER_TROUBLE_MS));
   }
 }
 
+// Show what is new of a sale; true when only the visitor's own page can tell what that means.
 async function isChanged(url) {
   const response = await fetch(url, { credentials: "omit" });
   if (!response.ok) throw new Error(response.statusText);
   const sale = await response.json();
   heardServerTime(sale.server_time_ms);
-  page().dataset.refresh = sale.poll_after_ms;
-  if (sale.state !== page().dataset.state || Boolean(sale.room) !== (page().dataset.room === "yes")) return true;
-  return sale.items.some(({ sku, available }) => {
-    const item = document.querySelector(`[data-sku="${CSS.escape(sku)}"]`);
-    return !item || showLeft(item, available);
-  });
+  const { dataset } = page();
+  if (!Number(dataset.heartbeat)) dataset.refresh = sale.poll_after_ms;
+  if (sale.state !== dataset.state || Boolean(sale.room) !== (dataset.room === "yes")) return true;
+  if (sale.room && (sale.room.message !== dataset.message || isCalled(sale.room))) return true;
+  // Who waits cannot buy: units that come and go are a number to them.
+  const isWaiting = ["waiting", "out_for_you", "soon", "paused"].includes(dataset.kind);
+  const isOther = sale.items.map(showLeft).some(Boolean);
+  const total = page().querySelector("[data-left]");
+  if (total) total.textContent = sale.items.reduce((sum, item) => sum + item.available, 0).toLocaleString("en");
+  return isOther && !isWaiting;
 }
 
-// Show how many are left; true when the page must say something else.
-function showLeft(item, available) {
-  const before = Number(item.dataset.available);
-  if ((before === 0) !== (available === 0)) return true;
+function isCalled({ now_serving }) {
+  const { place } = page().dataset;
+  if (place === undefined || !page().querySelector(".ahead")) return false;
+  const ahead = Number(place) - now_serving;
+  const told = page().querySelector(".ahead b");
+  if (ahead > 0) told.textContent = ahead.toLocaleString("en");
+  return ahead < 0 || (ahead === 0 && told.textContent !== "Next");
+}
+
+function showLeft({ sku, available }) {
+  const item = document.querySelector(`[data-sku="${CSS.escape(sku)}"]`);
+  if (!item) return true;
+  const isOther = (Number(item.dataset.available) === 0) !== (available === 0);
   const stock = item.querySelector("[data-stock]");
-  if (!stock || before === available) return false;
-  item.dataset.available = available;
-  stock.classList.toggle("few", available > 0 && available < 10);
-  stock.textContent = available < 10 ? `Only ${available} left` : `${available.toLocaleString("en")} left`;
-  return false;
+  if (stock) {
+    item.dataset.available = available;
+    stock.classList.toggle("few", available > 0 && available < 10);
+    stock.classList.toggle("none", available === 0);
+    stock.textContent = leftText(available);
+  }
+  return isOther;
+}
+
+function leftText(available) {
+  if (available === 0) return "None left at the moment";
+  return available < 10 ? `Only ${available} left` : `${available.toLocaleString("en")} left`;
 }
 
 async function load() {
@@ -79,6 +109,7 @@ async function load() {
   const response = await fetch(reload, { headers: { Accept: "text/html" } });
   if (!response.ok) throw new Error(response.statusText);
   if (isSending) return;
+  loaded = Date.now();
   const next = new DOMParser().parseFromString(await response.text(), "text/html");
   heardServerTime(Number(next.querySelector("main").dataset.now));
   const wanted = next.querySelector("main");
