@@ -19,6 +19,7 @@ from flashsale.cli.session import Json, Session, shared
 from flashsale.errors import BadInput
 
 if TYPE_CHECKING:
+    from flashsale.loadtest.result import Result
     from flashsale.loadtest.shop import Shop
 
 #: What ends with it: something that a buyer was told is not true.
@@ -73,7 +74,6 @@ def loadtest(
     """
     need_http()
     from flashsale import log
-    from flashsale.cli.loadtest_view import print_result
     from flashsale.loadtest.chart import draw
     from flashsale.loadtest.run import Load, run
     from flashsale.loadtest.scenarios import SCENARIOS
@@ -97,12 +97,19 @@ def loadtest(
     log.configure("warning", session.config.settings.log_format)
     with _private(session, number) if given is None else _running(session, given) as (shop, folder):
         result = run(shop, chosen, load, history or folder / "history.jsonl", output.say)
+    if chart is not None:
+        draw(result, chart)
+    return _told(result, json=json)
+
+
+def _told(result: Result, *, json: bool) -> int:
+    """Print the result; returns the exit code."""
+    from flashsale.cli.loadtest_view import print_result
+
     if json:
         output.json(result)
     else:
         print_result(result)
-    if chart is not None:
-        draw(result, chart)
     for sentence in result.broken:
         output.fail(sentence)
     if not result.is_offered:
