@@ -62,7 +62,8 @@ async def _arrived(request: Request) -> bytes:
     message = await request.receive()
     if message["type"] != "http.request":
         raise ClientDisconnect
-    return _within_limit(message["body"])
+    content: bytes = message["body"]
+    return _within_limit(content)
 
 
 def _within_limit(content: Content) -> Content:
