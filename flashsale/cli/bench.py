@@ -70,8 +70,6 @@ def bench(
     from flashsale.cli.bench_views import Progress, print_report
 
     load_before = load()
-    if what == "http":
-        need_http()
     plan = Plan(
         what=one_of(what, WORDS, "what"),
         durability=one_of(durability, APPENDFSYNC, "durability"),
@@ -103,6 +101,8 @@ def _measured(session: Session, plan: Plan, load_before: float | None, progress:
     from flashsale.bench.place import opened
     from flashsale.bench.run import run
 
+    if plan.is_http:
+        need_http()
     log.configure("warning", session.config.settings.log_format)
     progress.phase("Starting servers")
     with servers_of_its_own(session, "bench") as (parts, folder):

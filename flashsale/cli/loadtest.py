@@ -19,6 +19,7 @@ from flashsale.cli.session import Json, Session, shared
 from flashsale.errors import BadInput
 
 if TYPE_CHECKING:
+    from flashsale.loadtest.result import Result
     from flashsale.loadtest.shop import Shop
 
 #: What ends with it: something that a buyer was told is not true.
@@ -60,7 +61,7 @@ def loadtest(
         ),
     ] = None,
     chart: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw it, too.", show_default=False)
+        Path | None, typer.Option(metavar="FILE.png", help="Draw it.", show_default=False)
     ] = None,
     json: Json = False,
 ) -> int:
@@ -73,8 +74,7 @@ def loadtest(
     """
     need_http()
     from flashsale import log
-    from flashsale.cli.loadtest_view import print_result
-    from flashsale.loadtest.chart import draw
+    from flashsale.loadtest import chart as drawing
     from flashsale.loadtest.run import Load, run
     from flashsale.loadtest.scenarios import SCENARIOS
 
@@ -90,19 +90,24 @@ def loadtest(
     if given is not None and chosen.postgres_is_slow:
         raise BadInput("scenario", scenario, "it slows a Postgres down: run it without --url")
     if chart is not None:
-        from flashsale.bench import chart as drawing
-
         drawing.check(chart)
     end_cleanly_on(signal.SIGTERM, signal.SIGHUP)
     log.configure("warning", session.config.settings.log_format)
     with _private(session, number) if given is None else _running(session, given) as (shop, folder):
         result = run(shop, chosen, load, history or folder / "history.jsonl", output.say)
+    if chart is not None:
+        drawing.draw(result, chart)
+    return _told(result, json=json)
+
+
+def _told(result: Result, *, json: bool) -> int:
+    """Print the result; returns the exit code."""
+    from flashsale.cli.loadtest_view import print_result
+
     if json:
         output.json(result)
     else:
         print_result(result)
-    if chart is not None:
-        draw(result, chart)
     for sentence in result.broken:
         output.fail(sentence)
     if not result.is_offered:

@@ -76,7 +76,7 @@ async def _content(request: Request) -> bytes:
 
 
 async def _arrived(request: Request) -> bytes:
-    """All of a body that is here: an alarm for it, and a look for more, would cost more than all the rest of it."""
+    """All of a body that is here: an alarm for it, and a look for more, cost more than the rest of its reading."""
     message = await request.receive()
     if message["type"] != "http.request":
         raise ClientDisconnect

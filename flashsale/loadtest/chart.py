@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from flashsale.bench.chart import new_figure, save
+from flashsale.bench.chart import check, new_figure, save
 from flashsale.loadtest.result import Kind, Result
+
+__all__ = ["check", "draw"]
 
 #: Where a curve of percentiles has its points, and what is written there.
 _PERCENTS = ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
