@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values, words
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale import ids, values, words
+from flashsale.cli import output
+from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.shop import Shop
 from flashsale.errors import BadInput, NotFound
 from flashsale.ids import START
 
@@ -87,7 +88,7 @@ def show(
     output.facts(
         [
             ("position", str(position)),
-            *((name.removesuffix("_ms"), field_text(name, value)) for name, value in record.items()),
+            *((name.removesuffix("_ms"), words.field(name, value)) for name, value in record.items()),
             ("stored in", "Postgres" if event.archived else "the log only"),
             ("as written", event.body.decode(errors="backslashreplace")),
         ]
@@ -160,7 +161,7 @@ def _print(event: Shown, *, json: bool) -> None:
     else:
         fields = history.fields_of(event.event)
         rest = "  ".join(
-            f"{name.removesuffix('_ms')}={field_text(name, value)}"
+            f"{name.removesuffix('_ms')}={words.field(name, value)}"
             for name, value in fields.items()
             if name not in _IN_FRONT
         )
@@ -171,16 +172,3 @@ def _print(event: Shown, *, json: bool) -> None:
 
 
 _IN_FRONT = ("v", "at_ms")
-
-
-def field_text(name: str, value: object) -> str:
-    """The value of an event's field, for people."""
-    if name == "hold_ms" and isinstance(value, int):
-        return words.span(value).replace(" ", "")
-    if name.endswith("_ms") and isinstance(value, int):
-        return words.when(value).replace(" ", "T", 1).replace(" ", "") if value else "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):  # limits: pairs of SKU and number
-        return ",".join(f"{sku}:{number}" for sku, number in value) or "none"
-    return str(value)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
+from flashsale import ids, values
 from flashsale.address import Address
-from flashsale.cli import output, values
+from flashsale.cli import output
 from flashsale.cli.session import AcceptUnsafe, Session, shared
 from flashsale.errors import BadInput
 from flashsale.loopback import is_local

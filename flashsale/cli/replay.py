@@ -9,9 +9,10 @@ import msgspec
 import typer
 from typer.core import TyperGroup
 
-from flashsale import ids
-from flashsale.cli import INTERRUPTED, output, values
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale import ids, values
+from flashsale.cli import INTERRUPTED, output
+from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.shop import Shop
 from flashsale.errors import BadInput, FlashsaleError
 
 if TYPE_CHECKING:

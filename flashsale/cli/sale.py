@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_warm_due, sale_watch, words
-from flashsale.cli.refusals import Asked
+from flashsale import ids, words
+from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_warm_due, sale_watch
+from flashsale.refusals import Asked
 from flashsale.cli.sale_control import control, decided
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.shop import Shop
 from flashsale.commands import Answer, Close, Code, Open, Pause, Resume
 from flashsale.definition_file import read_definition
 
