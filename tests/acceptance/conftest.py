@@ -14,7 +14,9 @@ from flashsale.commands import Code, Load, Open, OrderRequest, SaleRequest
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.projections import catalog
 from flashsale.projections.database import Connection, connect
+from tests.acceptance import operator_kit
 from tests.acceptance.gateway_kit import Front, prepare, running
+from tests.acceptance.operator_kit import Office
 from tests.fixtures.processes import Cli, Finished
 from tests.fixtures.servers import redis_client
 
@@ -130,3 +132,19 @@ def front(
     in_roles = pytestconfig.getoption("--roles")
     with running(home, redis_url, module_database_url, in_roles=in_roles) as front:
         yield front
+
+
+@pytest.fixture(scope="module")
+def office(
+    redis_url: str,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[Office]:
+    """An operator page with nothing behind it yet, for all tests of a module: each has sales of its own."""
+    with redis_client(redis_url) as redis:
+        redis.flushdb()
+    home = tmp_path_factory.mktemp("operator") / "home"
+    in_roles = pytestconfig.getoption("--roles")
+    with operator_kit.running(home, redis_url, module_database_url, in_roles=in_roles) as office:
+        yield office
