@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from flashsale.errors import Halted
-from flashsale.events import AnyEvent, UndecodableEvent, decode, trace_of, type_name
+from flashsale.events import AnyEvent, UndecodableEvent, decode, trace_of, type_name, why_of
 from flashsale.ids import START, Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
@@ -38,13 +38,19 @@ class Shown(msgspec.Struct, frozen=True):
         }
         if self.event is None:
             return head | {"type": None, "problem": self.problem, "body": self.body.decode(errors="replace")}
-        trace = {"trace_id": self.trace_id} if self.trace_id else {}
-        return head | {"type": type_name(self.event)} | fields_of(self.event) | trace
+        beside = {"trace_id": self.trace_id, "why": self.why}
+        told = {name: text for name, text in beside.items() if text}
+        return head | {"type": type_name(self.event)} | fields_of(self.event) | told
 
     @property
     def trace_id(self) -> str:
         """Of the request that it answers; empty: none."""
         return trace_of(self.body)
+
+    @property
+    def why(self) -> str:
+        """As whoever did it wrote; empty: nothing."""
+        return why_of(self.body)
 
 
 def fields_of(event: AnyEvent) -> dict[str, Any]:

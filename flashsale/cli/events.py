@@ -167,6 +167,8 @@ def _print(event: Shown, *, json: bool) -> None:
         )
         if event.trace_id:
             rest += f"  trace_id={event.trace_id}"
+        if event.why:
+            rest += f"  why={event.why}"
         kind = event.record()["type"]
         output.line(f"{event.position!s:<8} {words.clock(event.event.at_ms)}  {kind:<18} {rest}")
 

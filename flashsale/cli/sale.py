@@ -16,6 +16,7 @@ from flashsale.cli.sale_control import control, decided
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.shop import Shop
 from flashsale.commands import Answer, Close, Code, Open, Pause, Resume
+from flashsale.commands.sale import check_why
 from flashsale.definition_file import read_definition
 
 app = typer.Typer(help="Define a sale, warm it, open it, watch it, close it.")
@@ -106,9 +107,16 @@ def open_(
 
 @app.command()
 @shared
-def pause(session: Session, sale: SaleId, json: Json = False) -> None:
+def pause(
+    session: Session,
+    sale: SaleId,
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for those who see the sale paused; kept in the log.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """Take no new reservations for a while. Payments, cancellations and refunds go on."""
-    control(session, Pause(), Asked(sale, "paused"), Code.PAUSED, json)
+    control(session, Pause(check_why(reason, "reason")), Asked(sale, "paused"), Code.PAUSED, json)
     output.say(f"{sale} is paused: nobody can reserve, what is held can be paid.")
     output.suggest(f"sale resume {sale}")
 

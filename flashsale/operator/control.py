@@ -79,10 +79,12 @@ def _open_numbers(view: View, request: SaleRequest) -> Iterator[str]:
         yield f"From now on buyers can reserve {left} of {words.count(len(view.stock), 'SKUs')}."
 
 
-def _pause_numbers(view: View, _request: SaleRequest) -> Iterator[str]:
+def _pause_numbers(view: View, request: SaleRequest) -> Iterator[str]:
     yield from _stock_now(view)
     held = words.count(view.snapshot.hold_count, "orders")
     yield f"Nobody can reserve until it is resumed. {held} held now can still be paid, cancelled, or expire."
+    if isinstance(request, Pause) and request.why:
+        yield f"Shown to everybody here, and kept in the log: {request.why}"
 
 
 def _resume_numbers(view: View, _request: SaleRequest) -> Iterator[str]:
@@ -177,7 +179,7 @@ ACTIONS: dict[str, Action] = {
         "Open", "opened", Code.OPENED, lambda given: Open(at_once="now" in given), _open_numbers, _opened
     ),
     "pause": Action(
-        "Pause", "paused", Code.PAUSED, lambda _: Pause(), _pause_numbers,
+        "Pause", "paused", Code.PAUSED, lambda given: Pause(given.get("why", "")), _pause_numbers,
         lambda sale, _: f"{sale} is paused: nobody can reserve, what is held can be paid.",
     ),
     "resume": Action(

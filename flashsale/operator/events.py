@@ -82,8 +82,9 @@ def _detail(shown: Shown) -> str:
     if shown.event is None:
         return shown.problem
     fields = history.fields_of(shown.event)
-    return "  ".join(
+    told = [
         f"{name.removesuffix('_ms')}={words.field(name, value)}"
         for name, value in fields.items()
         if name not in _SAID_ELSEWHERE
-    )
+    ]
+    return "  ".join([*told, *([f"why: {shown.why}"] if shown.why else [])])

@@ -29,10 +29,11 @@ class Light(msgspec.Struct, frozen=True):
 
 
 class Paused(msgspec.Struct, frozen=True):
-    """Who paused a sale, and when by Redis's clock."""
+    """Who paused a sale, when by Redis's clock, and why if they said so."""
 
     by: str
     at_ms: int
+    why: str
 
 
 class Rebuild(msgspec.Struct, frozen=True):
@@ -99,7 +100,7 @@ def _imbalance(sku: str, stock: Stock) -> str:
 
 def _paused(shop: Shop, sale: str) -> Paused | None:
     found = history.latest(shop.log, shop.connection, ShardId(sale, 0), _PAUSED)
-    return None if found is None or found.event is None else Paused(found.event.by, found.event.at_ms)
+    return None if found is None or found.event is None else Paused(found.event.by, found.event.at_ms, found.why)
 
 
 def _rebuilds(shop: Shop, seen: Overview) -> list[Rebuild]:

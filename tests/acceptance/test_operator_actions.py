@@ -37,6 +37,11 @@ def confirm(office: Office, question: Page) -> Page:
     return office.ada.send(form)
 
 
+def outcome_of(kind: type[Event]) -> str:
+    """The last word of an event's type."""
+    return str(kind.__struct_config__.tag).partition(".")[2]
+
+
 def newest(office: Office, sale: str) -> Event:
     return office.events(sale)[-1]
 
@@ -57,7 +62,7 @@ def test_a_sale_is_opened_paused_resumed_and_closed_by_name(office: Office) -> N
         event = newest(office, "life")
         assert isinstance(event, kind)
         assert event.by == BY_ADA
-        assert f"{BY_ADA}" in done.text, "the page shows who did it"
+        assert f"sale.{outcome_of(kind)} {BY_ADA}" in done.text, "the page shows who did it"
         if action == "open":
             office.client.execute("life", [Reserve(f"0-{n:08}", "b", "phone") for n in range(3)])
             office.client.execute("life", [Confirm("0-00000000")])
@@ -188,6 +193,18 @@ def test_a_cold_sale_offers_nothing(office: Office) -> None:
     page = office.ada.see("/sales/over")
     assert {form.action for form in page.forms} == {"/logout", "/sales/over/compare"}
     assert office.client.control("over", Open(at_once=True)).code == "WRONG_STATE"
+
+
+def test_a_pause_says_why(office: Office) -> None:
+    office.open_sale("why")
+    question = ask(office, "why", "pause", why="Preis falsch: 1 € & <mehr>")
+    assert "kept in the log: Preis falsch: 1 € & <mehr>" in question.text
+
+    done = confirm(office, question)
+
+    assert "why: Preis falsch: 1 € & <mehr>" in done.text
+    told = office.cli.ok("events", "tail", "why", "--json").json_lines()[-1]
+    assert (told["type"], told["by"], told["why"]) == ("sale.paused", BY_ADA, "Preis falsch: 1 € & <mehr>")
 
 
 def test_who_acted_is_logged(office: Office) -> None:
