@@ -134,7 +134,7 @@ def before(log: Log, connection: Connection, shard: ShardId, end: Position, numb
 
 
 def latest(log: Log, connection: Connection, shard: ShardId, kind: str) -> Shown | None:
-    """The newest event of a type that stands out, like `sale.paused`: reads the stream's newest page, then the archive."""
+    """The newest event of a type, like `sale.paused`: from the stream's newest page, else from the archive."""
     for entry in reversed(log.newest(shard, PAGE_MAX)):
         if kind.encode() in (entry.body or b""):  # few of many: the others need not be decoded
             found = shown(shard, entry, archived=False)

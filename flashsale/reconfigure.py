@@ -1,4 +1,4 @@
-"""What belongs to a change of a running sale besides the change: what is checked before, and the definition after it."""
+"""What belongs to a change of a running sale beside it: a check before, and the definition afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_new_window(shop: Shop, sale: str, request: Reconfigure) -> None:
-    """Raises `BadInput` for a window that ends before it begins. The script would refuse it, too, but cannot say it as well."""
+    """Raises `BadInput` for a window that ends before it begins; the script cannot say it as well."""
     before = shop.snapshot(sale).state
     opens_ms = before.opens_ms if request.opens_ms is None else request.opens_ms
     closes_ms = before.closes_ms if request.closes_ms is None else request.closes_ms

@@ -399,7 +399,12 @@ local function change_state(may_change, state, word, event, takes_why)
   local keys = named_keys()
   local fence, by, why = ARGV[1], actor_of(ARGV[2]), takes_why and ARGV[3]
   if #ARGV ~= (why and 3 or 2) then invalid('ARGV: ' .. #ARGV .. ' values') end
-  why = why and ',{"why":"' .. line_of(why, 200, 'why') .. '"}' or ''
+  if why then
+    local line = string.match(why, '^why:(.+)$') or invalid('why')
+    why = ',{"why":"' .. line_of(line, 200, 'why') .. '"}'
+  else
+    why = ''
+  end
   local now = now_ms()
   local sale, refused = read_writable_sale(keys, fence)
   if refused then return refuse_all(sale, now, refused, 1) end

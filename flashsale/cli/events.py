@@ -9,9 +9,9 @@ import typer
 from flashsale import ids, values, words
 from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
-from flashsale.shop import Shop
 from flashsale.errors import BadInput, NotFound
 from flashsale.ids import START
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.history import Shown

@@ -33,7 +33,7 @@ def run(
 ) -> int:
     """Serve the operator page until told to stop.
 
-    People log in with tokens that `flashsale operator token` makes; without a secret to sign them by, it does not start.
+    People log in with tokens that `flashsale operator token` makes; without a secret that signs them it does not start.
     What they do stands in the log of the sale as operator:NAME. SIGTERM and Ctrl-C end it: exit code 0 or 130.
     """
     address = Address.parse(listen, "--listen")

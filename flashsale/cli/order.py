@@ -9,12 +9,12 @@ import typer
 
 from flashsale import ids, refusals, values, words
 from flashsale.cli import output
-from flashsale.refusals import Asked
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Answer, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
 from flashsale.definition import SaleDefinition
 from flashsale.errors import BadInput, NotFound, RefusedByState
+from flashsale.refusals import Asked
 
 app = typer.Typer(help="Reserve, confirm, cancel and refund orders, and see what became of one.")
 

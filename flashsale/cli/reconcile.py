@@ -12,9 +12,9 @@ from flashsale.cli import output
 from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.reconcile_view import exit_code, print_outcomes, print_reports, record
 from flashsale.cli.session import Json, Session, shared
-from flashsale.values import Usage
 from flashsale.errors import BadInput, RefusedByState, UnknownOutcome
 from flashsale.times import parse_duration
+from flashsale.values import Usage
 
 if TYPE_CHECKING:
     from flashsale.cli.metrics import Serve

@@ -12,8 +12,8 @@ from typer.core import TyperGroup
 from flashsale import ids, values
 from flashsale.cli import INTERRUPTED, output
 from flashsale.cli.session import Json, SaleId, Session, shared
-from flashsale.shop import Shop
 from flashsale.errors import BadInput, FlashsaleError
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.ids import Position

@@ -11,13 +11,13 @@ import typer
 
 from flashsale import ids, words
 from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_warm_due, sale_watch
-from flashsale.refusals import Asked
 from flashsale.cli.sale_control import control, decided
 from flashsale.cli.session import Json, SaleId, Session, shared
-from flashsale.shop import Shop
 from flashsale.commands import Answer, Close, Code, Open, Pause, Resume
 from flashsale.commands.sale import check_why
 from flashsale.definition_file import read_definition
+from flashsale.refusals import Asked
+from flashsale.shop import Shop
 
 app = typer.Typer(help="Define a sale, warm it, open it, watch it, close it.")
 

@@ -8,10 +8,10 @@ import typer
 
 from flashsale import ids, refusals, values, words
 from flashsale.cli import output
-from flashsale.refusals import Asked
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Code
+from flashsale.refusals import Asked
 
 TIMEOUT_S_MAX = 3_600
 

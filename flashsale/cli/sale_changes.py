@@ -9,12 +9,12 @@ import typer
 
 from flashsale import ids, values, words
 from flashsale.cli import output
-from flashsale.refusals import Asked
 from flashsale.cli.sale_control import control
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.commands import Code, Reconfigure, Restock
 from flashsale.errors import BadInput
 from flashsale.reconfigure import check_new_window, keep_definition_in_step
+from flashsale.refusals import Asked
 from flashsale.times import parse_hold
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from flashsale import ids, refusals
 from flashsale.cli import output
-from flashsale.refusals import Asked
 from flashsale.cli.session import Session
 from flashsale.cli.unknown import unknown_told
-from flashsale.shop import Shop
 from flashsale.commands import Answer, Code, SaleRequest
+from flashsale.refusals import Asked
+from flashsale.shop import Shop
 
 
 def control(

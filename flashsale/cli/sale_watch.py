@@ -10,9 +10,9 @@ import typer
 
 from flashsale import ids, values, words
 from flashsale.cli import output
-from flashsale.looking import Look, interval_ms, look_again_and_again
 from flashsale.cli.sale_views import COLUMNS, counters
 from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.looking import Look, interval_ms, look_again_and_again
 from flashsale.sale_view import View, events_per_s, sums, view_of
 from flashsale.shop import Shop
 

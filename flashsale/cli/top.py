@@ -12,9 +12,9 @@ import typer
 
 from flashsale import values, words
 from flashsale.cli import output
-from flashsale.looking import Look, interval_ms, look_again_and_again
 from flashsale.cli.sale_views import COLUMNS, UNKNOWN
 from flashsale.cli.session import Json, Session, shared
+from flashsale.looking import Look, interval_ms, look_again_and_again
 from flashsale.overview import Overview, rate, record, take
 from flashsale.sale_view import sums
 

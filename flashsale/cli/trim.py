@@ -8,12 +8,12 @@ import typer
 
 from flashsale import ids, refusals, values, words
 from flashsale.cli import output
-from flashsale.refusals import Asked
 from flashsale.cli.session import Json, Session, shared
 from flashsale.cli.unknown import unknown_told
-from flashsale.shop import Shop
 from flashsale.commands import Code
 from flashsale.errors import RefusedByState
+from flashsale.refusals import Asked
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.definition import SaleDefinition

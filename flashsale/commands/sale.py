@@ -96,7 +96,7 @@ class Pause(SaleRequest, frozen=True):
         check_why(self.why)
 
     def arguments(self) -> tuple[str | int, ...]:
-        return (self.why,) if self.why else ()
+        return (f"why:{self.why}",) if self.why else ()
 
 
 class Resume(SaleRequest, frozen=True):

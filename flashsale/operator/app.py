@@ -79,17 +79,15 @@ _STATUS: tuple[tuple[type[FlashsaleError], int], ...] = (
 _STATIC = {
     "style.css": "text/css",
     "live.js": "text/javascript",
-    "uPlot.min.css": "text/css",
-    "uPlot.min.js": "text/javascript",
+    "uplot/uPlot.min.css": "text/css",
+    "uplot/uPlot.min.js": "text/javascript",
 }
 
 
 def application(desk: Desk, people: Door) -> Starlette:
     """All pages, the way in, and what they are drawn with."""
     room = asyncio.Semaphore(WORKS_MAX)
-    routes = [
-        Route(page.path, _endpoint(page, desk, people, room), methods=[page.method]) for page in PAGES
-    ]
+    routes = [Route(page.path, _endpoint(page, desk, people, room), methods=[page.method]) for page in PAGES]
     routes += [
         Route("/login", people.show, methods=["GET"]),
         Route("/login", people.enter, methods=["POST"]),
@@ -117,7 +115,9 @@ def _endpoint(
             return _told(login, error)
         except Exception:
             log.exception("a page failed", action="operator_fault")
-            return pages.page("error.html", login, 500, sentence="This is a fault in flashsale; its log has more.")
+            return pages.page(
+                "error.html", login, 500, sentence="This is a fault in flashsale; its log has more."
+            )
 
     return endpoint
 
@@ -138,7 +138,7 @@ def _told(login: Login, error: FlashsaleError) -> Response:
         return pages.page("error.html", login, 403, sentence=str(error))
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     if status == 500:
-        log.exception("a page failed", action="operator_fault")
+        log.error("a page failed", action="operator_fault", exc_info=error)
     title = "Whether it was done is not known" if isinstance(error, UnknownOutcome) else ""
     return pages.page("error.html", login, status, sentence=str(error), title=title)
 

@@ -85,7 +85,7 @@ def ask_discard(desk: Desk, visit: Visit) -> Response:
     place = f"/dead-letters/{shard.sale}/{position}"
     numbers = [
         f"{words.count(len(gone), 'events')} are given up: their effect never comes to orders and stock.",
-        "They stay in the archive, and later events of the order wait behind them. A retry of this event takes it back.",
+        "They stay in the archive; later events of the order wait behind them. A retry of this event takes it back.",
         f"Reason, kept with your name: {reason}",
     ]
     return pages.page(

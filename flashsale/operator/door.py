@@ -61,8 +61,9 @@ class Door:
             person, ends_s = self._tokens.read(given.get("token", ""))
         except (Untrue, Forbidden, BadInput) as error:
             self._attempts.failed(address, time.monotonic())
-            log.warning(f"a login was refused: {error}", action="operator_login_refused", address=address)
-            return self._form(403, f"{error}."[:1].upper() + f"{error}."[1:])
+            why = str(error)
+            log.warning(why, action="operator_login_refused", address=address)
+            return self._form(403, f"{why[:1].upper()}{why[1:]}.")
         log.info("somebody logged in", action="operator_login", by=person.actor, role=person.role)
         response = pages.see("/")
         self._set(response, self._session_cookie, self._sessions.begin(person, ends_s))

@@ -48,7 +48,9 @@ def show(desk: Desk, visit: Visit) -> Response:
 def news(desk: Desk, visit: Visit) -> Response:  # noqa: ARG001  # a page takes both
     """What has changed."""
     seen = desk.watch.seen()
-    found = News(round(seen.age_s, 1), seen.away, pages.text("_live.html", _values(desk, seen)), _points(seen))
+    found = News(
+        round(seen.age_s, 1), seen.away, pages.text("_live.html", _values(desk, seen)), _points(seen)
+    )
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 

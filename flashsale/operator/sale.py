@@ -31,14 +31,13 @@ def show(desk: Desk, visit: Visit) -> Response:
     with desk.connected(visit.login.person) as shop:
         view = _view(shop, visit)
         sale = view.definition.sale
-        found = {
-            "orders": reads.order_counts(shop.connection, sale),
-            "light": light_of(view, list(troubles(shop.log, shop.connection))),
-            "acts": [row(event) for event in _acts(shop, sale)],
-        }
+        orders = reads.order_counts(shop.connection, sale)
+        light = light_of(view, list(troubles(shop.log, shop.connection)))
+        acts = _acts(shop, sale)
     return pages.page(
         "sale.html", visit.login, view=view, sums=sums(view), compared=desk.comparisons.last(sale),
-        offered=control.offered(view), may_change=control.may_change(view), **found,
+        offered=control.offered(view), may_change=control.may_change(view), orders=orders, light=light,
+        acts=[row(event) for event in acts],
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from flashsale import history, overview, sale_health
-from flashsale.events import SalePaused, Stock
+from flashsale.events import Stock
+from flashsale.events.types import SalePaused
 from flashsale.overview import Overview, SaleLook
 from flashsale.projections import replays
 from flashsale.sale_health import Health
@@ -21,8 +22,8 @@ _PAUSED = str(SalePaused.__struct_config__.tag)
 class Light(msgspec.Struct, frozen=True):
     """Whether a sale's books balance: available + held + sold + returned = capacity, for every SKU."""
 
-    #: green; amber (all units are there, and something needs a hand); red (they are not, or the log is broken); grey (not
-    #: warm: there is nothing to count)
+    #: green; amber: all units are there, and something needs a hand; red: they are not, or the log is broken; grey: not
+    #: warm, so there is nothing to count
     colour: Literal["green", "amber", "red", "grey"]
     #: what is wrong, one sentence each
     why: list[str]
@@ -100,7 +101,9 @@ def _imbalance(sku: str, stock: Stock) -> str:
 
 def _paused(shop: Shop, sale: str) -> Paused | None:
     found = history.latest(shop.log, shop.connection, ShardId(sale, 0), _PAUSED)
-    return None if found is None or found.event is None else Paused(found.event.by, found.event.at_ms, found.why)
+    return (
+        None if found is None or found.event is None else Paused(found.event.by, found.event.at_ms, found.why)
+    )
 
 
 def _rebuilds(shop: Shop, seen: Overview) -> list[Rebuild]:

@@ -28,7 +28,7 @@ _WATCHER = "operator-page"
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What the page is told beside the settings. Raises `BadInput` for an address that would show tokens to the network."""
+    """What the page is told beside the settings. Raises `BadInput` for an address that shows tokens to the network."""
 
     address: Address
     behind_tls: bool = False

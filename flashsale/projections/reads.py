@@ -201,7 +201,9 @@ def latest_event(connection: Connection, shard: ShardId, kind: str) -> Entry | N
     """The newest archived event of a type; reads backwards from the end until it is found."""
     values = {"sale_id": shard.sale, "shard": shard.shard, "type": kind}
     with errors_told():
-        return next(iter(_entries(connection.execute(query("read", "latest_event"), values).fetchall())), None)
+        return next(
+            iter(_entries(connection.execute(query("read", "latest_event"), values).fetchall())), None
+        )
 
 
 def acts(connection: Connection, sale: str, limit: int) -> list[Entry]:

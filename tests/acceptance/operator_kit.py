@@ -118,7 +118,9 @@ class Office:
     def sale(self, sale: str, *requests: SaleRequest, units: int = 10, limit: int = 0) -> None:
         """A sale of its own for a test: warm, and with what was asked for afterwards."""
         items = (SaleItem(sku="phone", title="Phone", quantity=units, unit_price_minor=79_900, limit=limit),)
-        definition = SaleDefinition(sale=sale, title=sale.title(), currency="EUR", items=items, hold_ms=600_000)
+        definition = SaleDefinition(
+            sale=sale, title=sale.title(), currency="EUR", items=items, hold_ms=600_000
+        )
         catalog.define(self.connection, definition)
         assert self.client.control(sale, definition.load()).code is Code.LOADED
         for request in requests:
@@ -145,9 +147,7 @@ class Office:
 
 
 @contextmanager
-def running(
-    home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool
-) -> Iterator[Office]:
+def running(home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool) -> Iterator[Office]:
     """A page that listens, and two people who are logged in."""
     home.mkdir(exist_ok=True)
     keys = home / "keys"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flashsale.commands import Confirm, Open, Pause, Reserve
-from flashsale.events import (
+from flashsale.events.types import (
     Event,
     SaleClosed,
     SaleOpened,
@@ -52,7 +52,12 @@ def test_a_sale_is_opened_paused_resumed_and_closed_by_name(office: Office) -> N
         ("open", SaleOpened, "buyers can reserve 10 units of 1 SKU", "life is open."),
         ("pause", SalePaused, "2 orders held now can still be paid", "life is paused"),
         ("resume", SaleResumed, "7 units can be reserved again", "life is resumed"),
-        ("close", SaleClosed, "7 units stay unsold; 2 orders held now can still be paid", "life is closed for good."),
+        (
+            "close",
+            SaleClosed,
+            "7 units stay unsold; 2 orders held now can still be paid",
+            "life is closed for good.",
+        ),
     ):
         asked = ask(office, "life", action)
         assert question in asked.text
@@ -71,9 +76,10 @@ def test_a_sale_is_opened_paused_resumed_and_closed_by_name(office: Office) -> N
 def test_the_numbers_of_the_question_are_those_of_now(office: Office) -> None:
     office.open_sale("numbers")
     office.client.execute("numbers", [Reserve("0-00000001", "b", "phone", 4)])
-    assert "6 units left, 4 held and not paid yet, 0 sold, 0 returned: together 10." in ask(
-        office, "numbers", "pause"
-    ).text
+    assert (
+        "6 units left, 4 held and not paid yet, 0 sold, 0 returned: together 10."
+        in ask(office, "numbers", "pause").text
+    )
     office.client.execute("numbers", [Confirm("0-00000001")])
     assert "6 units left, 0 held and not paid yet, 4 sold" in ask(office, "numbers", "pause").text
 

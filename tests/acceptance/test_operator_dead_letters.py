@@ -88,7 +88,10 @@ def test_one_event_is_given_up_with_a_reason_and_taken_back(office: Office, sale
     office.connection.execute(BOB_MAY.format(sale=sale).encode())
     again = office.ada.see(f"/dead-letters/{sale}/1-4")
     assert "by operator:ada: bob is gone" in again.text
-    assert "2 events applied." in confirm(office, office.ada.send(again.form(f"/dead-letters/{sale}/retry"))).text
+    assert (
+        "2 events applied."
+        in confirm(office, office.ada.send(again.form(f"/dead-letters/{sale}/retry"))).text
+    )
     assert orders(office, sale) == [("ada", "held"), ("bob", "confirmed")]
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flashsale.events import SalePaused
+from flashsale.events.types import SalePaused
 from flashsale.gateway.tokens import Caller, Tokens
 from flashsale.operator.app import PAGES
 from flashsale.operator.pages import HEADERS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.events import StockAdded
+from flashsale.events.types import StockAdded
 from tests.acceptance import operator_kit
 from tests.acceptance.operator_kit import Office
 from tests.fixtures.proxy import Mode, Proxy

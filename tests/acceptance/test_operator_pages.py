@@ -56,7 +56,9 @@ def test_counters_that_do_not_add_up_are_red(office: Office, redis_url: str) -> 
         try:
             page = overview_shows(office, "broken", "Something is wrong")
             assert "phone: 8 left + 1 held + 1 sold + 1 returned is not the capacity, 10" in page.text
-            assert "8 left + 1 held + 1 sold + 1 returned ≠ 10 capacity" in office.ada.see("/sales/broken").text
+            assert (
+                "8 left + 1 held + 1 sold + 1 returned ≠ 10 capacity" in office.ada.see("/sales/broken").text
+            )
         finally:
             raw.hset(key, "phone", kept)
 
@@ -176,7 +178,9 @@ def test_a_comparison_says_whether_log_redis_and_postgres_agree(office: Office) 
     assert "not since this page was started" in before.text
 
     agreed = office.ada.send(before.form("/sales/compared/compare"))
-    office.connection.execute("UPDATE orders SET buyer = 'mallory' WHERE sale_id = 'compared' AND buyer = 'buyer-1'")
+    office.connection.execute(
+        "UPDATE orders SET buyer = 'mallory' WHERE sale_id = 'compared' AND buyer = 'buyer-1'"
+    )
     differs = office.ada.send(before.form("/sales/compared/compare"))
 
     assert "log, Redis and Postgres agree at 1-" in agreed.text

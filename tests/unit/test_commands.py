@@ -57,7 +57,7 @@ def test_what_a_buyer_asks_for_is_sent(
         (Open(), "open", (0,)),
         (Open(at_once=True), "open", (1,)),
         (Pause(), "pause", ()),
-        (Pause("the price is wrong"), "pause", ("the price is wrong",)),
+        (Pause("the price is wrong"), "pause", ("why:the price is wrong",)),
         (Resume(), "resume", ()),
         (Close(), "close", ()),
         (Reconfigure(), "reconfigure", ("-", "-", "-")),
