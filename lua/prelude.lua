@@ -46,8 +46,8 @@ local CHARACTERS_OF_MORE_BYTES = {
   '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
 }
 
--- One line that somebody wrote for people, as it stands in JSON. What is no character of UTF-8, or would need an escape of
--- its own, is refused: nobody could read the event.
+-- One line that somebody wrote for people, as it stands in JSON. What is no character of UTF-8, or would need an escape
+-- of its own, is refused: nobody could read the event.
 local function line_of(text, bytes_max, what)
   if text == '' or #text > bytes_max or string.find(text, '%c') then invalid(what) end
   local rest = text
@@ -393,8 +393,8 @@ local function traced(body, traces, i)
   return string.sub(body, 1, -2) .. ',{"trace":"' .. trace .. '"}]'
 end
 
--- The whole of pause, resume and close: move the sale to `state` if `may_change(sale, now)`, and say so in the log; with
--- `takes_why`, also why, if the caller says so. It stands behind the fields: what the event means does not depend on it.
+-- The whole of pause, resume and close: move the sale to `state` if `may_change(sale, now)`, and say so in the log;
+-- with `takes_why`, also why, if the caller does. That stands behind the fields: the event means the same without it.
 local function change_state(may_change, state, word, event, takes_why)
   local keys = named_keys()
   local fence, by, why = ARGV[1], actor_of(ARGV[2]), takes_why and ARGV[3]

@@ -112,8 +112,13 @@ class Office:
     ada: Browser
     vic: Browser
 
+    #: closed with the page
+    strangers: list[Browser] = field(default_factory=list)
+
     def stranger(self, address: str = "127.0.0.1") -> Browser:
-        return Browser(self.url, address)
+        """Somebody who is not logged in."""
+        self.strangers.append(Browser(self.url, address))
+        return self.strangers[-1]
 
     def sale(self, sale: str, *requests: SaleRequest, units: int = 10, limit: int = 0) -> None:
         """A sale of its own for a test: warm, and with what was asked for afterwards."""
@@ -170,6 +175,9 @@ def running(home: Path, redis_url: str, database_url: str, *options: str, in_rol
         ):  # fmt: skip
             assert ada.log_in(token("ada")).status == 200
             assert vic.log_in(token("vic", "viewer")).status == 200
-            yield Office(process, url[0], client, log, connection, cli, ada, vic)
+            office = Office(process, url[0], client, log, connection, cli, ada, vic)
+            yield office
+            for stranger in office.strangers:
+                stranger.http.close()
     finally:
         process.clean_up()
