@@ -76,7 +76,7 @@ def _sale(desk: Desk, seen: Seen, scene: Scene, sale: str) -> dict[str, Any]:
         "id": sale,
         "found": found,
         "sums": sums(found.view) if stock else dict.fromkeys(BUCKETS),
-        "capacity": sum(item.capacity for item in stock.values()) if stock else None,
+        "capacity": scene.lights[sale].capacity if stock else None,
         "light": scene.lights[sale],
         "paused": scene.pauses.get(sale),
         "compared": desk.comparisons.last(sale),

@@ -20,13 +20,15 @@ _PAUSED = str(SalePaused.__struct_config__.tag)
 
 
 class Light(msgspec.Struct, frozen=True):
-    """Whether a sale's books balance: available + held + sold + returned = capacity, for every SKU."""
+    """Whether a sale's books balance: left + held + sold + returned = capacity, for every SKU."""
 
     #: green; amber: all units are there, and something needs a hand; red: they are not, or the log is broken; grey: not
     #: warm, so there is nothing to count
     colour: Literal["green", "amber", "red", "grey"]
     #: what is wrong, one sentence each
     why: list[str]
+    #: units of all SKUs, by their definition and every restock; 0 before the sale is warm
+    capacity: int
 
 
 class Paused(msgspec.Struct, frozen=True):
@@ -79,23 +81,47 @@ def take(shop: Shop) -> Scene:
 def light_of(view: View, troubles: list[Health]) -> Light:
     """Of one sale, as Redis counts it, and by what is known to be wrong."""
     mine = [trouble for trouble in troubles if trouble.shard.sale == view.definition.sale]
-    why = [sentence for sku, stock in view.stock.items() if (sentence := _imbalance(sku, stock))]
+    capacities = _capacities(view)
+    why = [
+        sentence
+        for sku, capacity in capacities.items()
+        if (sentence := _imbalance(sku, view.stock.get(sku), capacity))
+    ]
     is_broken = bool(why) or any(trouble.is_halted for trouble in mine)
     why += [f"{trouble.found}: {trouble.remedy}" for trouble in mine]
+    capacity = sum(capacities.values())
     if is_broken:
-        return Light("red", why)
+        return Light("red", why, capacity)
     if not view.stock:
-        return Light("grey", why)
-    return Light("amber" if why else "green", why)
+        return Light("grey", why, capacity)
+    return Light("amber" if why else "green", why, capacity)
 
 
-def _imbalance(sku: str, stock: Stock) -> str:
+def _capacities(view: View) -> dict[str, int]:
+    """What each SKU's units must add up to: not by the counters themselves, but by what was defined and restocked."""
+    if not view.stock:
+        return {}
+    if view.state == "archived":
+        return {
+            sku: stock.capacity for sku, stock in view.stock.items()
+        }  # in Postgres, stock events alone move it
+    found = {item.sku: item.quantity for item in view.definition.items}
+    for done in view.snapshot.state.requests.values():
+        found[done.sku] = found.get(done.sku, 0) + (
+            done.quantity if done.direction == "add" else -done.quantity
+        )
+    return found
+
+
+def _imbalance(sku: str, stock: Stock | None, capacity: int) -> str:
+    if stock is None:
+        return f"{sku}: Redis does not count it, and its capacity is {capacity:,}"
     parts = {"left": stock.available, "held": stock.held, "sold": stock.sold, "returned": stock.returned}
     told = " + ".join(f"{number:,} {name}" for name, number in parts.items())
     if min(parts.values()) < 0:
         return f"{sku}: a counter is below zero: {told}"
-    if sum(parts.values()) != stock.capacity:
-        return f"{sku}: {told} is not the capacity, {stock.capacity:,}"
+    if sum(parts.values()) != capacity:
+        return f"{sku}: {told} is not the capacity, {capacity:,}"
     return ""
 
 

@@ -19,10 +19,12 @@ from flashsale.events import Event
 from flashsale.history import shown
 from flashsale.ids import START
 from flashsale.operator.people import Person, PersonTokens, Role
-from flashsale.projections import catalog
+from flashsale.projections import catalog, reads
 from flashsale.projections.database import Connection, connect
 from flashsale.stream import Log, ShardId
+from flashsale.warm import warm
 from tests.fixtures.processes import Background, Cli
+from tests.helpers import wait_until
 
 SECRET = "o" * 40
 
@@ -127,7 +129,7 @@ class Office:
             sale=sale, title=sale.title(), currency="EUR", items=items, hold_ms=600_000
         )
         catalog.define(self.connection, definition)
-        assert self.client.control(sale, definition.load()).code is Code.LOADED
+        assert warm(self.client, self.connection, definition).code is Code.LOADED
         for request in requests:
             self.client.control(sale, request)
 
@@ -143,8 +145,12 @@ class Office:
     def project(self) -> None:
         """Let a projector apply everything, and leave."""
         projector = self.cli.start("projector", "run", "--name", "test")
-        projector.wait_for_output("shard_started")
+        wait_until(self._is_all_applied, 30, "everything is applied")
         projector.stop()
+
+    def _is_all_applied(self) -> bool:
+        rows = reads.checkpoints(self.connection)
+        return all(row.checkpoint == (self.log.head(row.shard) or START) for row in rows)
 
     def live(self) -> dict[str, Any]:
         found: dict[str, Any] = self.ada.http.get("/live").json()

@@ -51,7 +51,7 @@ def test_counters_that_do_not_add_up_are_red(office: Office, redis_url: str) -> 
     with redis_client(redis_url) as raw:
         kept = raw.hget(key, "phone")
         assert kept is not None
-        available, rest = kept.decode().split(" ", 1)
+        available, rest = kept.split(" ", 1)
         raw.hset(key, "phone", f"{int(available) + 1} {rest}")
         try:
             page = overview_shows(office, "broken", "Something is wrong")
