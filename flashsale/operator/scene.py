@@ -64,6 +64,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 def take(shop: Shop) -> Scene:
     """Look at everything. Raises `Unreachable`."""
+    shop.now_ms()  # a Redis that is away is seen before there is a sale, too
     seen = overview.take(shop)
     troubles = list(sale_health.troubles(shop.log, shop.connection))
     return Scene(

@@ -158,13 +158,15 @@ class Office:
 
 
 @contextmanager
-def running(home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool) -> Iterator[Office]:
-    """A page that listens, and two people who are logged in."""
+def running(
+    home: Path, redis_url: str, database_url: str, *options: str, in_roles: bool, network_url: str = ""
+) -> Iterator[Office]:
+    """A page that listens, and two people who are logged in; with `network_url`, it reaches Redis there."""
     home.mkdir(exist_ok=True)
     keys = home / "keys"
     keys.write_text(SECRET, encoding="utf-8")
     env = {
-        "FLASHSALE_REDIS_URL": redis_url,
+        "FLASHSALE_REDIS_URL": network_url or redis_url,
         "FLASHSALE_POSTGRES_URL": database_url,
         "FLASHSALE_GATEWAY_KEYS_FILE": str(keys),
     }
