@@ -78,6 +78,7 @@ _STATUS: tuple[tuple[type[FlashsaleError], int], ...] = (
 )
 _STATIC = {
     "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
     "live.js": "text/javascript",
     "uplot/uPlot.min.css": "text/css",
     "uplot/uPlot.min.js": "text/javascript",

@@ -19,6 +19,9 @@
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  // Hours as the server's tables have them, in the browser's time zone.
+  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en", { hourCycle: "h23" });
+
   function draw() {
     if (points === null || points.at_s.length < 2) return;
     box.hidden = false;
@@ -32,11 +35,11 @@
       width: chartPlace.clientWidth,
       height: 220,
       series: [
-        {},
-        { label: "decided", stroke: colour("--decided"), width: 2 },
-        { label: "applied", stroke: colour("--applied"), width: 2, dash: [6, 3] },
+        { label: "at", value: (_, seconds) => (seconds === null ? "–" : clock(seconds)) },
+        { label: "decided by Redis", stroke: colour("--decided"), width: 2 },
+        { label: "applied to Postgres", stroke: colour("--applied"), width: 2, dash: [6, 3] },
       ],
-      axes: [axis, axis],
+      axes: [{ ...axis, values: (_, times) => times.map(clock) }, axis],
       scales: { y: { range: (_, _low, high) => [0, Math.max(high, 1)] } },
     }, columns, chartPlace);
   }
