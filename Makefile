@@ -121,7 +121,7 @@ lock: $(RELEASE_READY) ## write the three locks anew; newest versions with LOCK_
 	$(compile) --group pyproject.toml:release --output-file requirements-release.lock
 
 clean: ## remove everything that make made
-	rm -rf .venv .release dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .release dist build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find flashsale tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The time that files have in a build. An unpacked sdist has no commit, but its files have the time of its own build.

@@ -13,6 +13,8 @@ T = TypeVar("T")
 def beside(read: Callable[[], T], name: str) -> Future[T]:
     """Start `read` in a thread of that name. A server that hangs leaves the thread behind, and nobody waits for it."""
     future: Future[T] = Future()
+    # It cannot be cancelled: whoever no longer waits must not make a fault of its end.
+    future.set_running_or_notify_cancel()
 
     def run() -> None:
         try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from flashsale.errors import BadInput
 from flashsale.servers import DevServers, Urls, default_data_dir
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from flashsale.shop import Shop
     from flashsale.stream import Log
     from flashsale.sweeper import Sweeper
+
+
+class Promise(TypedDict):
+    """Arguments that every client takes."""
+
+    timeout_ms: int
+    replicas: int
 
 
 class Parts:
@@ -110,7 +117,7 @@ class Parts:
         return AsyncClient(self.urls().redis_url, by=by, fences=self.fences(), **self.promise)
 
     @property
-    def promise(self) -> dict[str, int]:
+    def promise(self) -> Promise:
         """What whoever asks is told, and when."""
         return {"timeout_ms": self.settings.reply_timeout_ms, "replicas": self.settings.replicas}
 

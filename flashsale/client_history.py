@@ -55,6 +55,7 @@ DONE = {
     "resume": {Code.RESUMED},
     "close": {Code.CLOSED},
     "reconfigure": {Code.RECONFIGURED},
+    "room": {Code.ROOM_SET},
     "restock": {Code.RESTOCKED},
     "reserve": {Code.RESERVED},
     "confirm": {Code.CONFIRMED, Code.REFUND_DUE},

@@ -6,6 +6,7 @@ TTL: what protects stock or money must not disappear with a clock. Expiry is an 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 #: The consumer group that writes Postgres.
@@ -15,7 +16,8 @@ GROUP = "projector"
 class ShardKeys(NamedTuple):
     """The six keys of one shard, in the order in which the scripts name them."""
 
-    #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done; `lost`, a place
+    #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done; `door`, the
+    #: settings of the waiting room, and `drawn`, the draw of its line, if the sale has one; `lost`, a place
     #: in the log that somebody has seen and the log does not hold: the sale is halted; `mended`, how often `mend` put
     #: records of these keys back to what the log says, which is the one write without an event
     sale: str
@@ -31,20 +33,38 @@ class ShardKeys(NamedTuple):
     events: str
 
 
+class RoomKeys(NamedTuple):
+    """The keys of a sale's waiting room, which is in its shard 0. Nothing of stock or money depends on them."""
+
+    #: hash: start_s, tickets, serving, called, called_before, called_ms, served_ms, carry, seed, commitment, rounds
+    room: str
+    #: hash: 12 bytes of the SHA-1 of a buyer → ticket
+    line: str
+    #: string of one u32 per ticket: the second of the last sign of life, from 1 at `start_s`; 0: never, or gone
+    seen: str
+    #: zset: buyer, scored by the time the pass ends, ms
+    passes: str
+
+
 def shard_keys(sale: str, shard: int) -> ShardKeys:
     """The keys of shard `shard` of `sale`; both must have been checked by `flashsale.ids`."""
-    return _keys(f"fs:{{{sale}:{shard}}}")
+    return ShardKeys(*script_keys(sale, shard, ShardKeys._fields))
+
+
+def room_keys(sale: str, shard: int = 0) -> RoomKeys:
+    """The keys of the waiting room of `sale`."""
+    return RoomKeys(*script_keys(sale, shard, RoomKeys._fields))
+
+
+def script_keys(sale: str, shard: int, names: Iterable[str]) -> tuple[str, ...]:
+    """The keys of these names, as the header of a script has them."""
+    tag = f"fs:{{{sale}:{shard}}}"
+    return tuple([f"{tag}:{name}" for name in names])
 
 
 def staged_keys(sale: str, shard: int) -> ShardKeys:
     """Where `recover` builds the keys that shall take the place of the shard's own. Only it reads or writes them."""
-    return _keys(f"fs:{{{sale}:{shard}}}:new")
-
-
-def _keys(tag: str) -> ShardKeys:
-    return ShardKeys(
-        f"{tag}:sale", f"{tag}:stock", f"{tag}:orders", f"{tag}:buyers", f"{tag}:holds", f"{tag}:events"
-    )
+    return ShardKeys(*script_keys(sale, shard, [f"new:{name}" for name in ShardKeys._fields]))
 
 
 def dead_letters_key(sale: str, shard: int) -> str:

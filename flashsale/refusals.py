@@ -54,6 +54,7 @@ _SALE_NEEDS = {
     "restocked": ("a sale that is not closed", ""),
     "reconfigured": ("a sale that is not closed for good", ""),
     "archived": ("a closed sale", "archived"),
+    "given a waiting room": ("a sale that is not closed", ""),
 }
 
 #: How the window is moved that made a sale what it is.
@@ -188,6 +189,9 @@ _SENTENCES: dict[Code, Callable[[Answer, Asked], str]] = {
     Code.WRONG_STATE: _wrong_state,
     Code.NOT_ENOUGH: _not_enough,
     Code.PAUSED: lambda _, asked: f"sale {asked.sale} is paused: `flashsale sale resume {asked.sale}`",
+    Code.NO_PASS: lambda _, asked: (
+        f"sale {asked.sale} has a waiting room, and this buyer no pass: `flashsale room show {asked.sale}`"
+    ),
     Code.CLOSED: lambda _, asked: f"sale {asked.sale} is closed",
     Code.ALREADY_LOADED: lambda answer, asked: (
         f"sale {asked.sale} was warmed before; it is {answer.detail} now"

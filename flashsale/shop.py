@@ -11,7 +11,7 @@ from flashsale.errors import UnknownOutcome, Unreachable
 if TYPE_CHECKING:
     # redis and psycopg: imported when a command connects.
     from flashsale.client import Client
-    from flashsale.commands import Snapshot
+    from flashsale.commands import RoomState, Snapshot
     from flashsale.events import Order
     from flashsale.projections.database import Connection
     from flashsale.stream import Log
@@ -28,6 +28,11 @@ class Shop(NamedTuple):
         """The counters of a shard now."""
         with _nothing_lost():
             return self.client.snapshot(sale, shard)
+
+    def room(self, sale: str) -> RoomState:
+        """The waiting room now."""
+        with _nothing_lost():
+            return self.client.room(sale)
 
     def now_ms(self) -> int:
         """Redis's clock."""

@@ -1,6 +1,6 @@
 -- archive: remove a sale that is over from Redis; a small tombstone answers whoever comes late.
 --
--- KEYS  sale stock orders buyers holds events
+-- KEYS  sale stock orders buyers holds events room line seen passes
 -- ARGV  fence   position  the highest epoch-seq the caller has seen
 --       by      text      who asks; nothing keeps it: the log has been read to its end
 --       up_to   position  up to where the caller has proven that Postgres has everything
@@ -11,7 +11,7 @@
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
 -- Emits    nothing
-local keys = named_keys()
+local keys = named_keys({'room', 'line', 'seen', 'passes'})
 local fence, up_to = ARGV[1], ARGV[3]
 actor_of(ARGV[2])
 if #ARGV ~= 3 then invalid('ARGV: ' .. #ARGV .. ' values') end
@@ -39,5 +39,5 @@ for i = 1, #fields do
 end
 -- One field a restock: as many as there are, in bites that unpack() can take.
 for i = 1, #gone, 1000 do redis.call('HDEL', keys.sale, unpack(gone, i, math.min(i + 999, #gone))) end
-redis.call('UNLINK', keys.stock, keys.orders, keys.buyers, keys.holds, keys.events)
+redis.call('UNLINK', unpack(KEYS, 2))
 return {at, now, 'ARCHIVED ' .. at}

@@ -122,9 +122,11 @@ function mend.hold(id, guard, from, to)
 end
 
 local SETTINGS = {state = true, opens_ms = true, closes_ms = true, hold_ms = true}
+-- A sale may have none.
+local OPTIONAL = {door = true, drawn = true}
 
 function mend.setting(field, _, from, to)
-  if not SETTINGS[field] and not string.find(field, '^request:') then invalid('key') end
+  if not (SETTINGS[field] or OPTIONAL[field] or string.find(field, '^request:')) then invalid('key') end
   if operated() then return 'CHANGED' end
   return swap(redis.call('HGET', keys.sale, field) or nil, from, to, function(text)
     if SETTINGS[field] and not text then invalid('to') end

@@ -74,7 +74,7 @@ end
 local function read_sale(key, fence)
   local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
   if not fence_epoch or #fence_epoch > 20 or #fence_seq > 20 then invalid('fence') end
-  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost')
+  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost', 'door')
   if not (field[1] or field[2] or field[5] or field[6]) then
     return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'
   end
@@ -89,6 +89,8 @@ local function read_sale(key, fence)
     hold_ms = whole(field[4], 'sale hold_ms'),
     epoch = whole(field[5], 'sale epoch'),
     seq = whole(field[6], 'sale seq'),
+    -- The settings of the waiting room, false when there is none.
+    door = field[8],
   }
   fence_epoch, fence_seq = tonumber(fence_epoch), tonumber(fence_seq)
   local is_behind = sale.epoch < fence_epoch or (sale.epoch == fence_epoch and sale.seq < fence_seq)
@@ -318,7 +320,8 @@ local function is_owner(order, buyer)
   return order and (buyer == '-' or buyer == order.buyer)
 end
 
--- Writes it all: counters, orders, buyers, holds, then the events, then nothing. `keys` has the six keys by name.
+-- Writes it all: counters, orders, buyers, holds, then the events, then nothing. `keys` has the six keys by name, and
+-- that of the passes where `changes.passes` names buyers who use theirs.
 -- Reads of buyers and holds that would raise WRONGTYPE come first, while nothing is written yet.
 local function commit(keys, sale, changes)
   redis.call('HLEN', keys.buyers)
@@ -334,6 +337,7 @@ local function commit(keys, sale, changes)
   write_fields(keys.buyers, changes.units)
   if #changes.hold > 0 then redis.call('ZADD', keys.holds, unpack(changes.hold)) end
   if #changes.unhold > 0 then redis.call('ZREM', keys.holds, unpack(changes.unhold)) end
+  if changes.passes then redis.call('ZREM', keys.passes, unpack(changes.passes)) end
   local events, places = changes.events, changes.places
   for i = 1, #events do
     redis.call('XADD', keys.events, places[i] or position(sale, i), 'e', events[i])
@@ -349,24 +353,34 @@ local function refuse_all(sale, now, word, n)
   return reply
 end
 
--- The six keys of a shard by name, the n-th of KEYS being the first. Keys of two shards, or in another order, would
--- sell the stock of the one into the log of the other: only Redis Cluster refuses that by itself.
-local function keys_of_shard(n, tag)
+-- Keys by name, the n-th of KEYS being the first. Keys of two shards, or in another order, would sell the stock of the
+-- one into the log of the other: only Redis Cluster refuses that by itself.
+local function keys_of(names, n, tag)
   local keys = {}
-  for i, name in ipairs({'sale', 'stock', 'orders', 'buyers', 'holds', 'events'}) do
+  for i, name in ipairs(names) do
     keys[name] = KEYS[n + i - 1]
     if keys[name] ~= tag .. ':' .. name then invalid('KEYS') end
   end
   return keys
 end
 
+local function keys_of_shard(n, tag)
+  return keys_of({'sale', 'stock', 'orders', 'buyers', 'holds', 'events'}, n, tag)
+end
+
 local function tag_of_keys()
   return string.match(KEYS[1] or '', '^(fs:{[^{}]+}):sale$') or invalid('KEYS')
 end
 
-local function named_keys()
-  if #KEYS ~= 6 then invalid('KEYS') end
-  return keys_of_shard(1, tag_of_keys())
+-- All of KEYS: the six of a shard, and after them those of its waiting room that are named.
+local function named_keys(others)
+  if #KEYS ~= 6 + (others and #others or 0) then invalid('KEYS') end
+  local tag = tag_of_keys()
+  local keys = keys_of_shard(1, tag)
+  if others then
+    for name, key in pairs(keys_of(others, 7, tag)) do keys[name] = key end
+  end
+  return keys
 end
 
 -- How many requests of `width` arguments follow the first `fixed`. Bounded: unpack() has a limit, Redis must not block.
@@ -451,4 +465,169 @@ end
 -- The answer to a request that the order's status does not allow.
 local function wrong_state(batch, order)
   return 'WRONG_STATE ' .. position(batch.sale, #batch.changes.events) .. ' ' .. order.status
+end
+
+-- The whole of KEYS of a script that asks nothing of the stock: the head of the sale, and its waiting room.
+local function line_keys()
+  if #KEYS ~= 5 then invalid('KEYS') end
+  return keys_of({'sale', 'room', 'line', 'seen', 'passes'}, 1, tag_of_keys())
+end
+
+-- The buyers of a batch, after fence and actor.
+local function buyers_of()
+  actor_of(ARGV[2])
+  local buyers = {}
+  for i = 1, request_count(2, 1) do
+    local buyer = ARGV[i + 2]
+    if #buyer > 128 or not string.find(buyer, '^[0-9a-zA-Z][0-9a-zA-Z._@+-]*$') then invalid('buyer') end
+    buyers[i] = buyer
+  end
+  return buyers
+end
+
+-- The tickets of those of the buyers who are in the line, {buyer → ticket}, and what they are called there, in order:
+-- 12 bytes of the SHA-1, so that a long name takes no more memory than a short one.
+local function line_of(keys, buyers)
+  local names, tickets = {}, {}
+  for i = 1, #buyers do
+    local hash = redis.sha1hex(buyers[i])
+    names[i] = struct.pack('>I4I4I4', tonumber(string.sub(hash, 1, 8), 16), tonumber(string.sub(hash, 9, 16), 16),
+      tonumber(string.sub(hash, 17, 24), 16))
+  end
+  local found = redis.call('HMGET', keys.line, unpack(names))
+  for i = 1, #buyers do
+    if found[i] then tickets[buyers[i]] = whole(found[i], 'line ' .. buyers[i]) end
+  end
+  return tickets, names
+end
+
+-- Why nobody can be told of a place. A halted sale keeps its line: it has nothing to do with what the log lost.
+local function why_no_line(sale, refused)
+  if sale.door then return nil end
+  return refused or 'NO_ROOM'
+end
+
+-- The settings that scripts go by; the commitment and the message are for people.
+local function door_of(text)
+  local mode, rate, active, pass_ttl, leave_after, shuffle, commitment =
+    string.match(text, '^(%l[%l-]+) (%d+) (%d+) (%d+) (%d+) ([01]) (%x+) ')
+  if not mode then corrupt('sale door') end
+  return {
+    mode = mode, rate_per_s = whole(rate, 'sale door'), active_max = whole(active, 'sale door'),
+    pass_ttl_ms = whole(pass_ttl, 'sale door'), leave_after_s = math.ceil(whole(leave_after, 'sale door') / 1000),
+    shuffle = shuffle == '1', commitment = commitment,
+  }
+end
+
+-- A draw: tickets below n have their places by lot. Without a seed, which Redis may have lost before, n is 0.
+local function new_draw(keys, n, seed)
+  local sale = string.match(keys.sale, '^fs:{([^:]+):') or invalid('KEYS')
+  return {
+    n = n, side = math.ceil(math.sqrt(n)), key = redis.sha1hex(seed .. ':' .. sale .. ':' .. n), room = keys.room,
+  }
+end
+
+-- The draw that the head of the sale holds; nil before it.
+local function draw_of(keys)
+  local text = redis.call('HGET', keys.sale, 'drawn')
+  if not text then return nil end
+  local n, seed = string.match(text, '^(%d+) (%x*)$')
+  return new_draw(keys, whole(n, 'sale drawn'), seed)
+end
+
+-- The round function of the shuffle: 52 bits of SHA-1, which numbers of Lua hold exactly.
+local function hashed(draw, round, half)
+  return tonumber(string.sub(redis.sha1hex(draw.key .. ':' .. round .. ':' .. half), 1, 13), 16) % draw.side
+end
+
+-- The same, from the table that was made at the draw if Redis still has it: a hash takes longer than all the rest of
+-- a sign of life.
+local function shuffled(draw, round, half)
+  if draw.rounds == nil then
+    draw.rounds = redis.call('HGET', draw.room, 'rounds')
+    if draw.rounds and #draw.rounds ~= 8 * draw.side then corrupt('room rounds') end
+  end
+  if not draw.rounds then return hashed(draw, round, half) end
+  local at = 2 * ((round - 1) * draw.side + half) + 1
+  local high, low = string.byte(draw.rounds, at, at + 1)
+  return (256 * high + low) % draw.side
+end
+
+-- The place of a ticket. A Feistel network of four rounds permutes side x side numbers, and is walked until it comes to
+-- one below n: so every place is given once, and a place is found without the others. flashsale/room/shuffle.py is the
+-- same, for everybody who wants to check.
+local function place_of(draw, ticket)
+  if not draw or ticket >= draw.n then return ticket end
+  local at = ticket
+  repeat
+    local left, right = math.floor(at / draw.side), at % draw.side
+    for round = 1, 4 do left, right = right, (left + shuffled(draw, round, right)) % draw.side end
+    at = left * draw.side + right
+  until at < draw.n
+  return at
+end
+
+-- The ticket that has a place: the same way back.
+local function ticket_at(draw, place)
+  if place >= draw.n then return place end
+  local at = place
+  repeat
+    local left, right = math.floor(at / draw.side), at % draw.side
+    for round = 4, 1, -1 do left, right = (right - shuffled(draw, round, left)) % draw.side, left end
+    at = left * draw.side + right
+  until at < draw.n
+  return at
+end
+
+-- A number of the room's record; false where it has none yet.
+local function room_number(text, what)
+  return text and whole(text, 'room ' .. what)
+end
+
+-- The counters of the room. Where Redis has lost them, tickets go on behind those that were drawn.
+local function read_room(keys, draw, now)
+  local field = redis.call('HMGET', keys.room, 'start_s', 'tickets', 'serving', 'called', 'called_before')
+  local first = draw and draw.n or 0
+  local room = {
+    start_s = room_number(field[1], 'start_s') or math.floor(now / 1000),
+    tickets = math.max(first, room_number(field[2], 'tickets') or 0),
+    serving = room_number(field[3], 'serving') or first,
+    -- People called and not come yet, of this quarter of a minute and of the one before.
+    called = room_number(field[4], 'called') or 0,
+    called_before = room_number(field[5], 'called_before') or 0,
+  }
+  -- As it stands in `seen`; 0 there is: never, or gone.
+  room.second = math.max(1, math.floor(now / 1000) - room.start_s + 1)
+  return room
+end
+
+-- What stands in `seen` of many tickets.
+local function seen_of(keys, tickets)
+  if #tickets == 0 then return {} end
+  local words = {}
+  for i = 1, #tickets do
+    words[3 * i - 2], words[3 * i - 1], words[3 * i] = 'GET', 'u32', '#' .. tickets[i]
+  end
+  return redis.call('BITFIELD', keys.seen, unpack(words))
+end
+
+-- Sets what stands in `seen` of many tickets: {ticket → second}.
+local function write_seen(keys, seconds)
+  local words = {}
+  for ticket, second in pairs(seconds) do
+    local n = #words
+    words[n + 1], words[n + 2], words[n + 3], words[n + 4] = 'SET', 'u32', '#' .. ticket, second
+  end
+  if #words > 0 then redis.call('BITFIELD', keys.seen, unpack(words)) end
+end
+
+-- People with a pass that has not expired.
+local function active_of(keys, now)
+  return redis.call('ZCOUNT', keys.passes, '(' .. now, '+inf')
+end
+
+-- The answer to somebody in the line. Before the draw there is no place to be told of.
+local function waiting(at, door, draw, ticket)
+  local place = (draw or not door.shuffle) and place_of(draw, ticket) or '-'
+  return 'WAITING ' .. at .. ' ' .. ticket .. ' ' .. place
 end

@@ -1,6 +1,6 @@
 -- reserve: hold units for buyers while stock lasts; many requests in one atomic step.
 --
--- KEYS  sale stock orders buyers holds events
+-- KEYS  sale stock orders buyers holds events passes
 -- ARGV  fence     position  the highest epoch-seq the caller has seen
 --       by        text      who asks, kept in the log
 --       then for each request, 1 to 1000 of them:
@@ -12,10 +12,11 @@
 -- Returns  {position, now_ms, answer ...}, an answer is one of
 --          RESERVED position hold_until_ms [status]   status only when the order existed: the same answer again
 --          SOLD_OUT position available | LIMIT position units | UNKNOWN_SKU position | CONFLICT position
+--          NO_PASS position    the sale has a waiting room, and the buyer no pass; one is used with each new order
 --          NOT_OPEN position opens_ms | PAUSED position | CLOSED position
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Emits    order.reserved
-local keys = named_keys()
+local keys = named_keys({'passes'})
 local fence, by = ARGV[1], actor_of(ARGV[2])
 local n, traces = order_requests(4)
 
@@ -62,9 +63,19 @@ if #wanted > 0 then
   for field, text in pairs(read_fields(keys.buyers, wanted)) do units[field] = whole(text, 'buyers ' .. field) end
 end
 
+-- The buyers of these requests who have a pass, where the sale demands one; nil where it does not.
+local passes
+if sale.door and #wanted > 0 and not find(sale.door, '^pass%-through ') then
+  local askers = {}
+  for _, holder in pairs(holders) do askers[#askers + 1] = string.match(holder, '^%S*') end
+  local expire = redis.call('ZMSCORE', keys.passes, unpack(askers))
+  passes = {}
+  for i = 1, #askers do passes[askers[i]] = expire[i] and tonumber(expire[i]) > now or nil end
+end
+
 local changes = new_changes()
 local events, places, orders, hold = changes.events, changes.places, changes.orders, changes.hold
-local accepted = 0
+local accepted, used = 0, {}
 local reply = {'', now}
 local until_ms = format('%d', now + sale.hold_ms)
 local head = event_head('order.reserved', 1, now, by)
@@ -131,16 +142,20 @@ for i = 1, n do
     -- Stock only goes down in a batch, so whoever can win here could win when the holders were read.
     local holder = holders[i]
     local mine = units[holder] or 0
-    if left.limit > 0 and mine + quantity > left.limit then
+    if passes and not passes[buyer] then
+      answer = 'NO_PASS ' .. position(sale, accepted)
+    elseif left.limit > 0 and mine + quantity > left.limit then
       answer = format(over_limit, sale.seq + accepted, mine)
     else
       answer = accept(id, buyer, sku, asked, left, holder, mine)
+      if passes then passes[buyer], used[#used + 1] = nil, buyer end
       if traces then events[accepted] = traced(events[accepted], traces, i) end
     end
   end
   reply[i + 2] = answer
 end
 
+if #used > 0 then changes.passes = used end
 if accepted > 0 then commit(keys, sale, changes) end
 reply[1] = position(sale)
 return reply

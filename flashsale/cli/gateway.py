@@ -10,6 +10,7 @@ import typer
 from flashsale import ids, values
 from flashsale.address import Address
 from flashsale.cli import output
+from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.session import AcceptUnsafe, Session, shared
 from flashsale.errors import BadInput
 from flashsale.loopback import is_local
@@ -18,6 +19,8 @@ app = typer.Typer(help="Orders over HTTP.")
 
 #: Each takes a file descriptor; systemd's own limit for a unit is higher.
 CONNECTIONS_MAX = 10_000
+FEEDS_MAX = 2_000
+BUYER_ORDERS_MAX = 10
 LIFETIME_MAX_S = 30 * 86_400
 
 
@@ -34,6 +37,16 @@ def run(
     connections_max: Annotated[
         str, typer.Option(metavar="N", help="Connections at once; more are refused.")
     ] = str(CONNECTIONS_MAX),
+    feeds_max: Annotated[
+        str, typer.Option(metavar="N", help="Of these, connections that may follow a sale.")
+    ] = str(FEEDS_MAX),
+    buyer_orders_max: Annotated[
+        str,
+        typer.Option(
+            metavar="N", help="New orders of one buyer at once, and one more each second; 0: any number."
+        ),
+    ] = str(BUYER_ORDERS_MAX),
+    metrics_listen: MetricsListen = None,
     demo_auth: Annotated[
         bool,
         typer.Option(
@@ -52,13 +65,18 @@ def run(
     if demo_auth and not is_local(address.host):
         raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
+    most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
+    most_orders = values.whole(buyer_orders_max, "buyer-orders-max", 0, 1_000_000)
+    serve_metrics = listener(metrics_listen, "--metrics-listen")
     _need_http()
     from flashsale.gateway.gateway import Options
     from flashsale.gateway.gateway import run as serve
 
     session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
-    return serve(session.parts, Options(name, address, most, demo_auth))
+    return serve(
+        session.parts, Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth)
+    )
 
 
 @app.command()

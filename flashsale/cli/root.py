@@ -26,6 +26,7 @@ from flashsale.cli import (
     reconcile,
     recover,
     replay,
+    room,
     sale,
     sweeper,
     top,
@@ -48,7 +49,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 for panel, groups in {
-    SELL: {"sale": sale.app, "order": order.app, "events": events.app},
+    SELL: {"sale": sale.app, "room": room.app, "order": order.app, "events": events.app},
     RUN: {
         "projector": projector.app,
         "sweeper": sweeper.app,

@@ -8,13 +8,29 @@ enough of them wait, the next call does not wait for the last one's answer: Redi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 
 from flashsale import ids
 from flashsale.client.lane import Lane, LaneOptions
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, replica_wait
-from flashsale.commands import BATCH_MAX, Answer, Cancel, Confirm, OrderRequest, Refund, Reserve
+from flashsale.commands import (
+    BATCH_MAX,
+    LINE_KINDS,
+    ORDER_OF_KINDS,
+    Admit,
+    Answer,
+    Cancel,
+    Confirm,
+    Join,
+    Leave,
+    LineRequest,
+    OrderRequest,
+    Refund,
+    Reserve,
+    Stand,
+)
 from flashsale.errors import Unreachable
 
 #: Requests of one kind that may wait for one shard. More would wait longer than any caller does: they are refused.
@@ -30,7 +46,7 @@ class AsyncClient:
     so many must have what was decided before it is told; else `NotReplicated`, an `UnknownOutcome`, is raised. A
     request's `trace_id` is kept with its event, as `flashsale.client.sync.Client` has it. Methods raise what that
     client raises, and `Overloaded` when too many requests wait. A caller that is cancelled stops waiting; its request
-    may still be carried out.
+    may still be carried out. `on_call` is told how many requests leave with each call of a script.
     """
 
     def __init__(
@@ -43,6 +59,7 @@ class AsyncClient:
         replicas: int = 0,
         batch_max: int = BATCH_MAX,
         waiting_max: int = WAITING_MAX,
+        on_call: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.by = ids.actor(by)
         self.fences = fences or Fences()
@@ -54,6 +71,7 @@ class AsyncClient:
             self.fences,
             min(ids.quantity(batch_max, "batch_max"), BATCH_MAX),
             ids.quantity(waiting_max, "waiting_max"),
+            on_call,
         )
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._closed = False
@@ -65,6 +83,11 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not left yet. May be asked from any thread."""
+        return sum(lane.waiting for lane in list(self._lanes.values()))
 
     async def close(self) -> None:
         """Send what waits, then close the connections. Later requests raise `Unreachable`."""
@@ -96,5 +119,31 @@ class AsyncClient:
         place = sale, request.order_id.partition("-")[0]
         lane = self._lanes.get(place)
         if lane is None:
-            lane = self._lanes[place] = Lane(ids.sale_id(sale), int(place[1]), self._options)
+            lane = Lane(ids.sale_id(sale), int(place[1]), ORDER_OF_KINDS, self._options)
+            self._lanes[place] = lane
+        return lane.put(request)
+
+    async def join(self, sale: str, buyer: str) -> Answer:
+        """Take a place in the waiting room, keep it, or get the pass of who was called."""
+        return await self.ask_line(sale, Join(buyer))
+
+    async def leave(self, sale: str, buyer: str) -> Answer:
+        return await self.ask_line(sale, Leave(buyer))
+
+    async def stand(self, sale: str, buyer: str) -> Answer:
+        """How a buyer stands, without joining."""
+        return await self.ask_line(sale, Stand(buyer))
+
+    async def admit(self, sale: str, share_permille: int) -> Answer:
+        """Call those whose turn it is; `share_permille` of the rate."""
+        return await self.ask_line(sale, Admit(share_permille))
+
+    def ask_line(self, sale: str, request: LineRequest | Admit) -> asyncio.Future[Answer]:
+        """Queue one request about the waiting room; it has a connection of its own, so orders do not wait behind it."""
+        if self._closed:
+            raise Unreachable("this client is closed")
+        place = sale, "line"
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = Lane(ids.sale_id(sale), 0, LINE_KINDS, self._options)
         return lane.put(request)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from flashsale.client.aio_endings import greet
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
-from flashsale.commands import Snapshot, parse_order, parse_snapshot, snapshot_call
-from flashsale.errors import Halted, Overloaded, Unreachable
+from flashsale.commands import (
+    Call,
+    RoomState,
+    Snapshot,
+    parse_order,
+    parse_room_state,
+    parse_snapshot,
+    room_state_call,
+    snapshot_call,
+)
+from flashsale.errors import Halted, Overloaded, RefusedByState, Unreachable
 from flashsale.events import Order
 from flashsale.ids import START, Position, shard_of_order
 from flashsale.keys import shard_keys
@@ -23,6 +33,12 @@ from flashsale.keys import shard_keys
 COMMANDS_MAX = 512
 #: Reads that may wait. More would wait longer than any caller does.
 WAITING_MAX = 50_000
+
+Read = TypeVar("Read")
+
+
+class Archived(RefusedByState):
+    """The sale is over, and only Postgres has its orders."""
 
 
 class AsyncReads:
@@ -44,6 +60,7 @@ class AsyncReads:
             socket_timeout=timeout_ms / 1000,
             socket_connect_timeout=timeout_ms / 1000,
             health_check_interval=0,
+            redis_connect_func=greet,
         )
         self._fences = fences
         self._wait = replica_wait(replicas, timeout_ms)
@@ -61,13 +78,16 @@ class AsyncReads:
         await self._redis.aclose()
 
     async def order(self, sale: str, order_id: str) -> Order | None:
-        """One order as Redis holds it; None when it holds none."""
+        """One order as Redis holds it; None when it holds none. Raises `Archived`."""
         shard = shard_of_order(order_id)
         keys = shard_keys(sale, shard)
         self._channel = keys.events
-        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost")
+        # The head last: a loss before the record was read shows in it, even when the two leave in two batches.
         record = self._put("HGET", keys.orders, order_id)
-        (epoch, seq, lost), text = await asyncio.gather(head, record)
+        head = self._put("HMGET", keys.sale, "epoch", "seq", "lost", "state")
+        text, (epoch, seq, lost, state) = await asyncio.gather(record, head)
+        if state == b"archived":
+            raise Archived
         try:
             position = Position.parse(b"%b-%b" % (epoch, seq)) if epoch and seq else START
             if lost or position < self._fences.of(sale, shard):
@@ -81,13 +101,22 @@ class AsyncReads:
     async def snapshots(self, shards: Sequence[tuple[str, int]]) -> list[Snapshot | Halted]:
         """The counters of each shard now; of a damaged one, what is wrong with it."""
         calls = [snapshot_call(sale, shard, everything=False) for sale, shard in shards]
+        return [_parsed(raw, parse_snapshot) for raw in await self._run(calls)]
+
+    async def rooms(self, sales: Sequence[str]) -> list[RoomState | Halted]:
+        """How the waiting room of each sale stands; the settings are in the snapshots, too."""
+        return [_parsed(raw, parse_room_state) for raw in await self._run([*map(room_state_call, sales)])]
+
+    async def _run(self, calls: Sequence[Call]) -> list[Any]:
+        if not calls:
+            return []
         conversation = run_calls(calls, self._loaded, NO_WAIT)
         try:
             commands = next(conversation)
             while True:
                 commands = conversation.send(await self._ask(commands))
         except StopIteration as end:
-            return [_snapshot(raw) for raw in end.value]
+            return list(end.value)
         except BaseException:
             self._loaded.clear()
             raise
@@ -145,10 +174,10 @@ class AsyncReads:
                 raise Unreachable(f"Redis cannot be reached: {error}") from error
 
 
-def _snapshot(raw: Any) -> Snapshot | Halted:
+def _parsed(raw: Any, parse: Callable[[Any], Read]) -> Read | Halted:
     try:
         if isinstance(raw, RedisError):
             raise error_from(raw)
-        return parse_snapshot(raw)
+        return parse(raw)
     except Halted as error:
         return error

@@ -12,9 +12,10 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import NoScriptError, RedisError
 
+from flashsale.client.aio_endings import greet
 from flashsale.client.replicas import Command, ReplicaWait
 from flashsale.client.wire import ERROR_REPLIES, connection_options, pack, run_calls
-from flashsale.commands import Answer, Call, OrderRequest
+from flashsale.commands import Answer, BatchRequest, Call
 from flashsale.errors import UnknownOutcome, Unreachable
 from flashsale.tls_reasons import reason
 
@@ -27,7 +28,7 @@ class Flight:
     conversation: Generator[Sequence[Command], list[Any], list[Any]]
 
     def __init__(
-        self, call: Call, requests: Sequence[OrderRequest], futures: Sequence[asyncio.Future[Answer]]
+        self, call: Call, requests: Sequence[BatchRequest], futures: Sequence[asyncio.Future[Answer]]
     ) -> None:
         self.call = call
         self.requests = requests
@@ -60,7 +61,7 @@ class AsyncWire:
         self._wait = wait
         # Its own timeouts hold for one read and one write: each write would begin a task. Those here hold for more.
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
-        options |= {"socket_timeout": None, "socket_connect_timeout": None}
+        options |= {"socket_timeout": None, "socket_connect_timeout": None, "redis_connect_func": greet}
         connection_class = options.pop("connection_class", Connection)
         self._connection: AbstractConnection = connection_class(**options)
         self._timeout_s = timeout_ms / 1000

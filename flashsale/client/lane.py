@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from flashsale.client.aio_wire import AsyncWire, Flight
 from flashsale.client.replicas import ReplicaWait
 from flashsale.client.wire import CALLS_PER_ROUND, ERROR_REPLIES, Fences, error_from
-from flashsale.commands import ORDER_OF_KINDS, Answer, OrderRequest, order_call, parse_reply
+from flashsale.commands import Answer, BatchRequest, batch_size, order_call, parse_reply
 from flashsale.errors import Overloaded, Unreachable
 
 #: While calls are under way, another one leaves when this part of a full batch waits: they share what a call costs.
@@ -33,6 +33,8 @@ class LaneOptions(msgspec.Struct, frozen=True):
     batch_max: int
     #: requests that may wait, of each kind
     waiting_max: int
+    #: told how many requests leave with each call
+    on_call: Callable[[int], None]
 
 
 class Queue:
@@ -42,28 +44,28 @@ class Queue:
 
     def __init__(self) -> None:
         # Side by side: a pair for each request would be one more thing for the garbage collector to walk over.
-        self.requests: list[OrderRequest] = []
+        self.requests: list[BatchRequest] = []
         self.futures: list[asyncio.Future[Answer]] = []
 
-    def take(self, count: int) -> tuple[list[OrderRequest], list[asyncio.Future[Answer]]]:
+    def take(self, count: int) -> tuple[list[BatchRequest], list[asyncio.Future[Answer]]]:
         taken = self.requests[:count], self.futures[:count]
         del self.requests[:count], self.futures[:count]
         return taken
 
 
 class Lane:
-    """The queues and the connection of one shard.
+    """The queues and the connection of one shard, for requests of some kinds.
 
     While calls are under way, requests gather. The next calls leave when the last one is answered, and earlier when
     enough of them wait: Redis decides one batch while the callers of another one hear their answers. Requests under way
     are as many as one round has; a call that left first is decided first.
     """
 
-    def __init__(self, sale: str, shard: int, options: LaneOptions) -> None:
+    def __init__(self, sale: str, shard: int, kinds: Sequence[str], options: LaneOptions) -> None:
         self._sale, self._shard = sale, shard
         self._options = options
-        #: in the order in which they leave: payments, what frees units, then new reservations
-        self._queues = {kind: Queue() for kind in ORDER_OF_KINDS}
+        #: in the order in which they leave
+        self._queues = {kind: Queue() for kind in kinds}
         self._waiting = 0
         self._round_max = options.batch_max * CALLS_PER_ROUND
         self._worth_a_call = max(1, int(options.batch_max * WORTH_A_CALL))
@@ -77,7 +79,7 @@ class Lane:
         self._drained: asyncio.Event | None = None
         self._wire = self._new_wire()
 
-    def put(self, request: OrderRequest) -> asyncio.Future[Answer]:
+    def put(self, request: BatchRequest) -> asyncio.Future[Answer]:
         """Queue one request. Raises `Overloaded` when too many of its kind wait."""
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this client belongs to another event loop")
@@ -91,6 +93,11 @@ class Lane:
         if self._waiting >= self._leave_at:
             self._gather()
         return future
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not left yet."""
+        return self._waiting
 
     async def close(self) -> None:
         """Send what waits, then close the connection."""
@@ -142,13 +149,14 @@ class Lane:
             return []
         fence = self._options.fences.of(self._sale, self._shard)
         flights = []
-        for queue in self._queues.values():
+        for kind, queue in self._queues.items():
             while queue.requests and room:
-                requests, futures = queue.take(min(room, self._options.batch_max))
+                requests, futures = queue.take(min(room, batch_size(kind, self._options.batch_max)))
                 room -= len(requests)
                 self._waiting -= len(requests)
                 call = order_call(self._sale, self._shard, fence, self._options.by, requests)
                 flights.append(Flight(call, requests, futures))
+                self._options.on_call(len(requests))
         return flights
 
     async def _try_send(self, flights: Sequence[Flight]) -> None:

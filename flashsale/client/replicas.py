@@ -31,7 +31,10 @@ class ReplicaWait(NamedTuple):
         be told of an event that no replica has. So something is written always. A message to a channel that nobody
         hears is what replicas get and no file does; in a cluster they do not get it, and HELLO tells of one.
         """
-        return self.behind(calls[0].keys[-1]) if any(call.script.emits for call in calls) else ()
+        for call in calls:
+            if call.script.emits:
+                return self.behind(call.keys[call.script.keys.index("events")])
+        return ()
 
     def behind(self, channel: str) -> tuple[Command, ...]:
         """What has replicas waited for that must have all that was decided before; `channel`: a log's key."""

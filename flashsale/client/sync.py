@@ -10,25 +10,33 @@ from flashsale import ids
 from flashsale.client.sync_wire import SyncWire
 from flashsale.client.wire import CALLS_PER_ROUND, REPLY_TIMEOUT_MS, Fences, replica_wait
 from flashsale.commands import (
+    Admit,
     Answer,
+    BatchRequest,
     Cancel,
     Confirm,
     Expire,
     Hot,
+    Join,
+    Leave,
     Mend,
     OrderRequest,
     Refund,
     Reply,
     Reserve,
+    RoomState,
     SaleRequest,
     Snapshot,
+    Stand,
     mend_call,
     order_call,
     parse_hot,
     parse_order,
     parse_reply,
+    parse_room_state,
     parse_snapshot,
     plan,
+    room_state_call,
     sale_call,
     snapshot_call,
 )
@@ -105,7 +113,19 @@ class Client:
     ) -> Answer:
         return self._decide(sale, Refund(order_id, units=units, trace_id=trace_id))
 
-    def execute(self, sale: str, requests: Sequence[OrderRequest], shard: int = 0) -> list[Answer]:
+    def join(self, sale: str, buyer: str) -> Answer:
+        return self.execute(sale, [Join(buyer)])[0]
+
+    def leave(self, sale: str, buyer: str) -> Answer:
+        return self.execute(sale, [Leave(buyer)])[0]
+
+    def stand(self, sale: str, buyer: str) -> Answer:
+        return self.execute(sale, [Stand(buyer)])[0]
+
+    def admit(self, sale: str, share_permille: int) -> Answer:
+        return self.execute(sale, [Admit(share_permille)])[0]
+
+    def execute(self, sale: str, requests: Sequence[BatchRequest], shard: int = 0) -> list[Answer]:
         """Decide any number of requests of one shard; answers stand in the order of the requests.
 
         Payments, cancellations and refunds go before reservations. An exception in the middle leaves the rest undone
@@ -143,6 +163,10 @@ class Client:
         return parse_snapshot(
             self._wire.run([snapshot_call(ids.sale_id(sale), shard, everything=everything)])[0]
         )
+
+    def room(self, sale: str) -> RoomState:
+        """How the waiting room stands."""
+        return parse_room_state(self._wire.run([room_state_call(ids.sale_id(sale))])[0])
 
     def hot(self, sale: str, shard: int = 0) -> Hot:
         """The same, every record as it stands there, whoever wrote it."""

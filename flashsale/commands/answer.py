@@ -37,6 +37,23 @@ class Code(StrEnum):
     #: the log goes on in a later epoch
     FOUNDED = "FOUNDED"
 
+    ROOM_SET = "ROOM_SET"
+    #: called from the line, and has a pass; detail: when it expires, ms
+    ADMITTED = "ADMITTED"
+    #: detail: the ticket; status: the place, or - before the draw
+    WAITING = "WAITING"
+    LEFT = "LEFT"
+    #: detail: the places below it were called; status: people called now
+    CALLED = "CALLED"
+
+    #: detail: why nobody is called
+    HELD = "HELD"
+    #: the sale has no waiting room
+    NO_ROOM = "NO_ROOM"
+    #: no more tickets
+    ROOM_FULL = "ROOM_FULL"
+    #: the sale demands a pass, and the buyer has none that is valid
+    NO_PASS = "NO_PASS"  # noqa: S105 - a word, no secret
     #: detail: units still available, fewer than asked for
     SOLD_OUT = "SOLD_OUT"
     #: detail: units the buyer holds or owns already

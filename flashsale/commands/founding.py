@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from flashsale.commands.call import Call
+from flashsale.commands.room_state import room_records
 from flashsale.commands.snapshot import REQUEST_FIELD, order_record, restock_record
 from flashsale.events import AnyEvent, ShardState, Stock, encode
 from flashsale.ids import Position
@@ -60,6 +61,7 @@ def _sale(state: ShardState) -> dict[str, str]:
         "epoch": str(state.position.epoch),
         "seq": str(state.position.seq),
     }
+    head |= room_records(state.room)
     return head | {REQUEST_FIELD + key: restock_record(done) for key, done in state.requests.items()}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from flashsale.commands.room_state import parse_room
 from flashsale.errors import Halted
 from flashsale.events import Order, Restocked, ShardState, Stock
 from flashsale.ids import START, Position
@@ -87,6 +88,7 @@ def _parse(raw: Sequence[Any]) -> Snapshot:
             for field, text in sale.items()
             if field.startswith(REQUEST_FIELD)
         },
+        room=parse_room(sale["door"], sale.get("drawn", "")) if "door" in sale else None,
     )
     lost = Position.parse(sale["lost"]) if "lost" in sale else None
     snapshot = Snapshot(int(raw[1]), Position.parse(raw[4]), int(raw[5]), int(raw[6]), state, lost)

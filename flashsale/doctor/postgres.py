@@ -48,9 +48,6 @@ def essentials(connection: Connection, server: Server) -> Iterator[Check]:
         yield Check(
             "Postgres role", "fail", "standby", "this is a standby and refuses writes: name its primary"
         )
-    elif server.read_only == "on":
-        found = "default_transaction_read_only on"
-        yield Check("Postgres role", "warn", found, "projectors need a role that may write")
     if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
         yield Check(
             "encoding",
@@ -62,6 +59,9 @@ def essentials(connection: Connection, server: Server) -> Iterator[Check]:
 
 def advice(connection: Connection, server: Server) -> Iterator[Check]:
     """What goes well today, and may not tomorrow; then the schema."""
+    if server.read_only == "on" and not server.in_recovery:
+        found = "default_transaction_read_only on"
+        yield Check("Postgres role", "warn", found, "projectors need a role that may write")
     unsafe = [name for name in ("fsync", "full_page_writes") if getattr(server, name) != "on"]
     yield checked(
         "Postgres disk", f"{' and '.join(unsafe)} off" if unsafe else "fsync and full_page_writes on",

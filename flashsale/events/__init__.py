@@ -3,7 +3,7 @@
 from flashsale.events.audit import Audit, Told
 from flashsale.events.codec import NewerEvent, Recorded, UndecodableEvent, decode, encode, trace_of, why_of
 from flashsale.events.evolution import continues, evolve, fold
-from flashsale.events.state import RULES, InvariantBroken, Order, Restocked, ShardState, Stock
+from flashsale.events.state import RULES, InvariantBroken, Order, Restocked, Room, ShardState, Stock
 from flashsale.events.types import EVENT_TYPES, AnyEvent, Event, OrderEvent, type_name
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "OrderEvent",
     "Recorded",
     "Restocked",
+    "Room",
     "ShardState",
     "Stock",
     "Told",

@@ -7,14 +7,12 @@ folded on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from flashsale.events import types as t
-from flashsale.events.state import InvariantBroken, Order, Restocked, ShardState, Stock
+from flashsale.events.room import evolve_room
+from flashsale.events.state import InvariantBroken, Order, Restocked, ShardState, Stock, Tell
 from flashsale.ids import START, Position
-
-#: Told of a broken rule that leaves no doubt about what the event did; it may raise, or take note.
-Tell = Callable[[InvariantBroken], None]
 
 
 def fold(events: Iterable[tuple[Position, t.AnyEvent]], state: ShardState | None = None) -> ShardState:
@@ -67,8 +65,8 @@ _FROM = {
     t.SaleOpened: {"warm"},
     t.SalePaused: {"warm", "open"},
     t.SaleResumed: {"paused"},
-    t.SaleClosed: {"warm", "open", "paused"},
-    t.SaleReconfigured: {"warm", "open", "paused"},
+    t.SaleLineDrawn: {"warm", "open"},
+    **{kind: {"warm", "open", "paused"} for kind in (t.SaleClosed, t.SaleReconfigured, t.SaleRoomSet)},
 }
 _TO = {
     t.SaleLoaded: "warm",
@@ -90,6 +88,8 @@ def _evolve_sale(state: ShardState, position: Position, event: t.AnyEvent, tell:
         state.opens_ms = event.opens_ms
     elif isinstance(event, t.SaleLoaded | t.SaleReconfigured):
         state.opens_ms, state.closes_ms, state.hold_ms = event.opens_ms, event.closes_ms, event.hold_ms
+    elif isinstance(event, t.SaleRoomSet | t.SaleLineDrawn):
+        evolve_room(state, position, event, tell)
     if isinstance(event, t.SaleReconfigured):
         for sku, limit in event.limits:
             _stock_of(state, position, sku).limit = limit

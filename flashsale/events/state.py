@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from flashsale.errors import Halted
@@ -18,6 +20,9 @@ class InvariantBroken(Halted):
         self.position = position
 
 
+#: Told of a broken rule that leaves no doubt about what the event did; it may raise, or take note.
+Tell = Callable[[InvariantBroken], None]
+
 #: What must hold at every prefix of a log.
 RULES = {
     "I1": "available + held + sold + returned = capacity, and every event says so",
@@ -29,6 +34,7 @@ RULES = {
     "U4": "positions follow each other without a gap",
     "P1": "no buyer has more units of a SKU than its limit",
     "S1": "a sale goes warm → open ⇄ paused → closed, is closed after its closing time, and knows its SKUs",
+    "R1": "a line is drawn once, from the seed that was committed to",
     "W1": "units are reserved while the sale is open, within its window",
 }
 
@@ -73,6 +79,26 @@ class Restocked(msgspec.Struct, frozen=True):
     available: int
 
 
+class Room(msgspec.Struct, frozen=True):
+    """The waiting room of a sale, as its log has it."""
+
+    #: open, queue-all or pass-through
+    mode: str
+    rate_per_s: int
+    active_max: int
+    pass_ttl_ms: int
+    leave_after_ms: int
+    shuffle: bool
+    #: SHA-256 of the seed, published before the draw
+    commitment: str
+    #: of the operator, for all who wait
+    message: str = ""
+    #: the tickets below this one have their places by lot; None before the draw
+    drawn: int | None = None
+    #: told at the draw; empty: before it, or it was lost, and places are the tickets
+    seed: str = ""
+
+
 class ShardState(msgspec.Struct):
     """Everything one shard's log says, up to `position`."""
 
@@ -88,3 +114,5 @@ class ShardState(msgspec.Struct):
     units: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
     #: request id → the restock done
     requests: dict[str, Restocked] = msgspec.field(default_factory=dict)
+    #: None: the sale has no waiting room
+    room: Room | None = None

@@ -60,6 +60,31 @@ class SaleReconfigured(Event, frozen=True, array_like=True, tag="sale.reconfigur
     limits: tuple[tuple[str, int], ...] = ()
 
 
+class SaleRoomSet(Event, frozen=True, array_like=True, tag="sale.room_set", gc=False):
+    """The sale has a waiting room, with these settings; those of an earlier event are gone."""
+
+    #: open, queue-all or pass-through
+    mode: str
+    rate_per_s: int
+    active_max: int
+    pass_ttl_ms: int
+    leave_after_ms: int
+    shuffle: bool
+    #: SHA-256 of the seed that the line will be drawn with
+    commitment: str
+    #: of the operator, for all who wait; may be empty
+    message: str
+
+
+class SaleLineDrawn(Event, frozen=True, array_like=True, tag="sale.line_drawn", gc=False):
+    """The sale is open, and those who had come before have their places."""
+
+    #: tickets whose places were drawn by lot; 0: none, places are the tickets
+    drawn: int
+    #: what was committed to; empty: Redis had lost it, and nothing was drawn
+    seed: str
+
+
 class StockLoaded(Event, frozen=True, array_like=True, tag="stock.loaded", gc=False):
     sku: str
     quantity: int
@@ -151,6 +176,8 @@ AnyEvent = (
     | SaleResumed
     | SaleClosed
     | SaleReconfigured
+    | SaleRoomSet
+    | SaleLineDrawn
     | StockLoaded
     | StockAdded
     | StockRemoved

@@ -14,6 +14,11 @@ _PLAIN: dict[Code, tuple[Kind, str]] = {
         problems.IDEMPOTENCY_KEY_REUSED,
         "this key came with another SKU or quantity before: a new purchase needs a new key",
     ),
+    Code.NO_PASS: (
+        problems.PASS_REQUIRED,
+        "no pass of this buyer is good: it was used, has ended, or there was none",
+    ),
+    Code.ROOM_FULL: (problems.OVERLOADED, "the line takes nobody any more"),
     Code.PAUSED: (problems.PAUSED, "no orders are taken at the moment; what is held stays held"),
     Code.CLOSED: (problems.CLOSED, "no orders are taken any more"),
     Code.ARCHIVED: (problems.CLOSED, "the sale is over, and its orders are final"),

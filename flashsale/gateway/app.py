@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -13,13 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from flashsale.errors import FlashsaleError
-from flashsale.gateway import problems
+from flashsale.gateway import problems, reading
+from flashsale.gateway.feed import Feeds
 from flashsale.gateway.health import Health
+from flashsale.gateway.meter import Meter
 from flashsale.gateway.openapi import document
 from flashsale.gateway.operations import OPERATIONS
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.problems import Problem, problem_of
+from flashsale.gateway.queues import Queues
 from flashsale.gateway.sale_state import SaleStates
 
 log = structlog.get_logger(__name__)
@@ -30,10 +33,16 @@ Handler = Callable[[Request], Awaitable[Response]]
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
-def application(orders: Orders, states: SaleStates, health: Health) -> Starlette:
+def application(
+    orders: Orders, queues: Queues, states: SaleStates, feeds: Feeds, health: Health, *, meter: Meter
+) -> Starlette:
     """The whole of /v1, and what a load balancer asks."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
+        "follow_sale": feeds.follow,
+        "join_queue": queues.join,
+        "get_queue": queues.look,
+        "leave_queue": queues.leave,
         "place_order": orders.place,
         "get_order": orders.read,
         "cancel_order": orders.cancel,
@@ -43,11 +52,15 @@ def application(orders: Orders, states: SaleStates, health: Health) -> Starlette
         "is_ready": health.ready,
     }
     routes = [
-        Route(operation.path, _guarded(handlers[operation.name]), methods=[operation.method])
+        Route(
+            operation.path,
+            _measured(operation.name, handlers[operation.name], meter),
+            methods=[operation.method],
+        )
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _not_routed})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted(meter)})
     # One path for each resource: a redirect would lead to whatever host the request names.
     app.router.redirect_slashes = False
     return app
@@ -62,27 +75,31 @@ def _document() -> Handler:
     return openapi
 
 
-def _guarded(handler: Handler) -> Handler:
-    """Whatever goes wrong becomes a problem; what nobody expected is logged, too."""
-
+def _measured(name: str, handler: Handler, meter: Meter) -> Handler:
     async def endpoint(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except Problem as problem:
-            return problem.response()
-        except FlashsaleError as error:
-            told = problem_of(error)
-            if told.kind is problems.INTERNAL:
-                log.exception("a request failed", action="gateway_fault")
-            return told.response()
-        except asyncio.CancelledError:
-            # The server can wait no longer; what has left is decided all the same.
-            return _left_open(request).response()
-        except Exception:
-            log.exception("a request failed", action="gateway_fault")
-            return Problem(problems.INTERNAL, "this is a fault in flashsale; its log has more").response()
+        began_s = time.perf_counter()
+        response = await answered(name, handler, request)
+        meter.answered(name, response.status_code, time.perf_counter() - began_s)
+        return response
 
     return endpoint
+
+
+async def answered(name: str, handler: Handler, request: Request) -> Response:
+    """Whatever goes wrong becomes a problem; what nobody expected is logged, too."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except asyncio.CancelledError:
+        # The server can wait no longer; what has left is decided all the same.
+        return _left_open(request).response()
+    except Exception as error:
+        told = problem_of(error)
+        if told.kind is problems.INTERNAL:
+            trace_id = reading.trace_id(request) or None
+            log.exception("a request failed", action="gateway_fault", operation=name, trace_id=trace_id)
+        return told.response()
 
 
 def _left_open(request: Request) -> Problem:
@@ -91,10 +108,15 @@ def _left_open(request: Request) -> Problem:
     return Problem(problems.UNKNOWN_OUTCOME, "this gateway leaves: ask again with the same key")
 
 
-async def _not_routed(request: Request, error: Exception) -> Response:
-    """What no path or method fits."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == problems.METHOD_NOT_ALLOWED.status:
-        sentence = f"{request.method} is not one of its methods"
-        return Problem(problems.METHOD_NOT_ALLOWED, sentence, headers=error.headers).response()
-    return Problem(problems.NOT_FOUND, "no resource has this path").response()
+def _unrouted(meter: Meter) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        """What no path or method fits."""
+        assert isinstance(error, HTTPException)
+        problem = Problem(problems.NOT_FOUND, "no resource has this path")
+        if error.status_code == problems.METHOD_NOT_ALLOWED.status:
+            sentence = f"{request.method} is not one of its methods"
+            problem = Problem(problems.METHOD_NOT_ALLOWED, sentence, headers=error.headers)
+        meter.unrouted(problem.kind.status)
+        return problem.response()
+
+    return answer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from itertools import chain
 
 import msgspec
 
@@ -12,13 +14,25 @@ from flashsale.bootstrap import Parts
 from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import application
+from flashsale.gateway.archive import Archive
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.doorman import Doorman
+from flashsale.gateway.engine import Engine
+from flashsale.gateway.feed import Feeds
 from flashsale.gateway.health import Health
+from flashsale.gateway.meter import Meter
 from flashsale.gateway.orders import Orders
+from flashsale.gateway.passes import Passes
+from flashsale.gateway.queues import Queues
+from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
+from flashsale.gateway.throttle import Throttle
+from flashsale.metrics.names import Sample
 from flashsale.projections import catalog
+from flashsale.projections.reads import OrderRow
+from flashsale.projections.reads import order as projected_order
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -28,33 +42,77 @@ class Options(msgspec.Struct, frozen=True):
     name: str
     address: Address
     connections_max: int
+    feeds_max: int
+    #: new orders of one buyer at once; 0: as many as they like
+    buyer_orders_max: int
+    #: answers Prometheus with the samples
+    serve_metrics: Callable[[Callable[[], Iterable[Sample]]], AbstractContextManager[object]]
     demo_auth: bool = False
 
 
 def run(parts: Parts, options: Options) -> int:
     """Serve until told to stop; returns the exit code. Raises `BadInput` for settings that let nobody in."""
     callers = Callers.configured(parts.settings, demo=options.demo_auth)
+    passes = Passes((parts.settings.gateway_keys or "").split())
     # asyncio's own loop, not uvloop: there, a write to a connection that has just ended raises RuntimeError, which
     # redis-py does not take for a lost connection.
     with listen(options.address) as listener, asyncio.Runner() as runner:
         redis_url, _ = parts.urls()
-        fences = Fences()
+        fences, meter = Fences(), Meter()
         sales = Sales(_gated(parts), fences)
 
         async def serve() -> int:
-            client = AsyncClient(redis_url, by=options.name, fences=fences, **parts.promise)
+            client = AsyncClient(
+                redis_url, by=options.name, fences=fences, on_call=meter.batch, **parts.promise
+            )
             reads = AsyncReads(redis_url, fences, **parts.promise)
-            states = SaleStates(sales, reads)
-            orders = Orders(callers, sales, client, reads)
-            app = application(orders, states, Health(sales, states))
+            rooms = Rooms()
+            states = SaleStates(sales, reads, rooms)
+            feeds = Feeds(callers, sales, states, options.feeds_max)
+            engine = Engine(client, reads, Archive(_from_postgres(parts)), meter)
+            throttle = Throttle(options.buyer_orders_max)
+            orders = Orders(callers, sales, engine, throttle, rooms=rooms, passes=passes)
+            queues = Queues(callers, sales, client, rooms, passes)
+            app = application(orders, queues, states, feeds, Health(sales, states), meter=meter)
+            doorman = Doorman(client, sales, rooms)
             server = Server(app, options.connections_max)
+
+            def samples() -> Iterable[Sample]:
+                return chain(meter.samples(), _present(server, client, states, feeds))
+
             try:
-                return await server.run_beside(listener, sales.keep_read(), states.keep_looking())
+                with options.serve_metrics(samples):
+                    return await server.run_beside(
+                        listener,
+                        sales.keep_read(),
+                        states.keep_looking(),
+                        feeds.keep_telling(),
+                        doorman.keep_calling(),
+                    )
             finally:
                 await client.close()
                 await reads.close()
 
         return runner.run(serve())
+
+
+def _present(server: Server, client: AsyncClient, states: SaleStates, feeds: Feeds) -> Iterable[Sample]:
+    """What there is now; asked from a thread."""
+    yield Sample("flashsale_gateway_connections", len(server.server_state.connections))
+    yield Sample("flashsale_gateway_waiting_requests", client.waiting)
+    yield Sample("flashsale_gateway_feed_clients", feeds.count)
+    if (age_s := states.age_s) is not None:
+        yield Sample("flashsale_gateway_page_age_seconds", age_s)
+
+
+def _from_postgres(parts: Parts) -> Callable[[str, str], OrderRow | None]:
+    """Reads one order, on a connection of its own."""
+
+    def read(sale: str, order_id: str) -> OrderRow | None:
+        with parts.postgres() as connection:
+            return projected_order(connection, sale, order_id)
+
+    return read
 
 
 def _gated(parts: Parts) -> Callable[[], Catalogue]:

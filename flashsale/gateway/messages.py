@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from flashsale import ids
 
@@ -79,6 +79,26 @@ class ItemState(Struct, frozen=True):
     limit: Annotated[int, Meta(ge=0, description="units one buyer may hold or own; 0: no limit")]
 
 
+class Room(Struct, frozen=True, kw_only=True):
+    """The waiting room of a sale, as everybody may see it."""
+
+    mode: Annotated[
+        str,
+        Meta(
+            description="open: lets in at its rate; queue-all: everybody waits; pass-through: nobody does",
+            examples=["open"],
+        ),
+    ]
+    now_serving: Annotated[int, Meta(ge=0, description="places below it have been called: ask for your pass")]
+    waiting: Annotated[int, Meta(ge=0, description="people in the line, those who left in silence included")]
+    message: Annotated[str, Meta(description="what the shop says to those who wait; empty: nothing")]
+    commitment: Annotated[str, Meta(description="SHA-256 of the seed that shuffles the pre-queue, in hex")]
+    drawn: Annotated[
+        int | None, Meta(description="how many joined before the opening, and were shuffled; null: not yet")
+    ]
+    seed: Annotated[str | None, Meta(description="that seed, in hex, when it has been used; null: not yet")]
+
+
 class SaleState(Struct, frozen=True, kw_only=True):
     """A sale as everybody may see it."""
 
@@ -96,10 +116,53 @@ class SaleState(Struct, frozen=True, kw_only=True):
     closes_ms: TimeMs
     hold_ms: Annotated[int, Meta(ge=0, description="how long an unpaid order keeps its units")]
     items: list[ItemState]
+    room: Annotated[Room | None, Meta(description="its waiting room; null: it has none")] = None
     poll_after_ms: Annotated[int, Meta(ge=0, description="ask again after so long, not before")]
     server_time_ms: Annotated[
         TimeMs, Meta(description="when this was true, by the clock that opens the sale")
     ]
+
+
+class QueueState(Struct, frozen=True, kw_only=True):
+    """How one buyer stands in the waiting room of a sale."""
+
+    sale: str
+    state: Annotated[
+        Literal["no_room", "waiting", "admitted"],
+        Meta(description="no_room: nobody waits, order at once; admitted: order with the pass"),
+    ]
+    ticket: Annotated[int | None, Meta(description="number of joining, from 0; it stays while one waits")] = (
+        None
+    )
+    place: Annotated[
+        int | None, Meta(description="in the line, from 0; null: the line is shuffled when the sale opens")
+    ] = None
+    ahead: Annotated[
+        int | None, Meta(description="people ahead, at most: some of them may have left; null: see place")
+    ] = None
+    wait_min_ms: Annotated[int | None, Meta(description="so long at the least; null: unknown")] = None
+    wait_max_ms: Annotated[int | None, Meta(description="so long at the most; null: unknown")] = None
+    chance: Annotated[
+        Literal["good", "uncertain", "none"] | None,
+        Meta(description="none: those ahead are enough to take what is left, even if all holds came back"),
+    ] = None
+    message: Annotated[str, Meta(description="what the shop says to those who wait; empty: nothing")] = ""
+    poll_after_ms: Annotated[int, Meta(ge=0, description="ask how it stands after so long, not before")]
+    heartbeat_after_ms: Annotated[
+        int | None, Meta(description="join again after so long, to keep the place; null: nothing to keep")
+    ] = None
+    pass_: Annotated[
+        str | None,
+        Meta(description="send it with the order, as Flashsale-Pass; null: none, or none is needed"),
+    ] = field(default=None, name="pass")
+    pass_expires_ms: Annotated[TimeMs | None, Meta(description="until then the pass is good")] = None
+
+
+class LeftQueue(Struct, frozen=True):
+    """Whoever has left does not wait any more, and has no pass."""
+
+    sale: str
+    state: Literal["left"] = "left"
 
 
 class Health(Struct, frozen=True):

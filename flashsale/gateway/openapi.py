@@ -10,6 +10,7 @@ import msgspec
 
 from flashsale import __version__, ids
 from flashsale.gateway.operations import OPERATIONS, Operation
+from flashsale.gateway.passes import HEADER
 from flashsale.gateway.problems import MEDIA_TYPE, Kind
 from flashsale.gateway.reading import KEY_LENGTH_MAX
 
@@ -71,7 +72,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if operation.request is not None:
         found["requestBody"] = {
             "required": not operation.request_optional,
-            "content": {"application/json": {"schema": _ref(operation.request)}},
+            "content": _json(operation.request),
         }
     return found
 
@@ -96,10 +97,19 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
                 },
             }
         )
-    if operation.is_cached:
+    if operation.takes_pass:
         found.append(
-            {"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}
+            {
+                "name": HEADER,
+                "in": "header",
+                "required": False,
+                "description": "of a sale with a waiting room: the pass of whoever was let in",
+                "schema": {"type": "string"},
+            }
         )
+    for name, is_read in (("If-None-Match", operation.is_cached), ("Last-Event-ID", operation.is_stream)):
+        if is_read:
+            found.append({"name": name, "in": "header", "required": False, "schema": {"type": "string"}})
     return found
 
 
@@ -107,7 +117,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     found: dict[str, Any] = {
         str(operation.status): {
             "description": (operation.answer.__doc__ or "").strip(),
-            "content": {"application/json": {"schema": _ref(operation.answer)}},
+            "content": _stream(operation) if operation.is_stream else _json(operation.answer),
         }
     }
     if operation.leads_to:
@@ -137,6 +147,16 @@ def _refused(kinds: list[Kind]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _json(of: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": _ref(of)}}
+
+
+def _stream(operation: Operation) -> dict[str, Any]:
+    """OpenAPI 3.1 knows no events: the schema of their data stands in a sentence."""
+    described = f"events named `sale`; the data of each is a {operation.answer.__name__}"
+    return {"text/event-stream": {"schema": {"type": "string", "description": described}}}
 
 
 def _ref(of: type[msgspec.Struct]) -> dict[str, str]:

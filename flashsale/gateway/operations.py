@@ -21,7 +21,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     #: its name in the document; clients that are generated call their functions so
     name: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     #: one sentence
     summary: str
@@ -33,8 +33,14 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer: type[msgspec.Struct]
     status: int = 200
     needs_key: bool = False
+    #: whether a sale with a waiting room wants a pass
+    takes_pass: bool = False
+    #: whether one buyer may ask for it so often, and no more
+    is_throttled: bool = False
     #: whether callers may ask if what they have is still true
     is_cached: bool = False
+    #: whether it goes on: an answer each time that something changes
+    is_stream: bool = False
     #: operations on what it made, by name
     leads_to: tuple[str, ...] = ()
     problems: tuple[Kind, ...] = ()
@@ -49,16 +55,22 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
             found += [problems.FORBIDDEN]
         if self.request is not None:
             found += [problems.BAD_REQUEST, problems.TOO_SLOW, problems.TOO_LARGE, problems.NO_JSON]
+        if self.takes_pass:
+            found += [problems.PASS_REQUIRED]
         if self.needs_key:
             found += [problems.IDEMPOTENCY_KEY_MISSING, problems.BAD_REQUEST]
+        if self.is_throttled:
+            found += [problems.TOO_MANY_REQUESTS]
         return tuple(dict.fromkeys(found))
 
 
 _ALWAYS = (problems.HEADERS_TOO_LARGE, problems.INTERNAL, problems.OVERLOADED)
 _OF_SALE = (problems.UNKNOWN_SALE, problems.UNAVAILABLE)
-_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.CLOSED, problems.HALTED)
+_OF_ORDER = (*_OF_SALE, problems.UNKNOWN_ORDER, problems.HALTED)
 _DECIDED = (problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME)
+_IN_LINE = (*_OF_SALE, problems.NOT_OPEN, problems.CLOSED, problems.UNKNOWN_OUTCOME, problems.HALTED)
 _SALE = "/v1/sales/{sale}"
+_QUEUE = "/v1/sales/{sale}/queue"
 _ORDER = "/v1/sales/{sale}/orders/{order}"
 
 OPERATIONS = (
@@ -72,6 +84,43 @@ OPERATIONS = (
         problems=_OF_SALE,
     ),
     Operation(
+        name="follow_sale",
+        method="GET",
+        path=_SALE + "/feed",
+        summary="How a sale stands, told when it changes: server-sent events.",
+        callers="a buyer",
+        answer=messages.SaleState,
+        is_stream=True,
+        problems=_OF_SALE,
+    ),
+    Operation(
+        name="join_queue",
+        method="POST",
+        path=_QUEUE,
+        summary="Join the line, or keep the place in it; of somebody who was called, fetch the pass.",
+        callers="a buyer",
+        answer=messages.QueueState,
+        problems=_IN_LINE,
+    ),
+    Operation(
+        name="get_queue",
+        method="GET",
+        path=_QUEUE,
+        summary="How the buyer who asks stands, without joining.",
+        callers="a buyer",
+        answer=messages.QueueState,
+        problems=(*_OF_SALE, problems.CLOSED, problems.NOT_IN_LINE, problems.HALTED),
+    ),
+    Operation(
+        name="leave_queue",
+        method="DELETE",
+        path=_QUEUE,
+        summary="Give the place, or the pass, to the others.",
+        callers="a buyer",
+        answer=messages.LeftQueue,
+        problems=_IN_LINE,
+    ),
+    Operation(
         name="place_order",
         method="POST",
         path="/v1/sales/{sale}/orders",
@@ -81,6 +130,8 @@ OPERATIONS = (
         answer=messages.PlacedOrder,
         status=201,
         needs_key=True,
+        takes_pass=True,
+        is_throttled=True,
         leads_to=("get_order", "cancel_order", "confirm_order", "refund_order"),
         problems=(
             *_OF_SALE,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from flashsale.errors import BadInput, FlashsaleError, Halted, Overloaded, UnknownOutcome, Unreachable
+from flashsale.errors import BadInput, Halted, Overloaded, UnknownOutcome, Unreachable
 
 TYPES = "https://github.com/flashsale/flashsale/blob/main/docs/problems.md#"
 MEDIA_TYPE = "application/problem+json"
@@ -36,10 +36,12 @@ BAD_REQUEST = Kind("bad-request", 400, "The request is malformed")
 IDEMPOTENCY_KEY_MISSING = Kind("idempotency-key-missing", 400, "The request has no Idempotency-Key")
 UNAUTHENTICATED = Kind("unauthenticated", 401, "Who asks is not known")
 FORBIDDEN = Kind("forbidden", 403, "Who asks may not do this")
+PASS_REQUIRED = Kind("pass-required", 403, "The sale lets in whoever has a pass of its waiting room")
 NOT_FOUND = Kind("not-found", 404, "There is nothing here")
 UNKNOWN_SALE = Kind("unknown-sale", 404, "There is no such sale")
 UNKNOWN_SKU = Kind("unknown-sku", 404, "The sale has no such SKU")
 UNKNOWN_ORDER = Kind("unknown-order", 404, "There is no such order")
+NOT_IN_LINE = Kind("not-in-line", 404, "This buyer does not wait, and has no pass")
 METHOD_NOT_ALLOWED = Kind("method-not-allowed", 405, "This cannot be done here")
 TOO_SLOW = Kind("too-slow", 408, "The request took too long to arrive", 1_000)
 SOLD_OUT = Kind("sold-out", 409, "Fewer units are left than were asked for")
@@ -54,6 +56,7 @@ NO_JSON = Kind("no-json", 415, "The body is not said to be JSON")
 IDEMPOTENCY_KEY_REUSED = Kind(
     "idempotency-key-reused", 422, "The Idempotency-Key belongs to another purchase"
 )
+TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "This buyer asks for new orders too often", 1_000)
 HEADERS_TOO_LARGE = Kind("headers-too-large", 431, "The headers are too large")
 INTERNAL = Kind("internal", 500, "Something unexpected happened", 1_000)
 UNKNOWN_OUTCOME = Kind(
@@ -100,8 +103,8 @@ class Problem(Exception):
         return Response(msgspec.json.encode(content), kind.status, headers, MEDIA_TYPE)
 
 
-def problem_of(error: FlashsaleError) -> Problem:
-    """The problem that an exception of the engine is over HTTP."""
+def problem_of(error: Exception) -> Problem:
+    """The problem that an exception is over HTTP: an `INTERNAL` one when nobody expected it."""
     match error:
         case UnknownOutcome():
             return Problem(

@@ -1,4 +1,6 @@
-"""One connection's limits: how many there are, how long a head may be and take. The server's own protocol has none.
+"""One connection's limits: how many there are, how long a head may be and take, and an answer that nobody reads.
+
+The server's own protocol has none.
 
 Bodies are limited where they are read. What a client sends between an answer and the next head, a body that nobody read
 or empty lines, keeps its connection no longer than silence would: the server's own alarm begins anew at every byte.
@@ -12,12 +14,16 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from flashsale.gateway import problems
+from flashsale.gateway.outlet import Outlet
 from flashsale.gateway.problems import Problem
 
 #: Request line and headers together. Browsers send 1 to 2 KB, cookies of a shop's domain up to 4 KB more.
 HEAD_BYTES_MAX = 16 * 1024
 #: From the first byte to the last one of a head; of the first head, from the connection.
 HEAD_S = 5.0
+#: A client that has an answer before it reads so much of it in so many seconds: a kilobyte a second, on a bad network.
+UNREAD_S = 10.0
+READ_BYTES_MIN = 10_000
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -33,10 +39,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self._alarm: asyncio.TimerHandle | None = None
         #: from an answer to the next head
         self._rest: asyncio.TimerHandle | None = None
+        #: while something is to be sent that the kernel does not take: how much it was
+        self._unread: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
         self._refusal = problems.BAD_REQUEST
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        # Told of everything that is not taken at once: `close` waits for it, too, and without an end.
+        transport.set_write_buffer_limits(high=0)
+        self._outlet = Outlet(transport)
         if len(self.connections) > self.connections_max:
             self._refuse(Problem(problems.OVERLOADED, "too many connections"))
             return
@@ -45,6 +57,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_whole()
         self._rest_is_over()
+        self._all_is_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -57,8 +70,18 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(Problem(problems.HEADERS_TOO_LARGE, _TOO_LONG))
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reading()
+
+    def resume_writing(self) -> None:
+        self._all_is_read()
+        super().resume_writing()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        # For a response that does not end: `request.state.outlet`.
+        self.scope["state"]["outlet"] = self._outlet
         self._rest_is_over()
         self._head_is_whole()
         self._alarm = self.loop.call_later(HEAD_S, self._head_is_late)
@@ -78,6 +101,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._rest_is_over()
             self._rest = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
+    def shutdown(self) -> None:
+        """The server leaves: what does not end by itself is ended."""
+        self._outlet.leave()
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """What the server calls for bytes that are no HTTP."""
         sentence = _TOO_LONG if self._refusal is problems.HEADERS_TOO_LARGE else msg
@@ -93,6 +121,22 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
+
+    def _watch_reading(self) -> None:
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(UNREAD_S, self._look_at_reading)
+
+    def _look_at_reading(self) -> None:
+        """Hang up on who has read next to nothing; or, of a feed, less than has come meanwhile."""
+        if self._unread_bytes - self.transport.get_write_buffer_size() < READ_BYTES_MIN:
+            self.transport.abort()
+        else:
+            self._watch_reading()
+
+    def _all_is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _head_is_late(self) -> None:
         self._alarm = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,11 @@ KEY_LENGTH_MAX = 200
 
 #: The rest of a body that nobody reads must not be taken for the next request.
 _HANG_UP = {"Connection": "close"}
+
+#: W3C Trace Context: version, trace-id, parent-id, flags; later versions may have more behind. `ff` is no version.
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
 
 T = TypeVar("T")
 
@@ -67,3 +73,12 @@ def idempotency_key(request: Request) -> str:
         sentence = f"Idempotency-Key: use one of 1 to {KEY_LENGTH_MAX} printable ASCII characters"
         raise Problem(problems.BAD_REQUEST, sentence, field="Idempotency-Key")
     return key
+
+
+def trace_id(request: Request) -> str:
+    """The trace id of the header `traceparent`; empty when there is none that can be read: then nobody follows it."""
+    given = request.headers.getlist("traceparent")
+    match = _TRACEPARENT.fullmatch(given[0].strip()) if len(given) == 1 else None
+    if match is None or (match[2] and given[0].strip().startswith("00")):
+        return ""
+    return match[1]

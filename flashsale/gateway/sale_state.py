@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,11 +16,12 @@ from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import Snapshot, sale_state
 from flashsale.definition import SaleDefinition
 from flashsale.errors import FlashsaleError, Halted
-from flashsale.gateway import problems
+from flashsale.gateway import messages, problems
 from flashsale.gateway.messages import ItemState, SaleState
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.polling import poll_after_ms
 from flashsale.gateway.problems import Problem
+from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
 from flashsale.stream import ShardId
 
@@ -36,31 +38,45 @@ class Page(NamedTuple):
 
     body: bytes
     etag: str
+    #: the same for the same stock and state, whatever the pace
+    change: str
 
 
 class SaleStates:
     """Looks at every sale that is not archived, and answers with what it saw."""
 
-    def __init__(self, sales: Sales, reads: AsyncReads) -> None:
-        self._sales, self._reads = sales, reads
-        self._pages: dict[str, Page] = {}
-        self._looked_s = 0.0
+    def __init__(self, sales: Sales, reads: AsyncReads, rooms: Rooms) -> None:
+        self._sales, self._reads, self._rooms = sales, reads, rooms
+        #: sale → its newest page
+        self.pages: Mapping[str, Page] = {}
+        self._look_ends = asyncio.Event()
+        #: when all of them were last seen; None before the first time
+        self._looked_s: float | None = None
+
+    @property
+    def age_s(self) -> float | None:
+        """How old the pages are; None while there are none."""
+        return None if self._looked_s is None else time.monotonic() - self._looked_s
 
     @property
     def are_fresh(self) -> bool:
-        return time.monotonic() - self._looked_s < STALE_S
+        return self._looked_s is not None and time.monotonic() - self._looked_s < STALE_S
 
     async def get(self, request: Request) -> Response:
         """The page, or that it is still the one which the caller has."""
         sale = request.path_params["sale"]
         self._sales.find(sale)
-        page = self._pages.get(sale)
+        page = self.pages.get(sale)
         if page is None or not self.are_fresh:
             raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
         headers = {"ETag": page.etag, "Cache-Control": CACHE_CONTROL}
         if page.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(page.body, headers=headers, media_type="application/json")
+
+    async def next_look(self) -> None:
+        """Return when the look under way, or the next one, has ended, whatever came of it."""
+        await self._look_ends.wait()
 
     async def keep_looking(self) -> None:
         """Look for ever. A Redis that is away, or refuses, is waited for; the pages become stale meanwhile."""
@@ -71,6 +87,8 @@ class SaleStates:
                 outage.over()
             except FlashsaleError as error:
                 outage.met(error)
+            self._look_ends.set()
+            self._look_ends = asyncio.Event()
             wake_s = time.monotonic() + LOOK_EVERY_S
             await asyncio.sleep(LOOK_EVERY_S)
             late_ms = (time.monotonic() - wake_s) * 1000
@@ -85,11 +103,33 @@ class SaleStates:
         pages = {
             definition.sale: page(_unseen(definition, "archived", late_ms)) for definition in definitions
         }
-        for definition, snapshot in zip(running, seen, strict=True):
-            pages[definition.sale] = page(self._state(definition, snapshot, late_ms))
-        self._pages = pages
+        states = [
+            self._state(definition, snapshot, late_ms)
+            for definition, snapshot in zip(running, seen, strict=True)
+        ]
+        rooms = await self._look_at_rooms(states, seen)
+        for state in states:
+            pages[state.sale] = page(msgspec.structs.replace(state, room=rooms.get(state.sale)))
+        self.pages = pages
         if self._sales.are_known:
             self._looked_s = time.monotonic()
+
+    async def _look_at_rooms(
+        self, states: Sequence[SaleState], seen: Sequence[Snapshot | Halted]
+    ) -> dict[str, messages.Room]:
+        """The rooms of the sales that have one, which are kept for those who wait, too."""
+        found = {
+            state.sale: (state, snapshot)
+            for state, snapshot in zip(states, seen, strict=True)
+            if not isinstance(snapshot, Halted) and snapshot.state.room is not None
+        }
+        rooms = await self._reads.rooms(list(found))
+        pages = {}
+        for (state, snapshot), room in zip(found.values(), rooms, strict=True):
+            if not isinstance(room, Halted) and (view := self._rooms.saw(state, snapshot, room)):
+                pages[state.sale] = view.page()
+        self._rooms.keep(pages)
+        return pages
 
     def _state(self, definition: SaleDefinition, snapshot: Snapshot | Halted, late_ms: float) -> SaleState:
         if isinstance(snapshot, Halted):
@@ -145,5 +185,9 @@ def _unseen(definition: SaleDefinition, word: str, late_ms: float) -> SaleState:
 def page(state: SaleState) -> Page:
     """Its ETag is weak: it stays while only the time has changed."""
     lasting = msgspec.structs.replace(state, server_time_ms=0)
-    digest = hashlib.blake2b(msgspec.json.encode(lasting), digest_size=12).hexdigest()
-    return Page(msgspec.json.encode(state), f'W/"{digest}"')
+    change = msgspec.structs.replace(lasting, poll_after_ms=0)
+    return Page(msgspec.json.encode(state), f'W/"{_digest(lasting)}"', _digest(change))
+
+
+def _digest(state: SaleState) -> str:
+    return hashlib.blake2b(msgspec.json.encode(state), digest_size=12).hexdigest()

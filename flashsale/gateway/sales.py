@@ -16,7 +16,7 @@ from flashsale.errors import BadInput, FlashsaleError, Unreachable
 from flashsale.gateway import problems
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.problems import Problem
-from flashsale.ids import Position
+from flashsale.ids import START, Position
 from flashsale.stream import ShardId
 
 log = structlog.get_logger(__name__)
@@ -63,9 +63,7 @@ class Sales:
         """The same, of a sale whose orders Redis has. Raises `Problem`."""
         definition = self.find(sale)
         if self.is_archived(sale):
-            raise Problem(
-                problems.CLOSED, "the sale is archived: its orders are final, and no longer told here"
-            )
+            raise Problem(problems.CLOSED, "the sale is archived: its orders are final, and can only be read")
         return definition
 
     def is_archived(self, sale: str) -> bool:
@@ -77,6 +75,10 @@ class Sales:
     def reached(self, shard: ShardId) -> Position:
         """How far a shard's log is known to have come, by Postgres and by the answers of Redis."""
         return self._fences.of(shard.sale, shard.shard)
+
+    def recorded(self, shard: ShardId) -> Position:
+        """How far Postgres had a shard's log when it was asked last."""
+        return self._known.reached.get(shard, START) if self._known else START
 
     async def keep_read(self) -> None:
         """Read the catalogue for ever. Raises what the first `read` raises, unless a server is only away.

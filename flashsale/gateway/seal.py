@@ -1,4 +1,4 @@
-"""Sign a text, and tell whether a text was signed here: for tokens of every kind, each with a salt of its own."""
+"""Sign a text, and tell whether a text was signed here: for tokens and passes, each kind with a salt of its own."""
 
 from __future__ import annotations
 

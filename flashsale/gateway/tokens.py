@@ -36,10 +36,7 @@ class _Claims(Caller, frozen=True, array_like=True):
 
 
 class Tokens:
-    """Makes and reads tokens. The first secret signs; a token signed by any of them is read.
-
-    Raises `BadInput` for secrets that are too short, too many or none.
-    """
+    """Makes and reads tokens. The first secret signs; what any has signed is read. Raises as `Seal` does."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._seal = Seal(secrets, SALT)

@@ -13,13 +13,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from flashsale import __version__
 from flashsale.address import Address
 from flashsale.errors import RefusedByState
-from flashsale.metrics.names import METRICS, Sample
+from flashsale.metrics.names import METRICS, Distribution, Sample
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,12 @@ log = structlog.get_logger(__name__)
 CLIENT_S = 5
 #: More connections at once are closed unanswered.
 CLIENTS_MAX = 8
+
+_FAMILIES: dict[str, Any] = {
+    "gauge": GaugeMetricFamily,
+    "counter": CounterMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
 
 
 class Exposition:
@@ -73,13 +79,15 @@ class _Samples(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {}
+        families: dict[str, Any] = {}
         for name, value, labels in (*_build(), *self._read()):
             if name not in families:
                 metric = METRICS[name]
-                kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-                families[name] = kind(name, metric.meaning, labels=metric.labels)
-            families[name].add_metric(labels, float(value))
+                families[name] = _FAMILIES[metric.kind](name, metric.meaning, labels=metric.labels)
+            if isinstance(value, Distribution):
+                families[name].add_metric(labels, value.buckets, value.total)
+            else:
+                families[name].add_metric(labels, float(value))
         yield from families.values()
 
 

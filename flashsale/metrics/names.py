@@ -6,17 +6,26 @@ from typing import Literal, NamedTuple
 
 
 class Metric(NamedTuple):
-    kind: Literal["gauge", "counter"]
+    kind: Literal["gauge", "counter", "histogram"]
     #: one sentence
     meaning: str
     labels: tuple[str, ...] = ()
+
+
+class Distribution(NamedTuple):
+    """The value of a histogram."""
+
+    #: (bound, how many values were at most so large): bounds as text, rising, the last one +Inf
+    buckets: tuple[tuple[str, int], ...]
+    #: of all values
+    total: float
 
 
 class Sample(NamedTuple):
     """One value of one metric. What is unknown has no sample."""
 
     name: str
-    value: float
+    value: float | Distribution
     #: values of the labels, in the order of `Metric.labels`
     labels: tuple[str, ...] = ()
 
@@ -86,6 +95,27 @@ RECONCILE = {
     "flashsale_reconcile_timestamp_seconds": Metric("gauge", "When they were compared, Unix time.", _SHARD),
 }
 
+#: Counted by a gateway itself since it began, or there now.
+GATEWAY = {
+    "flashsale_gateway_requests_total": Metric(
+        "counter", "Requests that were answered; operation none: it was for none.", ("operation", "status")
+    ),
+    "flashsale_gateway_request_duration_seconds": Metric(
+        "histogram", "From a request's headers to its answer; of a feed, to its beginning.", ("operation",)
+    ),
+    "flashsale_gateway_orders_total": Metric(
+        "counter", "What the engine answered about orders; unknown: its reply was lost.",
+        ("sale", "command", "answer"),
+    ),
+    "flashsale_gateway_batch_requests": Metric("histogram", "Requests in one call of a script."),
+    "flashsale_gateway_waiting_requests": Metric("gauge", "Requests that wait for a call of a script."),
+    "flashsale_gateway_connections": Metric("gauge", "Connections that are open."),
+    "flashsale_gateway_feed_clients": Metric("gauge", "Of these, how many follow a sale."),
+    "flashsale_gateway_page_age_seconds": Metric(
+        "gauge", "How old the pages of the sales are; from 5 s on they are not shown."
+    ),
+}  # fmt: skip
+
 #: Counted by every daemon's loop.
 DAEMON = {
     "flashsale_daemon_turns_total": Metric("counter", "Turns of the work that came to their end."),
@@ -101,4 +131,4 @@ BUILD = {
     "flashsale_build_info": Metric("gauge", "Always 1; the labels say what runs.", ("version", "python")),
 }
 
-METRICS: dict[str, Metric] = {**BUILD, **SEEN, **DAEMON, **PROJECTOR, **SWEEPER, **RECONCILE}
+METRICS: dict[str, Metric] = {**BUILD, **SEEN, **DAEMON, **PROJECTOR, **SWEEPER, **RECONCILE, **GATEWAY}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flashsale.commands import REQUEST_FIELD, Hot, order_record, parse_order, restock_record
+from flashsale.commands import REQUEST_FIELD, Hot, order_record, parse_order, restock_record, room_records
 from flashsale.events import Audit, Order
 from flashsale.reconcile.finding import Finding
 
 _SETTINGS = ("state", "opens_ms", "closes_ms", "hold_ms")
+#: Of a sale with a waiting room.
+_ROOM = ("door", "drawn")
 _LIMIT = "limit "
 
 
@@ -72,13 +74,12 @@ def _units(audit: Audit, hot: Hot) -> Iterator[Finding]:
 def _settings(audit: Audit, hot: Hot) -> Iterator[Finding]:
     state = audit.state
     values = (state.status, state.opens_ms, state.closes_ms, state.hold_ms)
-    log = dict(zip(_SETTINGS, map(str, values), strict=True)) | {
-        f"{REQUEST_FIELD}{key}": restock_record(done) for key, done in state.requests.items()
-    }
+    log = dict(zip(_SETTINGS, map(str, values), strict=True)) | room_records(state.room)
+    log |= {f"{REQUEST_FIELD}{key}": restock_record(done) for key, done in state.requests.items()}
     seen = {
         field: text
         for field, text in hot.sale.items()
-        if field in _SETTINGS or field.startswith(REQUEST_FIELD)
+        if field in (*_SETTINGS, *_ROOM) or field.startswith(REQUEST_FIELD)
     }
     first = {f"{REQUEST_FIELD}{key}": done.position for key, done in state.requests.items()}
     for field in sorted(log.keys() | seen.keys()):

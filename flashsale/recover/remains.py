@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import structs
+
 from flashsale.commands import Snapshot
-from flashsale.events import AnyEvent, Order, ShardState
+from flashsale.events import AnyEvent, Order, Room, ShardState
 from flashsale.events import types as t
 from flashsale.ids import Position
 from flashsale.stream import Entry
@@ -68,6 +70,7 @@ def _of_the_sale(snapshot: Snapshot, state: ShardState) -> tuple[list[AnyEvent],
     )
     if state.status and (limits or windows[0] != windows[1]):
         first.append(t.SaleReconfigured(1, *said, *windows[0], limits))
+    first += _of_the_room(hot.room, state.room, said)
     if hot.status == status:
         return first, last
     if status == "warm":
@@ -79,6 +82,19 @@ def _of_the_sale(snapshot: Snapshot, state: ShardState) -> tuple[list[AnyEvent],
     elif hot.status == "closed":
         last.append(t.SaleClosed(1, *said))
     return first, last
+
+
+def _of_the_room(hot: Room | None, told: Room | None, said: tuple[int, str]) -> list[AnyEvent]:
+    if hot is None:
+        return []
+    found: list[AnyEvent] = []
+    drawn = None if told is None else told.drawn
+    if told is None or structs.replace(hot, drawn=told.drawn, seed=told.seed) != told:
+        settings = structs.astuple(hot)[:8]
+        found.append(t.SaleRoomSet(1, *said, *settings))
+    if hot.drawn is not None and drawn is None:
+        found.append(t.SaleLineDrawn(1, *said, hot.drawn, hot.seed))
+    return found
 
 
 def _has_limit(state: ShardState, sku: str, limit: int) -> bool:

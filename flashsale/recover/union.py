@@ -97,8 +97,20 @@ def _decide(state: ShardState, event: AnyEvent) -> AnyEvent | None:
         raise _DoesNotFit("it was warmed a second time")
     if isinstance(event, t.SaleReconfigured) and not {sku for sku, _ in event.limits} <= state.stock.keys():
         raise _DoesNotFit("it limits what the sale does not have")
+    if isinstance(event, t.SaleRoomSet | t.SaleLineDrawn):
+        return _arrange(state, event)
     already = {t.SaleOpened: "open", t.SalePaused: "paused", t.SaleResumed: "open", t.SaleClosed: "closed"}
     return None if already.get(type(event)) == state.status else event
+
+
+def _arrange(state: ShardState, event: t.SaleRoomSet | t.SaleLineDrawn) -> AnyEvent | None:
+    """The line is drawn once; what was drawn, and from which seed, stays as Postgres has it."""
+    room = state.room
+    if isinstance(event, t.SaleLineDrawn):
+        return None if room is not None and room.drawn is not None else event
+    if room is None or room.drawn is None:
+        return event
+    return msgspec.structs.replace(event, commitment=room.commitment)
 
 
 def _reserve(state: ShardState, event: t.OrderReserved) -> AnyEvent | None:

@@ -31,6 +31,8 @@ class Moment(msgspec.Struct, frozen=True):
     status: str
     opens_ms: int
     closes_ms: int
+    #: whether a reservation needs a pass of the waiting room
+    demands_pass: bool = False
 
 
 class Timeline:
@@ -78,6 +80,8 @@ _DONE: dict[type[t.Event], Done] = {
     t.SaleResumed: Done("resume", "RESUMED"),
     t.SaleClosed: Done("close", "CLOSED"),
     t.SaleReconfigured: Done("reconfigure", "RECONFIGURED"),
+    t.SaleRoomSet: Done("room", "ROOM_SET"),
+    t.SaleLineDrawn: Done("admit", "CALLED"),
     t.StockAdded: _RESTOCKED,
     t.StockRemoved: _RESTOCKED,
     t.OrderReserved: _RESERVED,
@@ -141,7 +145,8 @@ class Index:
     def _add_moment(self, prefix: int, event: AnyEvent) -> None:
         state = self.state
         self._moment_prefixes.append(prefix)
-        self._moments.append(Moment(state.status, state.opens_ms, state.closes_ms))
+        demands_pass = state.room is not None and state.room.mode != "pass-through"
+        self._moments.append(Moment(state.status, state.opens_ms, state.closes_ms, demands_pass))
         if isinstance(event, t.SaleReconfigured):
             for sku, limit in event.limits:
                 self._put_limit(prefix, sku, limit)

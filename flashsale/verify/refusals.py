@@ -51,7 +51,7 @@ def _reserve(index: Index, asked: Invoked, told: Returned, prefix: int) -> str:
     order = index.order_at(asked.order_id, prefix)
     if told.code == "CONFLICT" or order is not None:
         return _conflict(told, is_there=order is not None, is_same=bool(event_of(index, asked)))
-    if told.code in ("NOT_OPEN", "PAUSED", "CLOSED"):
+    if told.code in ("NOT_OPEN", "PAUSED", "CLOSED", "NO_PASS"):
         return _shut(index, told, prefix)
     if told.code == "UNKNOWN_SKU" or stock is None or available is None:
         return _unknown_sku(told, asked.sku, is_there=available is not None)
@@ -75,6 +75,8 @@ def _shut(index: Index, told: Returned, prefix: int) -> str:
             is_true = is_true and told.detail == str(moment.opens_ms)
         case "PAUSED":
             is_true = moment.status == "paused"
+        case "NO_PASS":  # who had one, no event tells
+            is_true = moment.demands_pass
         case _:
             is_true = moment.status == "closed" or moment.closes_ms > 0
     return "" if is_true else f"the sale was {moment.status or 'not there'}"

@@ -12,7 +12,7 @@
 --   flashsale_archiver   reads, and notes that a sale was archived
 --   flashsale_auditor    reads everything, writes nothing
 --   flashsale_sweeper    reads which sales there are, and their fences
---   flashsale_gateway    the same, and what is sold
+--   flashsale_gateway    the same, what is sold, and orders
 
 BEGIN;
 
@@ -106,6 +106,8 @@ BEGIN
     END IF;
     GRANT SELECT ON schema_migrations, sales, checkpoint TO flashsale_sweeper, flashsale_gateway;
     GRANT SELECT ON sale_items TO flashsale_gateway;
+    -- Of sales that are over: Redis has none of them any more.
+    GRANT SELECT ON orders TO flashsale_gateway;
     -- How many events wait: `order reserve` says so when it is refused. Not what is in them.
     GRANT SELECT (sale_id, shard, kind) ON parked TO flashsale_gateway;
     GRANT INSERT ON event_log, parked TO flashsale_projector;

@@ -167,13 +167,12 @@ def started(
     process = cli.start("gateway", "run", "--listen", ANY_PORT, *options)
     try:
         process.wait_for_output("gateway_serving")
-        url = re.search(r"http://[0-9.:]+", process.stderr)
-        assert url is not None, process.stderr
+        url = next(str(line["url"]) for line in logged(process) if line["action"] == "gateway_serving")
         with (
-            httpx.Client(base_url=url[0], timeout=20) as http,
+            httpx.Client(base_url=url, timeout=20) as http,
             Client(redis_url, by="test") as client,
         ):
-            yield Front(process, url[0], http, client)
+            yield Front(process, url, http, client)
     finally:
         process.clean_up()
 

@@ -23,6 +23,7 @@ from tests.acceptance.gateway_kit import (
     problem,
 )
 from tests.fixtures.servers import redis_client
+from tests.helpers import wait_until
 
 RUSH = {"Idempotency-Key": "rush"}
 
@@ -145,6 +146,35 @@ def test_who_cannot_be_believed_gets_nothing(front: Front, authorization: str) -
     assert done.headers["www-authenticate"].startswith("Bearer")
 
 
+# ---------------------------------------------------------------------------------------------------- repeat clicks
+
+
+def test_who_clicks_and_clicks_is_asked_to_wait_and_nobody_else_is(front: Front) -> None:
+    buyer = a_buyer()
+    clicks = (front.order(buyer=buyer, key=f"click-{n}") for n in range(60))
+
+    refused = next(click for click in clicks if click.status_code != 201)
+
+    told = problem(refused, 429, "too-many-requests")
+    assert 0 < told["retry_after_ms"] <= 2_000
+    # From the same address; and what has been ordered is told, the oldest order, too.
+    assert front.order().status_code == 201
+    for _ in range(20):
+        again = front.order(buyer=buyer, key="click-0")
+        assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    path = again.headers["location"]
+    assert front.http.get(path, headers=as_buyer(buyer)).status_code == 200
+    assert front.http.post(path + "/cancel", headers=as_buyer(buyer)).status_code == 200
+    wait_until(lambda: front.order(buyer=buyer, key="later").status_code == 201, 10, "they have waited")
+
+
+def test_a_refused_click_again_with_its_key_is_answered_not_throttled(front: Front) -> None:
+    """Of a refusal nothing is kept in Redis."""
+    buyer = a_buyer()
+    for _ in range(40):
+        problem(front.order("few", buyer=buyer, key="hope", quantity=11), 409, "sold-out")
+
+
 # ------------------------------------------------------------------------------------------------------- refusals
 
 
@@ -173,7 +203,9 @@ def test_what_is_not_sold_here_or_now(front: Front) -> None:
     assert "retry_after_ms" not in problem(front.order(sale="closed"), 409, "closed")
     problem(front.order(sale="cold"), 409, "not-open")
     problem(front.order(sale="past"), 409, "closed")
-    problem(front.http.get("/v1/sales/past/orders/0-AAAAAAAA", headers=as_service()), 409, "closed")
+    problem(front.http.get("/v1/sales/past/orders/0-AAAAAAAA", headers=as_service()), 404, "unknown-order")
+    done = front.http.post("/v1/sales/past/orders/0-AAAAAAAA/confirm", headers=as_service())
+    problem(done, 409, "closed")
 
 
 def test_waiting_times_are_spread(front: Front) -> None:

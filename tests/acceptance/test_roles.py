@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from flashsale.client import AsyncClient, Client
-from flashsale.commands import Code, Confirm, Reserve
+from flashsale.client import AsyncClient, Client, Fences
+from flashsale.client.aio_reads import AsyncReads
+from flashsale.commands import Code, Confirm, Reserve, RoomState
 from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.projections.database import connect
 from flashsale.stream import DEAD_LETTERS_KEPT
@@ -100,6 +101,12 @@ def test_a_sale_lives_and_ends_and_nothing_that_is_needed_is_refused(guarded: Gu
         *("events tail drop", "events show drop 1", "events export drop", "order show drop 0-aaaaaaaa"),
         *("dead-letter list", "replay status", "db status", "replay run drop", "replay rollback drop"),
         *("replay run drop --verify", "replay run drop", "replay finish drop", "replay run drop --in-place"),
+        *(
+            "room set drop --rate 5 --active 5",
+            "room message drop hello",
+            "room show drop",
+            "room audit drop",
+        ),
         *("trim drop --keep 2", "sale close drop", "reconcile drop", "sale archive drop", "reconcile --all"),
     ):
         roles.ok(*command.split())
@@ -127,6 +134,18 @@ async def test_a_shop_of_many_callers_is_refused_nothing(guarded: Guarded, roles
     async with AsyncClient(guarded.redis_url("gateway")) as shop:
         assert (await shop.reserve("crowd", "0-aaaaaaaa", "ada", "phone")).code is Code.RESERVED
         assert (await shop.cancel("crowd", "0-aaaaaaaa")).code is Code.CANCELLED
+        roles.ok("room", "set", "crowd", "--rate", "5", "--active", "5")
+        assert (await shop.join("crowd", "ada")).code is Code.WAITING
+        assert (await shop.admit("crowd", 1_000)).code is Code.CALLED
+        assert (await shop.stand("crowd", "ada")).code is Code.WAITING
+        assert (await shop.join("crowd", "ada")).code is Code.ADMITTED
+        assert (await shop.reserve("crowd", "0-bbbbbbbb", "ada", "phone")).code is Code.RESERVED
+        assert (await shop.leave("crowd", "ada")).code is Code.LEFT
+    reads = AsyncReads(guarded.redis_url("gateway"), Fences())
+    (room,) = await reads.rooms(["crowd"])
+    await reads.close()
+    assert isinstance(room, RoomState)
+    assert guarded.refused() == []
     assert guarded.refused() == []
 
 

@@ -109,6 +109,11 @@ WRITERS = (
     Case(
         scenes.selling, ("sale", "reconfigure", SALE, "--limit", f"{SKU}=3"), parts=(KEYS.stock, *DEFINITION)
     ),
+    Case(
+        scenes.selling,
+        ("room", "set", SALE, "--rate", "5", "--active", "5", "--mode", "pass-through"),
+        parts=(KEYS.stock, *DEFINITION),
+    ),
     Case(scenes.closed, ("sale", "archive", SALE)),
     Case(scenes.half_way, ("trim", SALE, "--keep", "2")),
     Case(scenes.half_way, ("replay", "run", SALE)),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flashsale.events import EVENT_TYPES
-from flashsale.keys import ShardKeys
+from flashsale.keys import RoomKeys, ShardKeys
 from flashsale.scripts import PRELUDE, parse_header, script, script_names
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def test_a_script_begins_with_its_contract(path: Path) -> None:
 
 @pytest.mark.parametrize("name", script_names())
 def test_the_contract_names_keys_and_events_that_exist(name: str) -> None:
-    assert {key.removeprefix("new_") for key in script(name).keys} <= set(ShardKeys._fields)
+    assert {key.removeprefix("new_") for key in script(name).keys} <= {*ShardKeys._fields, *RoomKeys._fields}
     assert set(script(name).emits) <= set(EVENT_TYPES)
 
 

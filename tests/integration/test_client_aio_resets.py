@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -25,6 +27,26 @@ def sale(redis_url: str, clean_redis: redis.Redis) -> None:
         client.control(SALE, Load((Item("phone", 10, 0),), hold_ms=60_000, opens_ms=0, closes_ms=0))
         client.control(SALE, Open(at_once=True))
         client.reserve(SALE, ORDER, "ada", "phone")  # or a read may be answered before it
+
+
+@pytest.fixture
+def nothing_collected() -> Iterator[None]:
+    """Cycles stay where they are, for `unasked` to see: when they are collected is the interpreter's choice."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def unasked() -> list[BaseException]:
+    """The exceptions of futures that nobody has asked for: asyncio reports each when it is collected."""
+    futures = [thing for thing in gc.get_objects() if isinstance(thing, asyncio.Future)]
+    told = [future._log_traceback for future in futures]  # noqa: SLF001 - no other way to ask without asking for it
+    return [
+        future.exception() or AssertionError()
+        for future, is_told in zip(futures, told, strict=True)
+        if is_told
+    ]
 
 
 async def ask(proxy: Proxy) -> Counter[str]:
@@ -54,3 +76,11 @@ async def test_a_connection_that_ends_is_a_server_that_is_away(redis_proxy: Prox
 
     assert set(told) == {"unreachable", "Answer", "Order", "list"}
     assert told["unreachable"] > ROUNDS
+
+
+async def test_a_connection_that_ends_leaves_no_exception_that_nobody_asks_for(
+    redis_proxy: Proxy, sale: None, nothing_collected: None
+) -> None:
+    await ask(redis_proxy)
+
+    assert unasked() == []

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from flashsale.doctor import Gate
 from flashsale.errors import RefusedByState
-from flashsale.projections.database import connect
+from flashsale.projections.database import Connection, connect
 from flashsale.stream import Log
 
 CHANGED = ("maxmemory-policy", "appendonly", "appendfsync")
@@ -99,6 +99,22 @@ def test_a_redis_that_is_away_at_a_later_look_is_for_the_step(
     gate.step()
 
     assert len(steps) == 2
+
+
+def test_a_daemon_that_writes_nothing_needs_no_role_that_may(
+    settings: redis.Redis, redis_url: str, database_url: str, steps: list[str]
+) -> None:
+    """A gateway, or a sweeper. `doctor` says it of projectors, and a projector finds it out by itself."""
+    settings.config_set("appendfsync", "always")
+
+    def read_only() -> Connection:
+        connection = connect(database_url)
+        connection.execute("SET default_transaction_read_only = on")
+        return connection
+
+    gate = Gate(lambda: steps.append("step"), lambda: Log(redis_url), read_only, accepts_unsafe=False)
+    assert told(gate.step) == []
+    assert steps == ["step"]
 
 
 def test_a_redis_that_could_not_load_its_log_is_refused(

@@ -6,38 +6,78 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from flashsale.address import Address
+from flashsale.gateway import protocol
+from flashsale.gateway.outlet import UNREAD_BYTES_MAX, chunk
 from flashsale.gateway.server import Server, listen
 from tests.helpers import wait_until
 
 REST_S = 1
+#: More than the kernel holds for a client.
+LARGE = b"x" * 10_000_000
+
+
+class Stream(Response):
+    """A response without an end, to which so much is written at once."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self._outlet, self._chunks = request.state.outlet, int(request.path_params["chunks"])
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"head ", "more_body": True})
+        self._outlet.open()
+        for _ in range(self._chunks):
+            self._outlet.write(chunk(b"x" * 1_000))
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[Address]:
-    """Of a server that reads no body, and whose connections may rest for a second."""
+def server() -> Iterator[Server]:
+    """One that reads no body, and whose connections may rest for a second."""
 
     async def answer(request: Request) -> Response:
         return Response(b"no")
 
-    with listen(Address("127.0.0.1", 0)) as listener:
-        server = Server(Starlette(routes=[Route("/", answer, methods=["POST"])]), connections_max=20)
+    async def large(request: Request) -> Response:
+        return Response(LARGE)
+
+    async def stream(request: Request) -> Response:
+        return Stream(request)
+
+    routes = [
+        Route("/", answer, methods=["POST"]),
+        Route("/large", large),
+        Route("/stream/{chunks}", stream),
+    ]
+    with listen(Address("127.0.0.1", 0)) as listener, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "UNREAD_S", REST_S)
+        server = Server(Starlette(routes=routes), connections_max=20)
         server.config.timeout_keep_alive = REST_S
         serving = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         serving.start()
         try:
             wait_until(lambda: server.started, 10, "it serves")
-            yield Address(*listener.getsockname()[:2])
+            yield server
         finally:
             server.should_exit = True
             serving.join(20)
+
+
+@pytest.fixture
+def address(server: Server) -> Address:
+    return Address(*server.servers[0].sockets[0].getsockname()[:2])
 
 
 def answered(connection: socket.socket) -> bool:
@@ -73,3 +113,61 @@ def test_a_new_request_in_time_is_answered(address: Address) -> None:
             connection.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % length)
             assert answered(connection)
             connection.sendall(b"{}"[:length])
+
+
+# ------------------------------------------------------------------------------------------- who asks, and never reads
+
+
+@contextmanager
+def deaf(address: Address) -> Iterator[socket.socket]:
+    """A client that takes a few kilobytes and reads nothing."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(10)
+        connection.connect(address)
+        yield connection
+
+
+def test_who_sends_requests_and_reads_no_answer_is_hung_up_on(server: Server, address: Address) -> None:
+    """Neither by the head's limit nor by that of a rest: there is always a request under way."""
+    with deaf(address) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n" * 100)
+        wait_until(lambda: server.server_state.connections, 5, "it is there")
+        wait_until(lambda: not server.server_state.connections, 5 * REST_S, "it is hung up on")
+
+
+def test_who_reads_no_last_answer_is_hung_up_on(server: Server, address: Address) -> None:
+    """A connection that is closed lives on for as long as something is to be sent."""
+    with deaf(address) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        wait_until(lambda: server.server_state.connections, 5, "it is there")
+        wait_until(lambda: not server.server_state.connections, 5 * REST_S, "it is hung up on")
+
+
+def test_who_reads_slowly_gets_everything(address: Address) -> None:
+    with deaf(address) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        found = bytearray()
+        while piece := connection.recv(65_536):
+            found += piece
+    assert bytes(found).endswith(b"\r\n\r\n" + LARGE)
+
+
+@pytest.mark.parametrize("chunks", [60, 10 * UNREAD_BYTES_MAX // 1_000], ids=["few", "many"])
+def test_a_stream_that_nobody_reads_ends(server: Server, address: Address, chunks: int) -> None:
+    """Few chunks: when their time has come. Many: at once."""
+    with deaf(address) as connection:
+        connection.sendall(b"GET /stream/%d HTTP/1.1\r\nHost: test\r\n\r\n" % chunks)
+        wait_until(lambda: server.server_state.connections, 5, "it is there")
+        wait_until(lambda: not server.server_state.connections, 5 * REST_S, "it is hung up on")
+
+
+def test_a_stream_that_is_read_goes_on(server: Server, address: Address) -> None:
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(b"GET /stream/20 HTTP/1.1\r\nHost: test\r\n\r\n")
+        found = b""
+        while found.count(b"x" * 1_000) < 20:
+            found += connection.recv(65_536)
+        head, _, body = found.partition(b"\r\n\r\n")
+        assert b"transfer-encoding: chunked" in head.lower()
+        assert body == chunk(b"head ") + 20 * chunk(b"x" * 1_000)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from flashsale.commands import Cancel, Confirm
+from flashsale.commands import Cancel, Confirm, RoomSettings, SetRoom
 from flashsale.commands.sale import Close, Pause, Reconfigure, Resume
 from flashsale.errors import RefusedByState, Unreachable
 from flashsale.events import EVENT_TYPES
@@ -24,8 +24,11 @@ def test_the_tables_are_the_fold_of_a_log_with_every_event(read_side: ReadSide, 
     shard = read_side.open_sale(skus=("phone", "case"), hold_ms=1)
     for sku in ("phone", "case"):
         read_side.whole_story(shard, sku)
-    for request in (Pause(), Resume(), Reconfigure(hold_ms=2_000, limits=(("phone", 3),)), Close()):
+    room = SetRoom(RoomSettings(rate_per_s=5, active_max=5, message="Größe"))
+    for request in (Pause(), Resume(), Reconfigure(hold_ms=2_000, limits=(("phone", 3),)), room):
         read_side.client.control(shard.sale, request)
+    read_side.client.admit(shard.sale, 1_000)
+    read_side.client.control(shard.sale, Close())
     projector = read_side.projector(batch_max=batch_max)
 
     read_side.drain(projector)

@@ -82,7 +82,6 @@ _WRITES = (
 )
 _NOTE = "UPDATE sales SET archived_at = now()"
 _OTHERS = (
-    "SELECT * FROM orders",
     "SELECT * FROM event_log",
     "SELECT * FROM stock",
     "SELECT * FROM parked",
@@ -93,7 +92,7 @@ FOR_OTHERS = {
     "archiver": _WRITES,
     "auditor": (*_WRITES, _NOTE),
     "gateway": (*_WRITES, *_OTHERS, _NOTE, "UPDATE sale_items SET quantity = 9"),
-    "sweeper": (*_WRITES, *_OTHERS, _NOTE, "SELECT * FROM sale_items"),
+    "sweeper": (*_WRITES, *_OTHERS, _NOTE, "SELECT * FROM sale_items", "SELECT * FROM orders"),
 }
 REFUSED = [(role, statement) for role in ROLES for statement in (*FOR_NOBODY, *FOR_OTHERS[role])]
 #: Refused to the operator, too: it has this database, and nothing else of the cluster.

@@ -75,7 +75,9 @@ class _EarlierWire(SyncWire):
     """Sends the earlier scripts in the place of this release's."""
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
-        return super().run([call._replace(script=earlier_script(call.script.name)) for call in calls])
+        return super().run(
+            [call._replace(script=earlier_script(call.script.name), keys=call.keys[:6]) for call in calls]
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from flashsale.scripts import script, script_names
@@ -15,10 +16,14 @@ LATER_WRITERS = tuple(name for name in WRITERS if name != "load")
 #: Width of one request, for the scripts that take a batch of orders
 BATCHES = {"reserve": 4, "confirm": 2, "cancel": 2, "refund": 3}
 
+#: What a line is drawn from.
+SEED = "5eed" * 16
+
 HELD, PAID, NEW = "0-held", "0-paid", "0-new"
 
 #: ARGV after fence and actor.
 GOOD: dict[str, tuple[Argument, ...]] = {
+    "admit": (1000,),
     "cancel": (HELD, "-"),
     "close": (),
     "confirm": (HELD, "-"),
@@ -31,6 +36,17 @@ GOOD: dict[str, tuple[Argument, ...]] = {
     "reserve": (NEW, "eve", "A", 1),
     "restock": ("r-1", "add", "A", 1),
     "resume": (),
+    "room": (
+        "open",
+        100,
+        10,
+        60_000,
+        60_000,
+        1,
+        SEED,
+        hashlib.sha256(SEED.encode()).hexdigest(),
+        'Say "hello"',
+    ),
 }
 
 
@@ -58,7 +74,16 @@ def paused(shard: Shard) -> None:
     shard.run("pause")
 
 
-_SCENES: dict[str, Callable[[Shard], None]] = {"load": nothing, "open": warm, "resume": paused}
+def waiting(shard: Shard) -> None:
+    """The sale that sells, with a waiting room in which two wait; their line is not drawn yet."""
+    selling(shard)
+    shard.run("room", *GOOD["room"])
+    shard.run("join", "cid", "dan")
+
+
+_SCENES: dict[str, Callable[[Shard], None]] = {
+    "admit": waiting, "load": nothing, "open": warm, "resume": paused,
+}  # fmt: skip
 
 
 def prepare(shard: Shard, name: str) -> None:

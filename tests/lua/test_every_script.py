@@ -7,7 +7,7 @@ import pytest
 
 from flashsale.events import encode
 from flashsale.events.types import EpochStarted
-from flashsale.keys import shard_keys
+from flashsale.keys import script_keys
 from flashsale.scripts import script
 from tests.lua import malformed
 from tests.lua.kit import Shard
@@ -48,7 +48,8 @@ def test_it_runs_again_after_the_server_forgot_it(shard: Shard, name: str) -> No
 @each_writer
 def test_other_keys_than_six_are_refused(shard: Shard, name: str) -> None:
     prepare(shard, name)
-    for keys in ((), shard.keys[:5], (*shard.keys, "other")):
+    own = shard.keys_of(name)
+    for keys in ((), shard.keys[:5], own[:-1], (*own, "other")):
         error = shard.error_raw(name, "0-0", "test", *GOOD[name], keys=keys)
         assert error.startswith("INVALID_ARGUMENT KEYS")
 
@@ -56,9 +57,9 @@ def test_other_keys_than_six_are_refused(shard: Shard, name: str) -> None:
 @each_writer
 def test_keys_of_two_sales_or_in_another_order_are_refused(shard: Shard, name: str) -> None:
     prepare(shard, name)
-    other = shard_keys("other", 0)
-    mixed = [(*shard.keys[:place], other[place], *shard.keys[place + 1 :]) for place in range(6)]
-    for keys in (*mixed, shard.keys[::-1], tuple(key.replace("fs:", "") for key in shard.keys)):
+    own, other = shard.keys_of(name), script_keys("other", 0, script(name).keys)
+    mixed = [(*own[:place], other[place], *own[place + 1 :]) for place in range(len(own))]
+    for keys in (*mixed, own[::-1], tuple(key.replace("fs:", "") for key in own)):
         error = shard.error_raw(name, "0-0", "test", *GOOD[name], keys=keys)
         assert error.startswith("INVALID_ARGUMENT KEYS")
 
@@ -185,7 +186,9 @@ def full_memory(shard: Shard) -> Iterator[Callable[[], None]]:
         shard.redis.config_set(name, value)
 
 
-@pytest.mark.parametrize("name", ["load", "open", "reconfigure", "reserve", "restock", "resume"])
+@pytest.mark.parametrize(
+    "name", ["admit", "load", "open", "reconfigure", "reserve", "restock", "resume", "room"]
+)
 def test_what_takes_memory_is_refused_when_there_is_none(
     shard: Shard, full_memory: Callable[[], None], name: str
 ) -> None:

@@ -69,8 +69,10 @@ class Faults(Projecting):
         """Redis is killed while it decides: the outcome is unknown, all or nothing; asked again, it is told."""
         words = [word for request in requests for word in request]
         connection = self.shard.redis.connection_pool.get_connection()
-        source = script("reserve").source
-        connection.send_command("EVAL", source, 6, *self.shard.keys, self.model.head, "test", *words)
+        keys, self.model.passes = self.shard.keys_of("reserve"), self.holders()
+        connection.send_command(
+            "EVAL", script("reserve").source, len(keys), *keys, self.model.head, "test", *words
+        )
         self.stores.kill("redis")
         connection.disconnect()
         self.shard.redis.connection_pool.release(connection)

@@ -50,6 +50,10 @@ class Model:
     returned: Counter[str] = field(default_factory=Counter)
     orders: dict[str, Order] = field(default_factory=dict)
     restocks: dict[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    #: whether a reservation needs a pass
+    is_guarded: bool = False
+    #: who has one: no event tells of that, so it is looked up before each reservation
+    passes: set[str] = field(default_factory=set)
 
     # ------------------------------------------------------------------------------------------------- what there is
 
@@ -118,6 +122,8 @@ class Model:
             return refused
         place, until_ms = self._event(), self.now_ms + self.hold_ms
         self.orders[name] = Order(buyer, sku, int(quantity), until_ms, place)
+        if self.is_guarded:
+            self.passes.remove(buyer)
         return f"RESERVED {place} {until_ms}"
 
     def _why_closed(self) -> str:
@@ -130,6 +136,8 @@ class Model:
             return self._refusal("UNKNOWN_SKU")
         if self.available(sku) < quantity:
             return self._refusal("SOLD_OUT", self.available(sku))
+        if self.is_guarded and buyer not in self.passes:
+            return self._refusal("NO_PASS")
         if not self.fits(buyer, sku, quantity):
             return self._refusal("LIMIT", self.mine(buyer, sku))
         return ""

@@ -72,6 +72,13 @@ class OperatedModel(Model):
         self.limits |= changes
         return f"RECONFIGURED {self._event()}"
 
+    def room(self, mode: str, *_: str) -> str:
+        """Answer new settings of the waiting room."""
+        if self.state_now == "closed":
+            return self._refusal("WRONG_STATE", "closed")
+        self.is_guarded = mode != "pass-through"
+        return f"ROOM_SET {self._event()}"
+
     def restock(self, name: str, *content: str) -> str:
         """Answer a restock: its id, then direction, SKU and quantity."""
         if name in self.restocks:

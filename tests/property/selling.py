@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from flashsale.events import ShardState
 from tests.lua.kit import HOUR_MS, Shard
+from tests.lua.scenes import GOOD
 from tests.property.model import Malformed
 from tests.property.operator_model import OperatedModel
 
@@ -48,12 +49,12 @@ class Selling(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.shard = self.new_shard()
-        self.shard.redis.delete(*self.shard.keys)
+        self.shard.redis.delete(*self.shard.keys, *self.shard.room_keys)
         self.model = OperatedModel()
 
     def teardown(self) -> None:
         """Leave nothing behind."""
-        self.shard.redis.delete(*self.shard.keys)
+        self.shard.redis.delete(*self.shard.keys, *self.shard.room_keys)
         self.shard.redis.close()
 
     def new_shard(self) -> Shard:
@@ -138,6 +139,17 @@ class Selling(RuleBasedStateMachine):
         self.operate("reconfigure", (self.at(opens), self.at(closes), hold, *flat), fence)
 
     @rule(
+        mode=st.sampled_from(["open", "queue-all", *["pass-through"] * 3]),
+        lucky=st.sets(buyers, min_size=2),
+        fence=fences,
+    )
+    def room(self, mode: str, lucky: set[str], fence: str) -> None:
+        """The sale gets a waiting room, or other settings; some have a pass."""
+        self.operate("room", (mode, *map(str, GOOD["room"][1:])), fence)
+        self.shard.redis.delete(self.shard.room_keys.passes)
+        self.shard.redis.zadd(self.shard.room_keys.passes, dict.fromkeys(lucky, 9 * 10**12))
+
+    @rule(
         request=st.tuples(
             st.integers(0, 9).map(lambda i: f"r-{i}"),
             st.sampled_from(["add", "add", "remove"]),
@@ -153,11 +165,18 @@ class Selling(RuleBasedStateMachine):
 
     def ask(self, name: str, requests: list[Request], fence: str) -> None:
         """Run a batch, and compare its answers with what the model says to one request after the other."""
+        self.model.passes = self.holders()
         answers = self.run(
             name, tuple(word for request in requests for word in request), fence, len(requests)
         )
         decide = getattr(self.model, name)
         assert answers == [decide(*request) for request in requests if answers]
+        assert self.model.passes == self.holders()
+
+    def holders(self) -> set[str]:
+        """Who has a pass."""
+        found: list[bytes] = self.shard.redis.zrange(self.shard.room_keys.passes, 0, -1)  # type: ignore[assignment]  # a list
+        return {buyer.decode() for buyer in found}
 
     @rule(requests=st.lists(reservations, min_size=1, max_size=6), fence=fences)
     def reserve(self, requests: list[Request], fence: str) -> None:

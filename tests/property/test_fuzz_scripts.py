@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from flashsale.commands.answer import Code
 from flashsale.events import decode, encode
-from flashsale.keys import shard_keys, staged_keys
-from flashsale.scripts import script_names
+from flashsale.keys import script_keys, shard_keys, staged_keys
+from flashsale.scripts import script, script_names
 from tests.fixtures.fuzz import examples, raw
 from tests.lua.kit import Argument, Shard
 from tests.lua.scenes import GOOD, HELD, PAID, WRITERS, prepare
@@ -27,8 +27,12 @@ WHOLE: dict[str, tuple[Argument, ...]] = {
     **{name: ("0-0", "test", *arguments) for name, arguments in GOOD.items()},
     "archive": ("0-0", "test", "1-9"),
     "found": ("1-9", "1-9"),
+    "join": ("0-0", "test", "cid", "eve"),
+    "leave": ("0-0", "test", "cid", "eve"),
     "mend": ("0-0", "test", "1-9", "0", "units", "ann A", "-", "=7", "=8"),
+    "roomstate": (),
     "snapshot": ("all",),
+    "stand": ("0-0", "test", "cid", "eve"),
     "trim": ("0-0", "test", "1-3", "3", "a" * 40),
 }
 
@@ -62,7 +66,16 @@ def changed(good: tuple[Argument, ...], how: list[tuple[str, int, bytes]]) -> li
 
 def keys_of(name: str, sale: str = "sale") -> tuple[str, ...]:
     """The keys of a sale that a script takes: `found` also takes those that are staged."""
-    return (*shard_keys(sale, 0), *(staged_keys(sale, 0) if name == "found" else ()))
+    if name == "found":
+        return (*shard_keys(sale, 0), *staged_keys(sale, 0))
+    return script_keys(sale, 0, script(name).keys)
+
+
+def scene_of(name: str) -> str:
+    """The script in whose sale this one has something to do."""
+    if name in ("join", "leave", "stand", "roomstate"):
+        return "admit"
+    return name if name in GOOD else "pause"
 
 
 def answers(shard: Shard, name: str, argv: list[Argument], keys: tuple[Any, ...] | None = None) -> list[str]:
@@ -73,7 +86,7 @@ def answers(shard: Shard, name: str, argv: list[Argument], keys: tuple[Any, ...]
         said = f"{error.status_code or ''} {error}".strip()
         assert DOCUMENTED.match(said), said
         return [said.partition(" ")[0]]
-    if name in ("expire", "snapshot"):  # what they found, which may be nothing
+    if name in ("expire", "roomstate", "snapshot"):  # what they found, which may be nothing
         return ["FOUND"]
     assert {*reply.words} <= {str(code) for code in Code}
     return reply.words
@@ -84,7 +97,7 @@ def answers(shard: Shard, name: str, argv: list[Argument], keys: tuple[Any, ...]
 def test_any_arguments(shard: Shard, name: str, how: list[tuple[str, int, bytes]]) -> None:
     shard.redis.flushdb()
     shard.is_shortened = False
-    prepare(shard, name if name in GOOD else "pause")
+    prepare(shard, scene_of(name))
 
     said = answers(shard, name, changed(WHOLE[name], how), keys_of(name))
 
@@ -97,7 +110,7 @@ def test_any_arguments(shard: Shard, name: str, how: list[tuple[str, int, bytes]
 def test_any_keys(shard: Shard, name: str, how: list[tuple[str, int, bytes]], other: int) -> None:
     """Keys of another sale among them, in another order, fewer, more, or any bytes: all or nothing."""
     shard.redis.flushdb()
-    prepare(shard, name if name in GOOD else "pause")
+    prepare(shard, scene_of(name))
     ours, theirs = keys_of(name), keys_of(name, "other")
     keys = tuple(changed((*ours[:other], *theirs[other:]), how))
     assume(keys not in (ours, theirs))

@@ -13,7 +13,7 @@ import msgspec
 from flashsale.client import Client
 from flashsale.keys import GROUP, shard_keys
 from tests.torture.fleet import UNREACHABLE
-from tests.torture.losses import count_outcomes, without_lost
+from tests.torture.losses import changes, count_outcomes, without_lost
 from tests.torture.operations import lag_is_gone, note, parked, recover, retry_dead_letters
 from tests.torture.patience import came_true
 from tests.torture.world import SALE, World
@@ -123,7 +123,10 @@ def _check_log(world: World, result: Result) -> None:
         setattr(result, name, count)
     told = world.home / WITHIN_THE_PROMISE
     told.mkdir(exist_ok=True)
-    result.lost_with_the_log = sum(without_lost(file, told / file.name, world.losses) for file in files)
+    changed = changes(log)
+    result.lost_with_the_log = sum(
+        without_lost(file, told / file.name, world.losses, changed) for file in files
+    )
     options = [word for file in sorted(told.glob("*.jsonl")) for word in ("--history", str(file))]
     finished = world.cli.run("verify", str(log), *options, "--json", timeout_s=CLI_TIMEOUT_S)
     if finished.stdout:

@@ -7,7 +7,7 @@ docs/runbook.md. The checker reads it as unknown; everything else it holds to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,14 +33,43 @@ class Loss(NamedTuple):
 
     def took(self, position: Position, at_ns: int) -> bool:
         """Whether an answer with this position, received at this time, is of the lost part."""
-        in_range = position.epoch <= self.epoch and position > self.survived
-        return in_range and self.since_ns <= at_ns and (not self.until_ns or at_ns <= self.until_ns)
+        return position > self.survived and self._told(position, at_ns)
+
+    def took_status(self, position: Position, at_ns: int, changed: Position | None) -> bool:
+        """Whether such an answer told a status that was lost: the log that is left came to it later, or never.
+
+        `position` is of the reservation, which may have survived; `changed` is where the log has the status's event.
+        """
+        return (changed is None or changed > self.survived) and self._told(position, at_ns)
+
+    def _told(self, position: Position, at_ns: int) -> bool:
+        """Whether it was an answer of the log that was lost."""
+        in_time = self.since_ns <= at_ns and (not self.until_ns or at_ns <= self.until_ns)
+        return position.epoch <= self.epoch and in_time
 
 
-def without_lost(source: Path, target: Path, losses: Iterable[Loss]) -> int:
+#: (order, status) → where the log has the first event that brought it
+Changes = Mapping[tuple[str, str], Position]
+
+
+def changes(log: Path) -> Changes:
+    """Of an exported log, where each order came to each of its statuses."""
+    found: dict[tuple[str, str], Position] = {}
+    with log.open("rb") as lines:
+        for line in lines:
+            event = msgspec.json.decode(line)
+            kind, _, status = event["type"].partition(".")
+            if kind == "order":
+                place = Position(event["epoch"], event["seq"])
+                found.setdefault((event["order_id"], "held" if status == "reserved" else status), place)
+    return found
+
+
+def without_lost(source: Path, target: Path, losses: Iterable[Loss], changed: Changes) -> int:
     """Copy a history with every lost answer made unknown; returns how many acknowledgements were lost."""
     losses = list(losses)
     lost_acks = 0
+    orders: dict[int, str] = {}
     with source.open("rb") as lines, target.open("wb") as copy:
         for line in lines:
             try:
@@ -48,9 +77,16 @@ def without_lost(source: Path, target: Path, losses: Iterable[Loss]) -> int:
             except msgspec.MsgspecError:
                 copy.write(line)  # torn by kill -9: the checker knows
                 continue
-            if isinstance(record, Returned) and record.position:
+            if isinstance(record, Invoked):
+                orders[record.op] = record.order_id
+            elif isinstance(record, Returned) and record.position:
                 position = Position.parse(record.position)
-                if any(loss.took(position, record.at_ns) for loss in losses):
+                event = changed.get((orders.pop(record.op, ""), record.status))
+                if any(
+                    loss.took(position, record.at_ns)
+                    or (record.status and loss.took_status(position, record.at_ns, event))
+                    for loss in losses
+                ):
                     lost_acks += record.outcome == "ok"
                     copy.write(msgspec.json.encode(Returned(record.op, record.at_ns, "unknown")) + b"\n")
                     continue

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from flashsale import ids
 from flashsale.errors import BadInput
-from flashsale.keys import ShardKeys, dead_letters_key, shard_keys, staged_keys
+from flashsale.keys import RoomKeys, ShardKeys, dead_letters_key, room_keys, shard_keys, staged_keys
 from flashsale.scripts import script, script_names
 
 sales = st.from_regex(ids.SALE_ID, fullmatch=True)
@@ -56,7 +56,21 @@ def test_two_shards_share_no_key(sale: str, other_sale: str, shard: int, other_s
 def test_every_script_names_them_in_this_order() -> None:
     for name in script_names():
         staged = tuple(f"new_{field}" for field in ShardKeys._fields) if name == "found" else ()
-        assert script(name).keys == (*ShardKeys._fields, *staged)
+        own = script(name).keys
+        if name in ("join", "leave", "roomstate", "stand"):
+            assert own == ("sale", *RoomKeys._fields)
+            continue
+        assert own[:6] == ShardKeys._fields
+        assert own[6:] == staged or own[6:] == tuple(key for key in RoomKeys._fields if key in own)
+
+
+def test_a_waiting_room_is_in_the_slot_of_its_shard() -> None:
+    assert room_keys("black-friday") == (
+        "fs:{black-friday:0}:room",
+        "fs:{black-friday:0}:line",
+        "fs:{black-friday:0}:seen",
+        "fs:{black-friday:0}:passes",
+    )
 
 
 def test_what_is_staged_stands_beside_and_in_the_same_slot() -> None:

@@ -114,10 +114,16 @@ def test_a_script_is_engine_line_its_part_of_the_prelude_and_file(name: str) -> 
     [
         (
             "#!lua flags=allow-oom",
-            {"archive", "cancel", "close", "confirm", "expire", "found", "pause", "refund", "trim"},
+            {"archive", "cancel", "close", "confirm", "expire", "found", "leave", "pause", "refund", "trim"},
         ),
-        ("#!lua flags=no-writes", {"snapshot"}),
-        ("#!lua", {"load", "mend", "open", "reconfigure", "reserve", "restock", "resume"}),
+        ("#!lua flags=no-writes", {"roomstate", "snapshot", "stand"}),
+        (
+            "#!lua",
+            {
+                *("admit", "join", "load", "mend", "open", "reconfigure", "reserve", "restock", "resume"),
+                "room",
+            },
+        ),
     ],
 )
 def test_flags_say_what_redis_may_refuse(flags: str, names: set[str]) -> None:
@@ -128,8 +134,12 @@ def test_all_others_write_events() -> None:
     assert [name for name in script_names() if not script(name).emits] == [
         "archive",
         "found",
+        "join",
+        "leave",
         "mend",
+        "roomstate",
         "snapshot",
+        "stand",
         "trim",
     ]
     assert script("load").emits == ("sale.loaded", "stock.loaded")

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flashsale.client_history import Line, open_history
+from flashsale.client_history import Line, Returned, open_history
 from flashsale.commands import Answer, Code, Reserve
 from flashsale.ids import START, Position
-from tests.torture.losses import Loss, count_outcomes, without_lost
+from tests.torture.losses import Loss, changes, count_outcomes, without_lost
 
 #: Epoch 2 ended at some place behind 2-10; nobody kept more than 2-10.
 FLUSHED = Loss("flushall", Position(2, 10), epoch=2, until_ns=0)
@@ -54,7 +54,7 @@ def test_lost_answers_become_unknown_and_the_rest_stays(tmp_path: Path) -> None:
     with told.open("ab") as file:
         file.write(b'{"type":"invo')  # killed within a line
 
-    assert without_lost(told, kept, [FLUSHED]) == 1  # one of the two was a yes
+    assert without_lost(told, kept, [FLUSHED], {}) == 1  # one of the two was a yes
     assert count_outcomes([told]) == {"asked": 4, "ok": 3, "refused": 1, "unknown": 0}
     assert count_outcomes([kept]) == {"asked": 4, "ok": 2, "refused": 0, "unknown": 2}
     before, after = (path.read_bytes().splitlines() for path in (told, kept))
@@ -63,3 +63,22 @@ def test_lost_answers_become_unknown_and_the_rest_stays(tmp_path: Path) -> None:
     assert changed == [4, 6]
     for line in after[:-1]:
         msgspec.json.decode(line, type=Line)
+
+
+def test_a_status_is_lost_where_the_log_that_is_left_came_to_it_later_or_never(tmp_path: Path) -> None:
+    log, told, kept = tmp_path / "log", tmp_path / "told", tmp_path / "kept"
+    ended = {"again": (3, 4), "survived": (2, 9)}
+    log.write_text(
+        "".join(
+            f'{{"type":"order.expired","order_id":"0-order-{name}","epoch":{epoch},"seq":{seq}}}\n'
+            for name, (epoch, seq) in ended.items()
+        )
+    )
+    with open_history(told, "shop") as history:
+        for name in ("again", "survived", "never"):
+            answer = Answer(Code.RESERVED, Position(2, 3), "9", "expired")
+            history.returned(history.invoked("sale", Reserve(f"0-order-{name}", "ann", "phone")), answer)
+
+    assert without_lost(told, kept, [FLUSHED], changes(log)) == 2
+    lines = [msgspec.json.decode(line, type=Line) for line in kept.read_bytes().splitlines()]
+    assert [line.outcome for line in lines if isinstance(line, Returned)] == ["unknown", "ok", "unknown"]

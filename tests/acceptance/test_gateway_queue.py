@@ -1,0 +1,313 @@
+"""`flashsale gateway run`: the waiting room over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flashsale.commands import Code, Open, Pause, Reserve, Resume, RoomSettings, SetRoom
+from flashsale.gateway.passes import Passes
+from flashsale.ids import derived_order_id
+from flashsale.room import Shuffle
+from tests.acceptance.gateway_kit import (
+    NEW_SECRET,
+    OLD_SECRET,
+    Crowd,
+    Front,
+    a_buyer,
+    as_service,
+    http_request,
+    logged,
+    prepare,
+    problem,
+    running,
+)
+from tests.acceptance.queue_kit import FAST, Person, prepare_rooms, room
+from tests.fixtures.processes import Cli
+from tests.fixtures.servers import redis_client
+from tests.helpers import wait_until
+
+#: Good until this test is forgotten.
+FAR_MS = 4_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("queue")
+
+
+@pytest.fixture(scope="module")
+def projectors(
+    redis_url: str, module_database_url: str, home: Path, pytestconfig: pytest.Config
+) -> Iterator[Cli]:
+    """Starts projectors: without one, Postgres is behind after a while, and the line slows."""
+    with redis_client(redis_url) as raw:
+        raw.flushdb()
+    prepare(redis_url, module_database_url)
+    prepare_rooms(redis_url, module_database_url)
+    urls = {"FLASHSALE_REDIS_URL": redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
+    cli = Cli(home, urls, pytestconfig.getoption("--roles"))
+    cli.start("projector", "run", "--name", "test")
+    yield cli
+    for process in cli.started:
+        process.clean_up()
+
+
+@pytest.fixture(scope="module")
+def door(
+    redis_url: str, module_database_url: str, projectors: Cli, home: Path, pytestconfig: pytest.Config
+) -> Iterator[Front]:
+    """A gateway on the sales of `queue_kit.SALES`."""
+    in_roles = pytestconfig.getoption("--roles")
+    with running(home / "one", redis_url, module_database_url, in_roles=in_roles) as front:
+        yield front
+
+
+# ---------------------------------------------------------------------------------------------------------- the line
+
+
+def test_a_place_is_kept_over_a_reload_and_everybody_has_one(door: Front) -> None:
+    first, second = Person(door, "still"), Person(door, "still")
+    began = first.join()
+
+    assert (began["state"], began["ahead"]) == ("waiting", began["place"])
+    assert began["pass"] is None
+    assert 0 < began["heartbeat_after_ms"] < 120_000 / 2, "one sign may be lost"
+    assert second.join()["ticket"] == began["ticket"] + 1
+    reloaded = Person(door, "still", first.name)
+    assert reloaded.look()["ticket"] == reloaded.join()["ticket"] == began["ticket"]
+    wait_until(lambda: room(door, "still")["waiting"] >= 2, 10, "the page counts them")
+
+
+def test_one_place_for_each_buyer_in_however_many_tabs(door: Front) -> None:
+    buyer = Person(door, "still")
+    before = Person(door, "still").join()["ticket"]
+    tabs = 20
+    with Crowd(door.url, tabs) as crowd:
+        statuses = crowd.ask(
+            http_request("POST", "/v1/sales/still/queue", b"", buyer.headers) for _ in range(tabs)
+        )
+    assert statuses == [200] * tabs
+    assert buyer.join()["ticket"] == before + 1
+    assert Person(door, "still").join()["ticket"] == before + 2
+
+
+def test_leaving(door: Front) -> None:
+    buyer = Person(door, "still")
+    ticket = buyer.join()["ticket"]
+
+    for _ in range(2):
+        assert buyer.request("DELETE").json() == {"sale": "still", "state": "left"}
+    problem(buyer.request("GET"), 404, "not-in-line")
+    assert buyer.join()["ticket"] > ticket, "at the end"
+
+
+def test_only_a_buyer_waits_and_only_where_there_is_a_sale(door: Front) -> None:
+    for method in ("POST", "GET", "DELETE"):
+        path = "/v1/sales/still/queue"
+        problem(door.http.request(method, path), 401, "unauthenticated")
+        problem(door.http.request(method, path, headers=as_service()), 403, "forbidden")
+        problem(Person(door, "nothing").request(method), 404, "unknown-sale")
+        problem(Person(door, "past").request(method), 409, "closed")
+    problem(Person(door, "cold").request("POST"), 409, "not-open")
+    problem(Person(door, "still").request("PUT"), 405, "method-not-allowed")
+
+
+@pytest.mark.parametrize(("sale", "state"), [("drop", "no_room"), ("free", "admitted")])
+def test_where_nobody_waits_everybody_orders(door: Front, sale: str, state: str) -> None:
+    buyer = Person(door, sale)
+    stands = buyer.join()
+    assert stands["state"] == state
+    assert (stands["ticket"], stands["chance"], stands["heartbeat_after_ms"]) == (None, None, None)
+    assert buyer.order().status_code == 201
+    assert (room(door, sale) is None) == (state == "no_room")
+
+
+# ------------------------------------------------------------------------------------------------------------ passes
+
+
+def test_a_pass_is_good_for_one_order(door: Front) -> None:
+    buyer = Person(door, "fast")
+    shown = buyer.let_in()
+    stands = buyer.look()
+    assert stands["state"] == "admitted"
+    assert stands["pass_expires_ms"] > door.client.now_ms()
+
+    placed = buyer.order(shown)
+
+    assert placed.status_code == 201
+    again = buyer.order(shown)
+    assert again.json() == placed.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    problem(buyer.order(shown, key="cart-2"), 403, "pass-required")
+    problem(buyer.request("GET"), 404, "not-in-line")
+
+
+def test_a_repeat_gets_its_order_also_when_the_pass_has_ended(door: Front) -> None:
+    """A lost reply may be asked for again later than the pass is good."""
+    buyer = Person(door, "fast")
+    placed = buyer.order(buyer.let_in())
+    ended = Passes([NEW_SECRET]).issue("fast", buyer.name, 1)
+
+    assert buyer.order(ended).json() == placed.json()
+    problem(buyer.order(ended, key="cart-2"), 403, "pass-required")
+
+
+def test_the_back_door_is_closed_in_the_gateway_and_in_redis(door: Front) -> None:
+    buyer, other = Person(door, "fast"), Person(door, "fast")
+    left = door.client.snapshot("fast").state.stock["phone"].available
+    forged = [
+        None,
+        "x",
+        other.let_in(),
+        Passes([NEW_SECRET]).issue("still", buyer.name, FAR_MS),
+        Passes(["f" * 40]).issue("fast", buyer.name, FAR_MS),
+        buyer.headers["Authorization"].removeprefix("Bearer "),
+    ]
+    for shown in forged:
+        refused = problem(buyer.order(shown), 403, "pass-required")
+        assert "no pass of this buyer is good" not in refused["detail"], "Redis is not asked"
+    # Somebody who knows a secret and was never let in.
+    signed = Passes([OLD_SECRET]).issue("fast", buyer.name, FAR_MS)
+    assert "no pass of this buyer is good" in problem(buyer.order(signed), 403, "pass-required")["detail"]
+    # Somebody who comes past the gateway.
+    order = derived_order_id("fast", buyer.name, "cart-1")
+    (answer,) = door.client.execute("fast", [Reserve(order, buyer.name, "phone")])
+    assert answer.code is Code.NO_PASS
+    assert door.client.snapshot("fast").state.stock["phone"].available == left
+
+
+def test_a_pass_that_is_given_back_is_the_next_ones(door: Front) -> None:
+    first, second = Person(door, "narrow"), Person(door, "narrow")
+    shown = first.let_in()
+    assert second.join()["state"] == "waiting"
+
+    first.request("DELETE")
+
+    assert second.let_in()
+    problem(first.order(shown), 403, "pass-required")
+
+
+# ------------------------------------------------------------------------------------------------- who is called when
+
+
+def test_queue_all_lets_nobody_in(door: Front) -> None:
+    buyer = Person(door, "still")
+    stands = buyer.join()
+
+    answer = door.client.admit("still", 1_000)
+
+    assert (answer.code, answer.detail) == (Code.HELD, "queue-all")
+    assert buyer.join()["state"] == "waiting"
+    assert (stands["wait_min_ms"], stands["wait_max_ms"]) == (None, None)
+    problem(buyer.order(), 403, "pass-required")
+
+
+def test_a_pause_holds_the_line(door: Front) -> None:
+    door.client.control("pausing", Pause())
+    wait_until(lambda: door.http.get("/v1/sales/pausing").json()["state"] == "paused", 10, "it is seen")
+    buyer = Person(door, "pausing")
+    stands = buyer.join()
+
+    answer = door.client.admit("pausing", 1_000)
+
+    assert (answer.code, answer.detail) == (Code.HELD, "paused")
+    assert buyer.join()["ticket"] == stands["ticket"]
+    door.client.control("pausing", Resume())
+    assert buyer.order(buyer.let_in()).status_code == 201
+
+
+def test_sold_out_for_you_and_back_again(door: Front) -> None:
+    first, second = Person(door, "scarce"), Person(door, "scarce")
+    order = first.order(first.let_in()).json()["order"]
+
+    def chance() -> str:
+        stands = second.join()
+        assert stands["state"] == "waiting"
+        return str(stands["chance"])
+
+    wait_until(lambda: chance() == "uncertain", 10, "it may come back")
+    path = f"/v1/sales/scarce/orders/{order}"
+    assert door.http.post(f"{path}/confirm", headers=as_service()).status_code == 200
+    wait_until(lambda: chance() == "none", 10, "it is gone")
+    assert door.client.admit("scarce", 1_000).detail == "no-stock"
+    refund = door.http.post(f"{path}/refund", headers=as_service(), json={"units": "restock"})
+    assert refund.status_code == 200
+    assert second.order(second.let_in()).status_code == 201
+
+
+def test_the_operators_sentence_is_seen_while_one_waits(door: Front) -> None:
+    buyer = Person(door, "told")
+    assert buyer.join()["message"] == ""
+    sentence = "The second delivery comes at 20:15 – stay."
+
+    done = door.client.control("told", SetRoom(RoomSettings(**FAST, mode="queue-all", message=sentence)))
+
+    assert done.code is Code.ROOM_SET
+    wait_until(lambda: room(door, "told")["message"] == sentence, 10, "the page has it")
+    assert buyer.look()["message"] == sentence
+
+
+def test_the_line_is_drawn_at_the_opening_and_anybody_can_check_it(door: Front) -> None:
+    people = [Person(door, "drawn") for _ in range(20)]
+    tickets = [person.join()["ticket"] for person in people]
+    assert tickets == list(range(20))
+    stands = people[0].look()
+    assert (stands["place"], stands["ahead"], stands["chance"]) == (None, None, "good")
+    wait_until(lambda: room(door, "drawn"), 10, "the page has a room")
+    before = room(door, "drawn")
+    assert (before["drawn"], before["seed"]) == (None, None)
+
+    door.client.control("drawn", Open(at_once=True))
+
+    wait_until(lambda: room(door, "drawn")["drawn"] == 20, 10, "it is drawn")
+    after = room(door, "drawn")
+    assert after["commitment"] == before["commitment"] == hashlib.sha256(after["seed"].encode()).hexdigest()
+    shuffle = Shuffle("drawn", 20, after["seed"])
+    places = {ticket: shuffle.place_of(ticket) for ticket in tickets}
+    assert sorted(places.values()) == tickets
+    stood = [person.look() for person in people]
+    assert {s["ticket"]: s["place"] for s in stood if s["state"] == "waiting"}.items() <= places.items()
+    assert Person(door, "drawn").join()["place"] == 20, "who comes later stands behind"
+
+
+# ------------------------------------------------------------------------------------------------- several, and slower
+
+
+def test_two_gateways_let_in_no_more_than_one(
+    door: Front, redis_url: str, module_database_url: str, home: Path, pytestconfig: pytest.Config
+) -> None:
+    for _ in range(200):
+        door.client.join("rated", a_buyer())
+    in_roles = pytestconfig.getoption("--roles")
+    with running(home / "two", redis_url, module_database_url, in_roles=in_roles) as other:
+        wait_until(lambda: room(other, "rated")["now_serving"] > 0, 10, "both call")
+        began, began_ms = room(other, "rated")["now_serving"], door.client.now_ms()
+        wait_until(lambda: door.client.now_ms() - began_ms > 6_000, 20, "a while is over")
+        called, lasted_s = (
+            room(door, "rated")["now_serving"] - began,
+            (door.client.now_ms() - began_ms) / 1_000,
+        )
+    assert 10 * lasted_s / 2 < called <= 10 * (lasted_s + 2), (
+        "ten a second, and two seconds may be made up for"
+    )
+
+
+def test_a_postgres_that_is_behind_slows_the_line_and_no_longer(door: Front, projectors: Cli) -> None:
+    def told() -> list[str]:
+        lines = [line for line in logged(door.process) if line.get("sale") == "lagging"]
+        return [line["action"] for line in lines if line["action"].startswith("room_")]
+
+    # On a busy machine it may have been behind at its start.
+    wait_until(lambda: told()[-1:] != ["room_slowed"], 20, "Postgres is not behind")
+    before = told()
+    projectors.started[-1].stop()
+    buyer = Person(door, "lagging")
+    assert buyer.order(buyer.let_in()).status_code == 201
+
+    wait_until(lambda: told() == [*before, "room_slowed"], 20, "it is slowed")
+    projectors.start("projector", "run", "--name", "test")
+    wait_until(lambda: told() == [*before, "room_slowed", "room_at_full_rate"], 20, "it is over")

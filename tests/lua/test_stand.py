@@ -1,0 +1,52 @@
+"""stand: how one stands, without joining and without a sign of life."""
+
+from __future__ import annotations
+
+from flashsale.scripts import script
+from tests.lua.kit import Shard
+from tests.lua.room_kit import admit, admitted, crowd, let_pass, open_room, words
+
+
+def test_it_tells_who_waits_who_has_a_pass_and_who_is_unknown(shard: Shard) -> None:
+    open_room(shard, rate_per_s=1)
+    crowd(shard, 2)
+    admit(shard)
+    admitted(shard, "b0")
+    before = shard.dump()
+
+    result = shard.run("stand", "b0", "b1", "stranger")
+
+    expires_ms = shard.redis.zscore(shard.room_keys.passes, "b0")
+    assert expires_ms is not None
+    assert words(result.answers) == [f"ADMITTED {int(expires_ms)}", "WAITING 1 1", "NOT_FOUND"]
+    assert shard.dump() == before
+
+
+def test_it_is_no_sign_of_life(shard: Shard) -> None:
+    open_room(shard)
+    crowd(shard, 1)
+    let_pass(shard, 62_000)
+
+    shard.run("stand", "b0")
+
+    assert admit(shard) == "CALLED 1 0"
+
+
+def test_before_the_draw_there_is_no_place(shard: Shard) -> None:
+    open_room(shard, shuffle=1)
+    crowd(shard, 1)
+
+    assert words(shard.run("stand", "b0").answers) == ["WAITING 0 -"]
+
+
+def test_where_there_is_no_room_it_says_so(shard: Shard) -> None:
+    assert shard.run("stand", "ann").answers == ["NOT_LOADED 0-0"]
+    shard.sell(("A", 5))
+    assert shard.run("stand", "ann", fence="1-99").answers == ["NO_ROOM 1-3"]
+
+
+def test_redis_takes_it_for_a_reader(shard: Shard) -> None:
+    open_room(shard)
+    keys = shard.keys_of("stand")
+
+    assert shard.redis.eval_ro(script("stand").source, len(keys), *keys, "0-0", "test", "ann") is not None
