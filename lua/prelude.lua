@@ -40,18 +40,18 @@ local function actor_of(text)
   return text
 end
 
-local CHARACTERS_OF_MORE_BYTES = {
-  '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '\237[\128-\159][\128-\191]',
-  '[\225-\236\238\239][\128-\191][\128-\191]', '\240[\144-\191][\128-\191][\128-\191]',
-  '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
-}
-
 -- One line that somebody wrote for people, as it stands in JSON. What is no character of UTF-8, or would need an escape
 -- of its own, is refused: nobody could read the event.
-local function line_of(text, bytes_max, what)
+local function sentence_of(text, bytes_max, what)
   if text == '' or #text > bytes_max or string.find(text, '%c') then invalid(what) end
   local rest = text
-  for _, characters in ipairs(CHARACTERS_OF_MORE_BYTES) do rest = string.gsub(rest, characters, ' ') end
+  for _, characters in ipairs({
+    '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '\237[\128-\159][\128-\191]',
+    '[\225-\236\238\239][\128-\191][\128-\191]', '\240[\144-\191][\128-\191][\128-\191]',
+    '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
+  }) do
+    rest = string.gsub(rest, characters, ' ')
+  end
   if string.find(rest, '[\128-\255]') then invalid(what) end
   return (string.gsub(text, '[\\"]', '\\%0'))
 end
@@ -415,7 +415,7 @@ local function change_state(may_change, state, word, event, takes_why)
   if #ARGV ~= (why and 3 or 2) then invalid('ARGV: ' .. #ARGV .. ' values') end
   if why then
     local line = string.match(why, '^why:(.+)$') or invalid('why')
-    why = ',{"why":"' .. line_of(line, 200, 'why') .. '"}'
+    why = ',{"why":"' .. sentence_of(line, 200, 'why') .. '"}'
   else
     why = ''
   end

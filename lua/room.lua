@@ -34,7 +34,7 @@ if shuffle ~= '0' and shuffle ~= '1' then invalid('shuffle') end
 if #seed ~= 64 or string.find(seed, '[^%da-f]') then invalid('seed') end
 if #commitment ~= 64 or string.find(commitment, '[^%da-f]') then invalid('commitment') end
 
-local told = message == '' and '' or line_of(message, 500, 'message')
+local told = message == '' and '' or sentence_of(message, 500, 'message')
 
 local now = now_ms()
 local sale, refused = read_writable_sale(keys, fence)
@@ -59,6 +59,7 @@ local changes = new_changes()
 local settings = table.concat(numbers, ' ')
 changes.sale = {door = mode .. ' ' .. settings .. ' ' .. shuffle .. ' ' .. commitment .. ' ' .. message}
 changes.events[1] = '["sale.room_set",1,' .. now .. ',"' .. by .. '","' .. mode .. '",' ..
-  table.concat(numbers, ',') .. ',' .. (shuffle == '1' and 'true' or 'false') .. ',"' .. commitment .. '","' .. told .. '"]'
+  table.concat(numbers, ',') .. ',' .. (shuffle == '1' and 'true' or 'false') .. ',"' .. commitment .. '","' ..
+  told .. '"]'
 commit(keys, sale, changes)
 return {position(sale), now, 'ROOM_SET ' .. position(sale)}

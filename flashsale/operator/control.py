@@ -20,10 +20,12 @@ from flashsale.commands import (
     Reconfigure,
     Restock,
     Resume,
+    RoomState,
     SaleRequest,
 )
 from flashsale.errors import BadInput, NotFound
 from flashsale.events import Stock
+from flashsale.operator.room import room_numbers, set_room
 from flashsale.operator.visit import Fields, wanted
 from flashsale.sale_view import View, sums
 from flashsale.times import parse_hold
@@ -37,10 +39,10 @@ class Action(NamedTuple):
     #: as a participle, for refusals
     done: str
     accepted: Code
-    #: what the form's fields ask for. Raises `BadInput`
-    request: Callable[[Fields], SaleRequest]
-    #: what it means, in numbers as they are now
-    numbers: Callable[[View, SaleRequest], Iterator[str]]
+    #: what the form's fields ask for, of a sale that stands like this. Raises `BadInput`
+    request: Callable[[Fields, View], SaleRequest]
+    #: what it means, in numbers as they are now; the last: of its waiting room, if there is one
+    numbers: Callable[[View, SaleRequest, RoomState | None], Iterator[str]]
     #: what there is to say when it is done
     outcome: Callable[[str, Answer], str]
     #: there is no way back
@@ -69,7 +71,7 @@ def _stock_now(view: View) -> Iterator[str]:
     )
 
 
-def _open_numbers(view: View, request: SaleRequest) -> Iterator[str]:
+def _open_numbers(view: View, request: SaleRequest, _room: RoomState | None) -> Iterator[str]:
     yield from _stock_now(view)
     opens_ms, now_ms = view.settings.opens_ms, view.snapshot.now_ms
     if opens_ms > now_ms and not (isinstance(request, Open) and request.at_once):
@@ -79,7 +81,7 @@ def _open_numbers(view: View, request: SaleRequest) -> Iterator[str]:
         yield f"From now on buyers can reserve {left} of {words.count(len(view.stock), 'SKUs')}."
 
 
-def _pause_numbers(view: View, request: SaleRequest) -> Iterator[str]:
+def _pause_numbers(view: View, request: SaleRequest, _room: RoomState | None) -> Iterator[str]:
     yield from _stock_now(view)
     held = words.count(view.snapshot.hold_count, "orders")
     yield f"Nobody can reserve until it is resumed. {held} held now can still be paid, cancelled, or expire."
@@ -87,19 +89,19 @@ def _pause_numbers(view: View, request: SaleRequest) -> Iterator[str]:
         yield f"Shown to everybody here, and kept in the log: {request.why}"
 
 
-def _resume_numbers(view: View, _request: SaleRequest) -> Iterator[str]:
+def _resume_numbers(view: View, _request: SaleRequest, _room: RoomState | None) -> Iterator[str]:
     yield from _stock_now(view)
     yield f"{words.count(sums(view)['available'], 'units')} can be reserved again, within its window."
 
 
-def _close_numbers(view: View, _request: SaleRequest) -> Iterator[str]:
+def _close_numbers(view: View, _request: SaleRequest, _room: RoomState | None) -> Iterator[str]:
     yield from _stock_now(view)
     left, held = sums(view)["available"], view.snapshot.hold_count
     yield f"{words.count(left, 'units')} stay unsold; {words.count(held, 'orders')} held now can still be paid."
     yield "This is for good: a sale that a person closed is not opened again."
 
 
-def _restock_numbers(view: View, request: SaleRequest) -> Iterator[str]:
+def _restock_numbers(view: View, request: SaleRequest, _room: RoomState | None) -> Iterator[str]:
     assert isinstance(request, Restock)
     stock = _of_sku(view, request.sku)
     change = request.quantity if request.direction == "add" else -request.quantity
@@ -114,7 +116,7 @@ def _restock_numbers(view: View, request: SaleRequest) -> Iterator[str]:
         yield "That is more than is left: it will be refused."
 
 
-def _reconfigure_numbers(view: View, request: SaleRequest) -> Iterator[str]:
+def _reconfigure_numbers(view: View, request: SaleRequest, _room: RoomState | None) -> Iterator[str]:
     assert isinstance(request, Reconfigure)
     before = view.settings
     if request.opens_ms is not None:
@@ -129,13 +131,13 @@ def _reconfigure_numbers(view: View, request: SaleRequest) -> Iterator[str]:
     yield f"{words.count(view.snapshot.hold_count, 'orders')} held now keep what they were promised."
 
 
-def _restock(given: Fields) -> Restock:
+def _restock(given: Fields, _view: View) -> Restock:
     units = values.change(wanted(given, "change"), "change")
     request_id = given.get("request_id") or new_request_id()
     return Restock(request_id, "add" if units > 0 else "remove", wanted(given, "sku"), abs(units))
 
 
-def _reconfigure(given: Fields) -> Reconfigure:
+def _reconfigure(given: Fields, _view: View) -> Reconfigure:
     hold = given.get("hold")
     limit = f"{wanted(given, 'sku')}={given['limit']}" if "limit" in given else None
     request = Reconfigure(
@@ -176,18 +178,18 @@ def _opened(sale: str, answer: Answer) -> str:
 
 ACTIONS: dict[str, Action] = {
     "open": Action(
-        "Open", "opened", Code.OPENED, lambda given: Open(at_once="now" in given), _open_numbers, _opened
+        "Open", "opened", Code.OPENED, lambda given, _: Open(at_once="now" in given), _open_numbers, _opened
     ),
     "pause": Action(
-        "Pause", "paused", Code.PAUSED, lambda given: Pause(given.get("why", "")), _pause_numbers,
+        "Pause", "paused", Code.PAUSED, lambda given, _: Pause(given.get("why", "")), _pause_numbers,
         lambda sale, _: f"{sale} is paused: nobody can reserve, what is held can be paid.",
     ),
     "resume": Action(
-        "Resume", "resumed", Code.RESUMED, lambda _: Resume(), _resume_numbers,
+        "Resume", "resumed", Code.RESUMED, lambda *_: Resume(), _resume_numbers,
         lambda sale, _: f"{sale} is resumed: it sells again, within its window.",
     ),
     "close": Action(
-        "Close for good", "closed", Code.CLOSED, lambda _: Close(), _close_numbers,
+        "Close for good", "closed", Code.CLOSED, lambda *_: Close(), _close_numbers,
         lambda sale, _: f"{sale} is closed for good.", is_final=True,
     ),
     "restock": Action(
@@ -196,6 +198,10 @@ ACTIONS: dict[str, Action] = {
     "reconfigure": Action(
         "Change", "reconfigured", Code.RECONFIGURED, _reconfigure, _reconfigure_numbers,
         lambda sale, _: f"{sale} is reconfigured.",
+    ),
+    "room": Action(
+        "Set the waiting room", "given a waiting room", Code.ROOM_SET, set_room, room_numbers,
+        lambda sale, _: f"{sale} has a waiting room with these settings.",
     ),
 }  # fmt: skip
 

@@ -79,6 +79,7 @@ def _sale(desk: Desk, seen: Seen, scene: Scene, sale: str) -> dict[str, Any]:
         "capacity": scene.lights[sale].capacity if stock else None,
         "light": scene.lights[sale],
         "paused": scene.pauses.get(sale),
+        "room": scene.rooms.get(sale),
         "compared": desk.comparisons.last(sale),
         "rate": overview.rate(look, sale),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from flashsale import history, ids, refusals
-from flashsale.commands import Answer, Reconfigure, Restock
+from flashsale.commands import Answer, Reconfigure, Restock, RoomState
 from flashsale.events import Event
 from flashsale.history import Shown
 from flashsale.operator import control, pages
@@ -17,6 +17,7 @@ from flashsale.operator.visit import Visit
 from flashsale.projections import catalog, reads
 from flashsale.reconfigure import check_new_window, keep_definition_in_step
 from flashsale.refusals import Asked
+from flashsale.room_settings import MODES
 from flashsale.sale_health import troubles
 from flashsale.sale_view import View, sums, view_of
 from flashsale.shop import Shop
@@ -33,23 +34,23 @@ def show(desk: Desk, visit: Visit) -> Response:
         sale = view.definition.sale
         orders = reads.order_counts(shop.connection, sale)
         light = light_of(view, list(troubles(shop.log, shop.connection)))
-        acts = _acts(shop, sale)
+        acts, room = _acts(shop, sale), _room(shop, view)
     return pages.page(
         "sale.html", visit.login, view=view, sums=sums(view), compared=desk.comparisons.last(sale),
         offered=control.offered(view), may_change=control.may_change(view), orders=orders, light=light,
-        acts=[row(event) for event in acts],
+        acts=[row(event) for event in acts], room=room, room_modes=MODES,
     )  # fmt: skip
 
 
 def ask(desk: Desk, visit: Visit) -> Response:
     """What an action would do, in numbers, and whether it shall be done."""
     action = control.find(visit.path["action"])
-    request = action.request(visit.fields)
     with desk.connected(visit.login.person) as shop:
         view = _view(shop, visit)
+        request = action.request(visit.fields, view)
         if isinstance(request, Reconfigure):
             check_new_window(shop, view.definition.sale, request)
-        numbers = list(action.numbers(view, request))
+        numbers = list(action.numbers(view, request, _room(shop, view)))
     hidden = dict(visit.fields)
     if isinstance(request, Restock):
         hidden["request_id"] = request.request_id
@@ -64,9 +65,9 @@ def ask(desk: Desk, visit: Visit) -> Response:
 def carry_out(desk: Desk, visit: Visit) -> Response:
     """Do it, in the name of whoever confirmed it. Raises what a refusal means."""
     action = control.find(visit.path["action"])
-    request = action.request(visit.fields)
     person, sale = visit.login.person, ids.sale_id(visit.path["sale"])
     with desk.connected(person) as shop:
+        request = action.request(visit.fields, _view(shop, visit))
         if isinstance(request, Reconfigure):
             check_new_window(shop, sale, request)
         with refusals.unknown_told(_look_first(request)):
@@ -94,6 +95,11 @@ def compare(desk: Desk, visit: Visit) -> Response:
 
 def _view(shop: Shop, visit: Visit) -> View:
     return view_of(shop, catalog.get(shop.connection, ids.sale_id(visit.path["sale"])))
+
+
+def _room(shop: Shop, view: View) -> RoomState | None:
+    """How its waiting room stands; None: it has none."""
+    return None if view.snapshot.state.room is None else shop.room(view.definition.sale)
 
 
 def _acts(shop: Shop, sale: str) -> list[Shown]:

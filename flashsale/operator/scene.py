@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from flashsale import history, overview, sale_health
+from flashsale.commands import RoomState
 from flashsale.events import Stock
 from flashsale.events.types import SalePaused
 from flashsale.overview import Overview, SaleLook
@@ -60,6 +61,8 @@ class Scene(msgspec.Struct, frozen=True):
     #: of sales that are paused
     pauses: dict[str, Paused]
     rebuilds: list[Rebuild]
+    #: of sales that have one
+    rooms: dict[str, RoomState]
 
 
 def take(shop: Shop) -> Scene:
@@ -76,6 +79,11 @@ def take(shop: Shop) -> Scene:
             if found.view.state == "paused" and (paused := _paused(shop, sale))
         },
         rebuilds=_rebuilds(shop, seen),
+        rooms={
+            sale: shop.room(sale)
+            for sale, found in seen.sales.items()
+            if found.view.snapshot.state.room is not None
+        },
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flashsale.commands import Confirm, Open, Pause, Reserve
+from flashsale.commands import Confirm, Join, Open, Pause, Reserve
 from flashsale.events.types import (
     Event,
     SaleClosed,
@@ -199,6 +199,31 @@ def test_a_cold_sale_offers_nothing(office: Office) -> None:
     page = office.ada.see("/sales/over")
     assert {form.action for form in page.forms} == {"/logout", "/sales/over/compare"}
     assert office.client.control("over", Open(at_once=True)).code == "WRONG_STATE"
+
+
+def test_a_waiting_room_is_set_changed_and_told_something(office: Office) -> None:
+    office.open_sale("roomy")
+    path = "/sales/roomy/do/room"
+    assert office.ada.see(path, mode="open").status == 400, "the first settings need their numbers"
+    assert office.ada.see(path).status == 400
+
+    first = confirm(office, ask(office, "roomy", "room", rate="50", active="100"))
+    office.client.execute("roomy", [Join("b-1"), Join("b-2")])
+    question = ask(office, "roomy", "room", rate="20", mode="queue-all", message="back at 10 €")
+    told = confirm(office, question)
+    cleared = confirm(office, office.ada.see(path, clear="yes"))
+
+    assert "roomy has a waiting room with these settings." in first.text
+    assert "50 called a second at most" in first.text
+    assert "2 people wait at most, 0 of 100 shop" in question.text
+    assert "Mode: open: people are called → queue-all: nobody is called." in question.text
+    assert "Called a second, at most: 50 → 20." in question.text
+    assert "told to those who wait back at 10 €" in told.text
+    assert "told to those who wait nothing" in cleared.text
+    room = office.client.snapshot("roomy").state.room
+    assert room is not None
+    assert (room.mode, room.rate_per_s, room.active_max, room.message) == ("queue-all", 20, 100, "")
+    assert [event.by for event in office.events("roomy")[-3:]] == [BY_ADA] * 3
 
 
 def test_a_pause_says_why(office: Office) -> None:
