@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from flashsale.projections.database import Connection
     from flashsale.projections.projector import Projector
     from flashsale.settings import Settings
+    from flashsale.shop import Shop
     from flashsale.stream import Log
     from flashsale.sweeper import Sweeper
 
@@ -123,6 +125,14 @@ class Parts:
         from flashsale.stream import Log
 
         return Log(self.urls().redis_url)
+
+    @contextmanager
+    def connected(self, by: str) -> Iterator[Shop]:
+        """Connections to everything, closed at the end; `by` names in the log who works with them."""
+        from flashsale.shop import Shop
+
+        with self.postgres() as connection, self.client(by) as client, self.log() as log:
+            yield Shop(client, log, connection)
 
     def daemon_client(self, name: str) -> Client:
         """For a daemon, which looks after the fences itself: nothing is connected before it is used."""

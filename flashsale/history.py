@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from flashsale.errors import Halted
-from flashsale.events import AnyEvent, UndecodableEvent, decode, trace_of, type_name
+from flashsale.events import AnyEvent, UndecodableEvent, decode, trace_of, type_name, why_of
 from flashsale.ids import START, Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection
@@ -37,13 +38,19 @@ class Shown(msgspec.Struct, frozen=True):
         }
         if self.event is None:
             return head | {"type": None, "problem": self.problem, "body": self.body.decode(errors="replace")}
-        trace = {"trace_id": self.trace_id} if self.trace_id else {}
-        return head | {"type": type_name(self.event)} | fields_of(self.event) | trace
+        beside = {"trace_id": self.trace_id, "why": self.why}
+        told = {name: text for name, text in beside.items() if text}
+        return head | {"type": type_name(self.event)} | fields_of(self.event) | told
 
     @property
     def trace_id(self) -> str:
         """Of the request that it answers; empty: none."""
         return trace_of(self.body)
+
+    @property
+    def why(self) -> str:
+        """As whoever did it wrote; empty: nothing."""
+        return why_of(self.body)
 
 
 def fields_of(event: AnyEvent) -> dict[str, Any]:
@@ -110,6 +117,31 @@ def newest(log: Log, connection: Connection, shard: ShardId, number: int) -> lis
         before = reads.events_before(connection, shard, first, missing)
         found = [shown(shard, entry, archived=True) for entry in before] + found
     return found
+
+
+def before(log: Log, connection: Connection, shard: ShardId, end: Position, number: int) -> list[Shown]:
+    """At most so many events right before a position, oldest first, wherever they are."""
+    at = checkpoint(connection, shard)
+    # Within an epoch nothing is missing, so the place to begin at can be counted.
+    start = Position(end.epoch, max(0, end.seq - 1 - number))
+    last = end._replace(seq=end.seq - 1)
+    found = [] if last <= start else list(islice(entries(log, connection, shard, start, last), number))
+    missing = number - len(found)
+    if missing and end.epoch > 1:  # an earlier epoch is in the archive, and nowhere else
+        first = found[0].position if found else end
+        found = reads.events_before(connection, shard, first, missing) + found
+    return [shown(shard, entry, archived=entry.position <= at) for entry in found]
+
+
+def latest(log: Log, connection: Connection, shard: ShardId, kind: str) -> Shown | None:
+    """The newest event of a type, like `sale.paused`: from the stream's newest page, else from the archive."""
+    for entry in reversed(log.newest(shard, PAGE_MAX)):
+        if kind.encode() in (entry.body or b""):  # few of many: the others need not be decoded
+            found = shown(shard, entry, archived=False)
+            if found.event is not None and type_name(found.event) == kind:
+                return found
+    newest_archived = reads.latest_event(connection, shard, kind)
+    return None if newest_archived is None else shown(shard, newest_archived, archived=True)
 
 
 def checkpoint(connection: Connection, shard: ShardId) -> Position:

@@ -3,6 +3,7 @@
 -- KEYS  sale stock orders buyers holds events
 -- ARGV  fence  position  the highest epoch-seq the caller has seen
 --       by     text      who asks, kept in the log
+--       why    text      `why:` and one line for people, 1 to 200 bytes of UTF-8, kept in the log; may be missing
 -- Returns  {position, now_ms, answer}: PAUSED position | WRONG_STATE position state
 --          NOT_LOADED position | LOG_REGRESSED position
 -- Flags    allow-oom: frees or settles, so it must work when memory is full
@@ -13,4 +14,4 @@ local function may_pause(sale, now)
   return state == 'open' or state == 'scheduled'
 end
 
-return change_state(may_pause, 'paused', 'PAUSED', 'sale.paused')
+return change_state(may_pause, 'paused', 'PAUSED', 'sale.paused', true)

@@ -40,6 +40,22 @@ local function actor_of(text)
   return text
 end
 
+-- One line that somebody wrote for people, as it stands in JSON. What is no character of UTF-8, or would need an escape
+-- of its own, is refused: nobody could read the event.
+local function sentence_of(text, bytes_max, what)
+  if text == '' or #text > bytes_max or string.find(text, '%c') then invalid(what) end
+  local rest = text
+  for _, characters in ipairs({
+    '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '\237[\128-\159][\128-\191]',
+    '[\225-\236\238\239][\128-\191][\128-\191]', '\240[\144-\191][\128-\191][\128-\191]',
+    '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
+  }) do
+    rest = string.gsub(rest, characters, ' ')
+  end
+  if string.find(rest, '[\128-\255]') then invalid(what) end
+  return (string.gsub(text, '[\\"]', '\\%0'))
+end
+
 -- Redis's own clock: the only one that decides anything.
 local function now_ms()
   local time = redis.call('TIME')
@@ -391,11 +407,18 @@ local function traced(body, traces, i)
   return string.sub(body, 1, -2) .. ',{"trace":"' .. trace .. '"}]'
 end
 
--- The whole of pause, resume and close: move the sale to `state` if `may_change(sale, now)`, and say so in the log.
-local function change_state(may_change, state, word, event)
+-- The whole of pause, resume and close: move the sale to `state` if `may_change(sale, now)`, and say so in the log;
+-- with `takes_why`, also why, if the caller does. That stands behind the fields: the event means the same without it.
+local function change_state(may_change, state, word, event, takes_why)
   local keys = named_keys()
-  local fence, by = ARGV[1], actor_of(ARGV[2])
-  if #ARGV ~= 2 then invalid('ARGV: ' .. #ARGV .. ' values') end
+  local fence, by, why = ARGV[1], actor_of(ARGV[2]), takes_why and ARGV[3]
+  if #ARGV ~= (why and 3 or 2) then invalid('ARGV: ' .. #ARGV .. ' values') end
+  if why then
+    local line = string.match(why, '^why:(.+)$') or invalid('why')
+    why = ',{"why":"' .. sentence_of(line, 200, 'why') .. '"}'
+  else
+    why = ''
+  end
   local now = now_ms()
   local sale, refused = read_writable_sale(keys, fence)
   if refused then return refuse_all(sale, now, refused, 1) end
@@ -404,7 +427,7 @@ local function change_state(may_change, state, word, event)
   end
   local changes = new_changes()
   changes.sale = {state = state}
-  changes.events[1] = '["' .. event .. '",1,' .. now .. ',"' .. by .. '"]'
+  changes.events[1] = '["' .. event .. '",1,' .. now .. ',"' .. by .. '"' .. why .. ']'
   commit(keys, sale, changes)
   return {position(sale), now, word .. ' ' .. position(sale)}
 end

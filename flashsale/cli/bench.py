@@ -12,7 +12,7 @@ from flashsale.cli import output
 from flashsale.cli.extras import need_http
 from flashsale.cli.private import end_cleanly_on, servers_of_its_own
 from flashsale.cli.session import Json, Session, shared
-from flashsale.cli.values import one_of
+from flashsale.values import one_of
 
 if TYPE_CHECKING:
     from flashsale.bench.report import Report

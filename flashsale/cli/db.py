@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale.cli import output, words
+from flashsale import words
+from flashsale.cli import output
 from flashsale.cli.session import Json, Session, shared
 from flashsale.errors import RefusedByState
 

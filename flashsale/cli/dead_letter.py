@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import dead_letter_view, output, values, words
+from flashsale import ids, values, words
+from flashsale.cli import dead_letter_view, output
 from flashsale.cli.session import Json, SaleId, Session, shared
-from flashsale.errors import BadInput, NotFound, RefusedByState
+from flashsale.errors import NotFound, RefusedByState
 
 if TYPE_CHECKING:
     from flashsale.ids import Position
@@ -22,9 +22,6 @@ app = typer.Typer(
 
 Seq = Annotated[str, typer.Argument(metavar="SEQ", help="42, or with its epoch 1-42.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]
-
-REASON_LENGTH_MAX = 500
-ERROR_LENGTH_MAX = 100
 
 
 @app.command("list")
@@ -107,7 +104,7 @@ def retry(
     if seq is not None:
         values.position(seq, "seq", 1)
     if error is not None:
-        _text(error, "error", ERROR_LENGTH_MAX)
+        values.text(error, "error", values.ERROR_LENGTH_MAX)
     shard = _shard(sale)
     from flashsale.projections.retry import Chosen
     from flashsale.projections.retry import retry as apply
@@ -146,7 +143,7 @@ def discard(
     They stay in the archive, and later events of the order are parked behind them. `retry --seq` takes it back.
     """
     values.position(seq, "seq", 1)
-    _text(reason, "reason", REASON_LENGTH_MAX)
+    values.text(reason, "reason", values.REASON_LENGTH_MAX)
     shard = _shard(sale)
     from flashsale.projections import dead_letters
 
@@ -220,9 +217,3 @@ def _say_retried(sale: str, tried: list[Any], left: int, *, dry_run: bool) -> No
         )
     if left and not dry_run:
         output.suggest(f"dead-letter list {sale}")
-
-
-def _text(text: str, field: str, longest: int) -> str:
-    if not 1 <= len(text.strip()) <= longest or not text.isprintable():
-        raise BadInput(field, text, f"use 1 to {longest} printable characters")
-    return text

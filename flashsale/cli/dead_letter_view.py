@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from flashsale.cli import output, words
-from flashsale.cli.events import field_text
+from flashsale import dead_letter_words as told
+from flashsale import words
+from flashsale.cli import output
 
 if TYPE_CHECKING:
-    from flashsale.ids import Position
     from flashsale.projections.dead_letters import ErrorGroup, Letter
     from flashsale.projections.retry import Retried
     from flashsale.stream import ShardId
 
-#: Followers that are shown one by one.
-FOLLOWERS_SHOWN = 10
 _SAID_ELSEWHERE = ("sale", "shard", "epoch", "seq", "body")
 
 
@@ -28,7 +26,7 @@ def print_groups(groups: Sequence[ErrorGroup]) -> None:
             (
                 group.sale,
                 str(group.shard),
-                _state(group.kind),
+                told.state(group.kind),
                 str(group.oldest),
                 words.count(group.events),
                 words.count(group.followers),
@@ -43,7 +41,7 @@ def print_groups(groups: Sequence[ErrorGroup]) -> None:
 
 
 def group_record(group: ErrorGroup) -> dict[str, Any]:
-    return msgspec.structs.asdict(group) | {"state": _state(group.kind), "oldest": str(group.oldest)}
+    return msgspec.structs.asdict(group) | {"state": told.state(group.kind), "oldest": str(group.oldest)}
 
 
 def print_letter(shard: ShardId, letter: Letter, forecast: Retried | None) -> None:
@@ -54,16 +52,16 @@ def print_letter(shard: ShardId, letter: Letter, forecast: Retried | None) -> No
     output.facts(
         [
             ("position", str(letter.position)),
-            ("state", _state(letter.kind)),
-            *((name.removesuffix("_ms"), field_text(name, value)) for name, value in known.items()),
+            ("state", told.state(letter.kind)),
+            *((name.removesuffix("_ms"), words.field(name, value)) for name, value in known.items()),
             ("as written", letter.body.decode(errors="backslashreplace")),
             ("error", f"{letter.error_class}: {letter.error}"),
             ("attempts", words.count(letter.attempts)),
             ("first", words.when(letter.first_ms)),
             ("last", words.when(letter.last_ms)),
-            ("followers", _followers(letter)),
-            *((act.action, _act(act)) for act in letter.acts),
-            ("a retry now", _forecast(forecast)),
+            ("followers", told.followers(letter)),
+            *((act.action, told.act(act)) for act in letter.acts),
+            ("a retry now", told.forecast(forecast)),
         ]
     )
 
@@ -72,7 +70,7 @@ def letter_record(shard: ShardId, letter: Letter, forecast: Retried | None) -> d
     return msgspec.structs.asdict(letter) | {
         "sale": shard.sale,
         "shard": shard.shard,
-        "state": _state(letter.kind),
+        "state": told.state(letter.kind),
         "position": str(letter.position),
         "body": letter.body.decode(errors="replace"),
         "event": _event(shard, letter),
@@ -86,14 +84,7 @@ def letter_record(shard: ShardId, letter: Letter, forecast: Retried | None) -> d
 
 def print_retried(line: Retried, *, dry_run: bool) -> None:
     """One line of what became of a line of events."""
-    did = "would apply" if dry_run else "applied"
-    outcome = [f"{did} {_some(line.applied)}"] if line.applied else []
-    if line.refused:
-        again = f"{line.refused.error_class}: {line.refused.error}"
-        outcome.append(f"{line.refused.position} refused again, {again}")
-    if line.discarded:
-        outcome.append(f"{line.discarded} was discarded, what came later waits behind it")
-    output.line(f"{line.position!s:<8} {_whose(line):<28} {'; '.join(outcome)}")
+    output.line(f"{line.position!s:<8} {told.whose(line):<28} {told.outcome(line, dry_run=dry_run)}")
 
 
 def retry_record(shard: ShardId, tried: Sequence[Retried], left: int, *, dry_run: bool) -> dict[str, Any]:
@@ -125,40 +116,3 @@ def _event(shard: ShardId, letter: Letter) -> dict[str, Any]:
     from flashsale.stream import Entry
 
     return history.shown(shard, Entry(letter.position, letter.body), archived=True).record()
-
-
-def _state(kind: str) -> str:
-    return "discarded" if kind == "discarded" else "waiting"
-
-
-def _followers(letter: Letter) -> str:
-    found = [f"{follower.position} {follower.type or 'unreadable'}" for follower in letter.followers]
-    more = len(found) - FOLLOWERS_SHOWN
-    return ", ".join(found[:FOLLOWERS_SHOWN]) + (f" and {more:,} more" if more > 0 else "") or "none"
-
-
-def _act(act: Any) -> str:
-    why = f": {act.reason}" if act.reason else f", parked for {act.error_class}"
-    return f"{words.when(act.at_ms)} by {act.actor}{why}"
-
-
-def _forecast(line: Retried | None) -> str:
-    if line is None:
-        return "finds it no longer parked"
-    if line.refused:
-        refused = f"refuses {line.refused.position} again, {line.refused.error_class}: {line.refused.error}"
-        return f"applies {_some(line.applied)}, {refused}" if line.applied else refused
-    if line.discarded:
-        return f"stops at {line.discarded}, which was discarded"
-    return f"applies {_some(line.applied)}"
-
-
-def _some(positions: Sequence[Position]) -> str:
-    more = len(positions) - 1
-    return str(positions[0]) + (f" and {words.count(more, 'followers')}" if more else "")
-
-
-def _whose(line: Retried) -> str:
-    if line.order_id:
-        return f"order {line.order_id}"
-    return f"stock of {line.sku}" if line.sku else "event"

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from flashsale import values
 from flashsale.address import Address
-from flashsale.cli import output, values
+from flashsale.cli import output
 from flashsale.cli.extras import need_http
 from flashsale.cli.private import end_cleanly_on, servers_of_its_own
 from flashsale.cli.session import Json, Session, shared

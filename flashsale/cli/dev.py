@@ -9,7 +9,7 @@ import typer
 
 from flashsale.cli import output
 from flashsale.cli.session import Json, Session, shared
-from flashsale.cli.values import Usage
+from flashsale.values import Usage
 
 if TYPE_CHECKING:
     from flashsale.servers import ServerStatus

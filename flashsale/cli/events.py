@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values, words
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale import ids, values, words
+from flashsale.cli import output
+from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.errors import BadInput, NotFound
 from flashsale.ids import START
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.history import Shown
@@ -87,7 +88,7 @@ def show(
     output.facts(
         [
             ("position", str(position)),
-            *((name.removesuffix("_ms"), field_text(name, value)) for name, value in record.items()),
+            *((name.removesuffix("_ms"), words.field(name, value)) for name, value in record.items()),
             ("stored in", "Postgres" if event.archived else "the log only"),
             ("as written", event.body.decode(errors="backslashreplace")),
         ]
@@ -160,27 +161,16 @@ def _print(event: Shown, *, json: bool) -> None:
     else:
         fields = history.fields_of(event.event)
         rest = "  ".join(
-            f"{name.removesuffix('_ms')}={field_text(name, value)}"
+            f"{name.removesuffix('_ms')}={words.field(name, value)}"
             for name, value in fields.items()
             if name not in _IN_FRONT
         )
         if event.trace_id:
             rest += f"  trace_id={event.trace_id}"
+        if event.why:
+            rest += f"  why={event.why}"
         kind = event.record()["type"]
         output.line(f"{event.position!s:<8} {words.clock(event.event.at_ms)}  {kind:<18} {rest}")
 
 
 _IN_FRONT = ("v", "at_ms")
-
-
-def field_text(name: str, value: object) -> str:
-    """The value of an event's field, for people."""
-    if name == "hold_ms" and isinstance(value, int):
-        return words.span(value).replace(" ", "")
-    if name.endswith("_ms") and isinstance(value, int):
-        return words.when(value).replace(" ", "T", 1).replace(" ", "") if value else "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):  # limits: pairs of SKU and number
-        return ",".join(f"{sku}:{number}" for sku, number in value) or "none"
-    return str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from flashsale.cli import values
+from flashsale import values
 
 _HTTP = ("httptools", "itsdangerous", "jinja2", "starlette", "uvicorn")
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
+from flashsale import ids, values
 from flashsale.address import Address
-from flashsale.cli import output, values
+from flashsale.cli import output
 from flashsale.cli.extras import need_http
 from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.session import AcceptUnsafe, Session, shared

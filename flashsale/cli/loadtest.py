@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values
+from flashsale import ids, values
+from flashsale.cli import output
 from flashsale.cli.extras import need_http
 from flashsale.cli.private import end_cleanly_on, servers_of_its_own
 from flashsale.cli.session import Json, Session, shared

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flashsale import values
 from flashsale.address import Address
-from flashsale.cli import values
 from flashsale.cli.session import Session, shared
 
 if TYPE_CHECKING:

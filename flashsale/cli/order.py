@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, refusals, values, words
-from flashsale.cli.refusals import Asked
+from flashsale import ids, refusals, values, words
+from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Answer, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
 from flashsale.definition import SaleDefinition
 from flashsale.errors import BadInput, NotFound, RefusedByState
+from flashsale.refusals import Asked
 
 app = typer.Typer(help="Reserve, confirm, cancel and refund orders, and see what became of one.")
 
@@ -135,16 +136,17 @@ def refund(
 @shared
 def show(session: Session, sale: SaleId, order: OrderId, json: Json = False) -> None:
     """Show an order's whole timeline, and what Redis and Postgres say of it now."""
-    from flashsale.cli import order_view
+    from flashsale.cli.order_view import print_story
+    from flashsale.order_story import read
 
     ids.sale_id(sale)
     ids.order_id(order)
     with session.connected() as shop:
-        view = order_view.read(shop, sale, order)
+        story = read(shop, sale, order)
     if json:
-        output.json(view.record())
+        output.json(story.record())
     else:
-        view.print()
+        print_story(story)
 
 
 def _order_id(sale: str, buyer: str, order: str | None, key: str | None) -> str:
@@ -169,7 +171,7 @@ def _execute(
         if shard >= definition.shards:
             raise NotFound(f"sale {sale} has no shard {shard}: its order ids begin with 0-")
         again = f" with --order {request.order_id}" if isinstance(request, Reserve) else ""
-        with refusals.unknown_told(f"ask again{again}: if it was, you get the same answer"):
+        with unknown_told(f"ask again{again}: if it was, you get the same answer"):
             answer = shop.client.execute(sale, [request], shard)[0]
         if json:
             output.json(refusals.record(answer, asked))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values, words
+from flashsale import ids, values, words
+from flashsale.cli import output
 from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.session import AcceptUnsafe, Json, Session, shared
 from flashsale.errors import BadInput, Halted

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, words
+from flashsale import ids, words
+from flashsale.cli import output
 from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.reconcile_view import exit_code, print_outcomes, print_reports, record
 from flashsale.cli.session import Json, Session, shared
-from flashsale.cli.values import Usage
-from flashsale.errors import BadInput, NotFound, RefusedByState, UnknownOutcome, Unreachable
+from flashsale.errors import BadInput, RefusedByState, UnknownOutcome
 from flashsale.times import parse_duration
+from flashsale.values import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flashsale.cli.metrics import Serve
     from flashsale.reconcile import Item, Report, Servers
-    from flashsale.stream import ShardId
 
 #: A look reads everything: more often than this, it would be the load.
 WATCH_MS_MIN = 1_000
@@ -78,8 +75,10 @@ def reconcile(
 def _look(session: Session, names: list[str], timeout_s: float, plan: Path | None, *, json: bool) -> int:
     if plan is not None and plan.exists():
         raise BadInput("plan", str(plan), "there is such a file already; name another")
+    from flashsale.reconcile import examine_each
+
     with session.connected() as shop:
-        reports, behind = _examine(_servers(shop), names, timeout_s)
+        reports, behind = examine_each(_servers(shop), names, timeout_s)
     items = _items(reports)
     if plan is not None and items:
         from flashsale.reconcile import write_plan
@@ -108,40 +107,6 @@ def _servers(shop: tuple[object, ...]) -> Servers:
     from flashsale.reconcile import Servers
 
     return Servers(*shop)  # type: ignore[arg-type]  # a shop has the same three parts
-
-
-def _examine(
-    servers: Servers, names: list[str], timeout_s: float, wait: Callable[[float], object] | None = None
-) -> tuple[list[Report], list[str]]:
-    """A report for each shard that could be compared, a sentence for each that is not caught up."""
-    from flashsale.errors import Halted
-    from flashsale.reconcile import Finding, NotCaughtUp, Report, examine
-
-    options = {} if wait is None else {"wait": wait}
-    reports: list[Report] = []
-    behind: list[str] = []
-    for shard in _shards(servers, names):
-        try:
-            reports.append(examine(servers, shard, timeout_s=timeout_s, **options).report)
-        except NotCaughtUp as error:
-            behind.append(str(error))
-        except Halted as error:
-            report = Report(shard)
-            report.add(Finding("fork", "log", None, None, note=str(error), refusal=str(error)))
-            reports.append(report)
-        except UnknownOutcome as error:
-            raise Unreachable(f"Redis went away: {error.__cause__}") from error
-    return reports, behind
-
-
-def _shards(servers: Servers, names: list[str]) -> list[ShardId]:
-    from flashsale.projections import catalog
-
-    known = list(catalog.fences(servers.connection))
-    for name in names:
-        if all(shard.sale != name for shard in known):
-            raise NotFound(f"sale {name} is not defined; `flashsale sale list` shows those that are")
-    return [shard for shard in known if not names or shard.sale in names]
 
 
 def _items(reports: list[Report]) -> list[Item]:
@@ -185,7 +150,7 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float, 
 
     from flashsale.daemon import Daemon
     from flashsale.metrics.work import Compared, of_reconcile
-    from flashsale.reconcile import NotCaughtUp
+    from flashsale.reconcile import NotCaughtUp, examine_each
 
     pause_ms = parse_duration(interval, "watch")
     if pause_ms < WATCH_MS_MIN:
@@ -202,7 +167,7 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float, 
 
     def step() -> None:
         with session.connected() as shop:
-            reports, behind = _examine(_servers(shop), names, timeout_s, wait)
+            reports, behind = examine_each(_servers(shop), names, timeout_s, wait)
         compared.now({report.shard: report.count for report in reports if not report.skipped})
         for report in reports:
             sale, shard, at = report.shard.sale, report.shard.shard, str(report.position)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from flashsale.cli import output, words
+from flashsale import words
+from flashsale.cli import output
 from flashsale.errors import DriftFound, Halted, Unreachable
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, refusals, words
+from flashsale import ids, words
+from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.unknown import unknown_told
 from flashsale.errors import Halted, RefusedByState
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def recover(
         definition = catalog.get(shop.connection, sale)
         if any(row.archived for row in reads.checkpoints(shop.connection, sale)):
             raise RefusedByState(f"sale {sale} is archived: it is over, and nothing of it need be in Redis")
-        told = refusals.unknown_told(f"see with `flashsale recover {sale}`") if yes else nullcontext()
+        told = unknown_told(f"see with `flashsale recover {sale}`") if yes else nullcontext()
         with told:
             found = recover_sale(
                 shop.client, shop.log, shop.connection, definition, carry_out=yes, leave_out=leave_out

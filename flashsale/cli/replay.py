@@ -9,10 +9,11 @@ import msgspec
 import typer
 from typer.core import TyperGroup
 
-from flashsale import ids
-from flashsale.cli import INTERRUPTED, output, values
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale import ids, values
+from flashsale.cli import INTERRUPTED, output
+from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.errors import BadInput, FlashsaleError
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.ids import Position

@@ -16,7 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from flashsale.cli import output, words
+from flashsale import words
+from flashsale.cli import output
 from flashsale.projections.rebuilt import SHOWN_MAX
 from flashsale.projections.replays import Run
 from flashsale.replay import Replayed, Stopped

@@ -8,30 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, room_audit, values, words
-from flashsale.cli.refusals import Asked
+from flashsale import ids, words
+from flashsale.cli import output, room_audit
 from flashsale.cli.sale_control import decided
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
-from flashsale.commands import Answer, Code, RoomSettings, SetRoom, settings_of
-from flashsale.commands.room import (
-    ACTIVE_MAX,
-    LEAVE_AFTER_MS_MAX,
-    LEAVE_AFTER_MS_MIN,
-    PASS_TTL_MS_MAX,
-    PASS_TTL_MS_MIN,
-    RATE_PER_S_MAX,
-    check_message,
-)
-from flashsale.errors import BadInput, NotFound
-from flashsale.times import parse_duration
+from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.commands import Answer, Code, SetRoom
+from flashsale.commands.room import check_message
+from flashsale.refusals import Asked
+from flashsale.room_settings import MODES, changed, no_room, typed
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.commands import RoomState
 
 app = typer.Typer(help="Have buyers wait before a sale, and let them in as many as it can take.")
-
-MODES = ("open", "queue-all", "pass-through")
 
 
 @app.command("set")
@@ -63,18 +53,12 @@ def set_(
 
     From then on a new reservation needs a pass.
     """
-    asked = {
-        "rate_per_s": None if rate is None else values.whole(rate, "rate", 1, RATE_PER_S_MAX),
-        "active_max": None if active is None else values.whole(active, "active", 1, ACTIVE_MAX),
-        "pass_ttl_ms": _span(pass_ttl, "pass-ttl", PASS_TTL_MS_MIN, PASS_TTL_MS_MAX),
-        "leave_after_ms": _span(leave_after, "leave-after", LEAVE_AFTER_MS_MIN, LEAVE_AFTER_MS_MAX),
-        "mode": None if mode is None else values.one_of(mode, MODES, "mode"),
-        "shuffle": shuffle,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = typed(rate=rate, active=active, mode=mode, pass_ttl=pass_ttl, leave_after=leave_after)
+    if shuffle is not None:
+        given["shuffle"] = shuffle
 
     def ask(shop: Shop) -> Answer:
-        return shop.client.control(sale, SetRoom(_changed(shop.room(sale), given)))
+        return shop.client.control(sale, SetRoom(changed(shop.room(sale).room, given)))
 
     _set(session, sale, ask, json)
     output.say(f"{sale} has a waiting room with these settings.")
@@ -100,8 +84,8 @@ def message(
     def ask(shop: Shop) -> Answer:
         state = shop.room(sale)
         if state.room is None:
-            raise _no_room(sale)
-        return shop.client.control(sale, SetRoom(_changed(state, {"message": text})))
+            raise no_room(sale)
+        return shop.client.control(sale, SetRoom(changed(state.room, {"message": text})))
 
     _set(session, sale, ask, json)
     output.say(
@@ -120,7 +104,7 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
         catalog.get(shop.connection, sale)
         state = shop.room(sale)
     if state.room is None:
-        raise _no_room(sale)
+        raise no_room(sale)
     if json:
         output.json(_record(sale, state))
         return
@@ -134,28 +118,6 @@ def _set(session: Session, sale: str, ask: Callable[[Shop], Answer], json: bool)
     ids.sale_id(sale)
     remedy = f"look at it with `flashsale room show {sale}`; to repeat it does no harm"
     decided(session, ask, Asked(sale, "given a waiting room"), Code.ROOM_SET, json, remedy)
-
-
-def _span(text: str | None, field: str, low_ms: int, high_ms: int) -> int | None:
-    if text is None:
-        return None
-    span_ms = parse_duration(text, field)
-    if not low_ms <= span_ms <= high_ms:
-        raise BadInput(field, text, f"use between {words.span(low_ms)} and {words.span(high_ms)}")
-    return span_ms
-
-
-def _changed(state: RoomState, given: dict[str, Any]) -> RoomSettings:
-    """The settings in force, with some of them changed. Raises `Usage` where the first ones lack a number."""
-    if state.room is not None:
-        return msgspec.structs.replace(settings_of(state.room), **given)
-    if not {"rate_per_s", "active_max"} <= given.keys():
-        raise values.Usage("a new waiting room needs --rate and --active")
-    return RoomSettings(**given)
-
-
-def _no_room(sale: str) -> NotFound:
-    return NotFound(f"sale {sale} has no waiting room: `flashsale room set {sale} --rate N --active N`")
 
 
 def _record(sale: str, state: RoomState) -> dict[str, Any]:
@@ -175,7 +137,7 @@ def _facts(sale: str, state: RoomState) -> list[tuple[str, str]]:
     )
     return [
         ("sale", sale),
-        ("mode", _MODES.get(room.mode, room.mode)),
+        ("mode", MODES.get(room.mode, room.mode)),
         ("rate", f"{words.count(room.rate_per_s)} a second"),
         ("shopping", f"{words.count(state.active)} of {words.count(room.active_max)}"),
         ("waiting", f"{words.count(state.waiting)} at most; {words.count(state.serving)} places were called"),
@@ -186,10 +148,3 @@ def _facts(sale: str, state: RoomState) -> list[tuple[str, str]]:
         ("commitment", room.commitment),
         ("drawn", drawn),
     ]
-
-
-_MODES: dict[str, str] = {
-    "open": "open: people are called",
-    "queue-all": "queue-all: nobody is called",
-    "pass-through": "pass-through: as if there were none",
-}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values, words
+from flashsale import ids, values, words
+from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.commands.room import TICKETS_MAX, commitment
 from flashsale.errors import DriftFound, NotFound

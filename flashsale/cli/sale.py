@@ -9,13 +9,15 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_warm_due, sale_watch, words
-from flashsale.cli.refusals import Asked
+from flashsale import ids, words
+from flashsale.cli import output, sale_archive, sale_changes, sale_views, sale_warm_due, sale_watch
 from flashsale.cli.sale_control import control, decided
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.commands import Answer, Close, Code, Open, Pause, Resume
+from flashsale.commands.sale import check_why
 from flashsale.definition_file import read_definition
+from flashsale.refusals import Asked
+from flashsale.shop import Shop
 
 app = typer.Typer(help="Define a sale, warm it, open it, watch it, close it.")
 
@@ -105,9 +107,16 @@ def open_(
 
 @app.command()
 @shared
-def pause(session: Session, sale: SaleId, json: Json = False) -> None:
+def pause(
+    session: Session,
+    sale: SaleId,
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for those who see the sale paused; kept in the log.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """Take no new reservations for a while. Payments, cancellations and refunds go on."""
-    control(session, Pause(), Asked(sale, "paused"), Code.PAUSED, json)
+    control(session, Pause(check_why(reason, "reason")), Asked(sale, "paused"), Code.PAUSED, json)
     output.say(f"{sale} is paused: nobody can reserve, what is held can be paid.")
     output.suggest(f"sale resume {sale}")
 

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, refusals, values, words
-from flashsale.cli.refusals import Asked
+from flashsale import ids, refusals, values, words
+from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Code
+from flashsale.refusals import Asked
 
 TIMEOUT_S_MAX = 3_600
 
@@ -39,7 +40,7 @@ def archive(
     asked = Asked(sale, "archived")
     with session.connected() as shop:
         catalog.get(shop.connection, sale)
-        with refusals.unknown_told(f"repeat it: `flashsale sale archive {sale}`"):
+        with unknown_told(f"repeat it: `flashsale sale archive {sale}`"):
             answer = sale_archive.archive(shop.client, shop.log, shop.connection, shard, timeout_s=timeout_s)
         if json:
             output.json(refusals.record(answer, asked))

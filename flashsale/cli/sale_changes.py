@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values, words
-from flashsale.cli.refusals import Asked
+from flashsale import ids, values, words
+from flashsale.cli import output
 from flashsale.cli.sale_control import control
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.commands import Code, Reconfigure, Restock
-from flashsale.commands.sale import check_window
-from flashsale.errors import BadInput, FlashsaleError, Unreachable
+from flashsale.errors import BadInput
+from flashsale.reconfigure import check_new_window, keep_definition_in_step
+from flashsale.refusals import Asked
 from flashsale.times import parse_hold
 
 
@@ -83,41 +83,10 @@ def reconfigure(
         raise values.Usage("say what to change: --opens, --closes, --hold or --limit")
     if len({sku for sku, _ in request.limits}) < len(request.limits):
         raise BadInput("limit", " ".join(limit or ()), "name each SKU once")
-    _check_new_window(session, sale, request)
-    control(session, request, Asked(sale, "reconfigured"), Code.RECONFIGURED, json)
-    _keep_definition_in_step(session, sale, request)
-    output.say(f"{sale} is reconfigured.")
-    output.suggest(f"sale show {sale}")
-
-
-def _check_new_window(session: Session, sale: str, request: Reconfigure) -> None:
-    """The script would refuse it, too, but cannot say it as well."""
     ids.sale_id(sale)
     with session.connected() as shop:
-        before = shop.snapshot(sale).state
-    opens_ms = before.opens_ms if request.opens_ms is None else request.opens_ms
-    closes_ms = before.closes_ms if request.closes_ms is None else request.closes_ms
-    try:
-        check_window(opens_ms, closes_ms)
-    except BadInput:
-        remedy = f"it must come after the opening time, {words.when(opens_ms)}"
-        raise BadInput("closes", words.when(closes_ms), remedy) from None
-
-
-def _keep_definition_in_step(session: Session, sale: str, request: Reconfigure) -> None:
-    from flashsale.projections import catalog
-
-    try:
-        with session.parts.postgres() as connection:
-            catalog.reconfigure(
-                connection,
-                sale,
-                opens_ms=request.opens_ms,
-                closes_ms=request.closes_ms,
-                hold_ms=request.hold_ms,
-                limits=request.limits,
-            )
-    except FlashsaleError as error:
-        raise Unreachable(
-            f"done in Redis, but not in the definition in Postgres; repeat it. {error}"
-        ) from error
+        check_new_window(shop, sale, request)
+    control(session, request, Asked(sale, "reconfigured"), Code.RECONFIGURED, json)
+    keep_definition_in_step(session.parts.postgres, sale, request)
+    output.say(f"{sale} is reconfigured.")
+    output.suggest(f"sale show {sale}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flashsale import ids
-from flashsale.cli import output, refusals
-from flashsale.cli.refusals import Asked
-from flashsale.cli.session import Session, Shop
+from flashsale import ids, refusals
+from flashsale.cli import output
+from flashsale.cli.session import Session
+from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Answer, Code, SaleRequest
+from flashsale.refusals import Asked
+from flashsale.shop import Shop
 
 
 def control(
@@ -29,7 +31,7 @@ def decided(
 ) -> Answer:
     """The same for what takes more than one request: `ask` is given the connected parts."""
     with session.connected() as shop:
-        with refusals.unknown_told(remedy or f"look at it with `flashsale sale show {asked.sale}`"):
+        with unknown_told(remedy or f"look at it with `flashsale sale show {asked.sale}`"):
             answer = ask(shop)
         if json:
             output.json(refusals.record(answer, asked))

@@ -3,90 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from flashsale import ids
-from flashsale.cli import output, words
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
-from flashsale.commands import sale_state
-from flashsale.events import ShardState, Stock
+from flashsale import ids, words
+from flashsale.cli import output
+from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.events import Stock
 from flashsale.money import money
+from flashsale.sale_view import BUCKETS, View, sums, view_of
 
-if TYPE_CHECKING:
-    from flashsale.commands import Snapshot
-    from flashsale.definition import SaleDefinition
-    from flashsale.ids import Position
-    from flashsale.stream import ShardId
-
-BUCKETS = ("available", "held", "sold", "returned")
 COLUMNS = ("#available", "#held", "#sold", "#returned")
 #: What stands in those columns before a sale is warm.
 UNKNOWN = ("-",) * len(BUCKETS)
-
-
-class View(msgspec.Struct):
-    """A sale at one moment, with everything that is shown of it."""
-
-    definition: SaleDefinition
-    snapshot: Snapshot
-    checkpoint: Position
-    state: str
-    #: events that Postgres lacks; None when the log is the shorter one
-    lag_events: int | None
-    #: events that the log lacks, 0 while all is well; None when it lost an unknown number
-    lost_events: int | None
-    #: why nothing is applied to Postgres any more; None while all is well
-    halted: str | None
-
-    @property
-    def stock(self) -> dict[str, Stock]:
-        """The counters of every SKU, in the order of the definition; empty before the sale is warm."""
-        stock = self.snapshot.state.stock
-        return {item.sku: stock[item.sku] for item in self.definition.items if item.sku in stock}
-
-    @property
-    def settings(self) -> ShardState | SaleDefinition:
-        """What has window and hold: what runs, or the definition, which is kept in step with it."""
-        runs = self.snapshot.is_loaded and self.state != "archived"
-        return self.snapshot.state if runs else self.definition
-
-    @property
-    def told_state(self) -> str:
-        """Its state, and whether its projection is halted, for people."""
-        return f"{self.state}, halted" if self.halted else self.state
-
-    def record(self) -> dict[str, Any]:
-        """For programs."""
-        source = self.settings
-        return {
-            "sale": self.definition.sale,
-            "title": self.definition.title,
-            "currency": self.definition.currency,
-            "state": self.state,
-            "opens_at": words.iso(source.opens_ms) if source.opens_ms else None,
-            "closes_at": words.iso(source.closes_ms) if source.closes_ms else None,
-            "hold_ms": source.hold_ms,
-            "position": str(self.snapshot.state.position),
-            "checkpoint": str(self.checkpoint),
-            "lag_events": self.lag_events,
-            "lost_events": self.lost_events,
-            "halted": self.halted,
-            "items": [self._item(number) for number in range(len(self.definition.items))],
-        }
-
-    def _item(self, number: int) -> dict[str, Any]:
-        item = self.definition.items[number]
-        stock = self.stock.get(item.sku)
-        return {
-            "sku": item.sku,
-            "title": item.title,
-            "unit_price_minor": item.unit_price_minor,
-            "limit": stock.limit if stock else item.limit,
-            "capacity": stock.capacity if stock else item.quantity,
-            **{name: getattr(stock, name) if stock else None for name in BUCKETS},
-        }
 
 
 @shared
@@ -121,38 +48,6 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
     output.facts(_facts(view, orders))
     output.line("")
     output.table(("SKU", "#price", *COLUMNS, "#capacity", "#limit", "title"), _item_rows(view))
-
-
-def view_of(shop: Shop, definition: SaleDefinition) -> View:
-    from flashsale import history
-    from flashsale.projections import reads
-    from flashsale.stream import ShardId
-
-    shard = ShardId(definition.sale, 0)
-    # Postgres first: its checkpoint can then not be ahead of what Redis says, unless Redis lost something.
-    row = reads.checkpoint_row(shop.connection, shard)
-    snapshot = shop.snapshot(definition.sale)
-    state = sale_state(snapshot, row.reached, archived=row.archived)
-    if state == "archived":
-        snapshot.state.position = row.checkpoint
-        snapshot.state.stock = _stock_in_postgres(shop, shard, definition)
-    apart = history.distance(shop.log, row, snapshot.state.position)
-    return View(definition, snapshot, row.checkpoint, state, apart.lag, apart.lost, row.halted)
-
-
-def _stock_in_postgres(shop: Shop, shard: ShardId, definition: SaleDefinition) -> dict[str, Stock]:
-    """The counters of an archived sale."""
-    from flashsale.projections import reads
-
-    limits = {item.sku: item.limit for item in definition.items}
-    return {
-        row.sku: Stock(row.available, row.held, row.sold, row.returned, limits.get(row.sku, 0), row.capacity)
-        for row in reads.stock_by_sku(shop.connection, shard).values()
-    }
-
-
-def sums(view: View) -> dict[str, int]:
-    return {name: sum(getattr(stock, name) for stock in view.stock.values()) for name in BUCKETS}
 
 
 def _list_row(view: View) -> tuple[str, ...]:

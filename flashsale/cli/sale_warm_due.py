@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flashsale.cli import output, words
+from flashsale import words
+from flashsale.cli import output
 from flashsale.cli.session import Json, Session, shared
 from flashsale.commands import Code
 from flashsale.errors import BadInput, FlashsaleError, RefusedByState

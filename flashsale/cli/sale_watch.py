@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, values, words
-from flashsale.cli.looking import Look, interval_ms, look_again_and_again
-from flashsale.cli.sale_views import COLUMNS, View, counters, sums, view_of
-from flashsale.cli.session import Json, SaleId, Session, Shop, shared
+from flashsale import ids, values, words
+from flashsale.cli import output
+from flashsale.cli.sale_views import COLUMNS, counters
+from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.looking import Look, interval_ms, look_again_and_again
+from flashsale.sale_view import View, events_per_s, sums, view_of
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,17 +42,11 @@ def watch(
     def take(shop: Shop) -> View:
         return view_of(shop, catalog.get(shop.connection, sale))
 
-    looks = look_again_and_again(session, take, count, pause_ms)
+    looks = look_again_and_again(session.connected, take, count, pause_ms)
     if json or not output.is_terminal():
         _print_looks(looks, json=json)
     else:
         _draw_looks(looks)
-
-
-def events_per_s(before: View, view: View) -> float:
-    """By Redis's clock."""
-    passed_s = max(0.001, (view.snapshot.now_ms - before.snapshot.now_ms) / 1000)
-    return max(0, view.snapshot.state.position.seq - before.snapshot.state.position.seq) / passed_s
 
 
 def _rate(look: Look[View]) -> float:

@@ -9,22 +9,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, ParamSpec, get_type_hints
+from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
 from flashsale import ids
 from flashsale.bootstrap import Parts
 from flashsale.config import Config, load
-from flashsale.errors import BadInput, UnknownOutcome, Unreachable
-
-if TYPE_CHECKING:
-    # redis and psycopg: imported when a command connects.
-    from flashsale.client import Client
-    from flashsale.commands import RoomState, Snapshot
-    from flashsale.events import Order
-    from flashsale.projections.database import Connection
-    from flashsale.stream import Log
+from flashsale.errors import BadInput
+from flashsale.shop import Shop
 
 PANEL = "Options of every command"
 
@@ -37,34 +30,6 @@ AcceptUnsafe = Annotated[
 SaleId = Annotated[str, typer.Argument(metavar="SALE", help="Id of the sale.", show_default=False)]
 
 P = ParamSpec("P")
-
-
-class Shop(NamedTuple):
-    """The connected parts that most commands work with."""
-
-    client: Client
-    log: Log
-    connection: Connection
-
-    def snapshot(self, sale: str, shard: int = 0) -> Snapshot:
-        """The counters of a shard now."""
-        with _nothing_lost():
-            return self.client.snapshot(sale, shard)
-
-    def room(self, sale: str) -> RoomState:
-        """The waiting room now."""
-        with _nothing_lost():
-            return self.client.room(sale)
-
-    def now_ms(self) -> int:
-        """Redis's clock."""
-        with _nothing_lost():
-            return self.client.now_ms()
-
-    def order(self, sale: str, order_id: str) -> Order | None:
-        """An order as Redis holds it."""
-        with _nothing_lost():
-            return self.client.order(sale, order_id)
 
 
 class Session:
@@ -90,27 +55,14 @@ class Session:
     @contextmanager
     def connected(self) -> Iterator[Shop]:
         """Connections to everything, closed at the end."""
-        with (
-            self.parts.postgres() as connection,
-            self.parts.client(self.actor) as client,
-            self.parts.log() as log,
-        ):
-            yield Shop(client, log, connection)
+        with self.parts.connected(self.actor) as shop:
+            yield shop
 
     def configure_log(self) -> None:
         """Send logs to stderr; for daemons, which log what they do."""
         from flashsale import log
 
         log.configure(self.config.settings.log_level, self.config.settings.log_format)
-
-
-@contextmanager
-def _nothing_lost() -> Iterator[None]:
-    """A read whose reply was lost leaves nothing unknown: it may simply be repeated."""
-    try:
-        yield
-    except UnknownOutcome as error:
-        raise Unreachable(f"Redis went away: {error.__cause__}") from error
 
 
 def open_session(

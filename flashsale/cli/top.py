@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale.cli import output, values, words
-from flashsale.cli.looking import Look, interval_ms, look_again_and_again
-from flashsale.cli.sale_views import COLUMNS, UNKNOWN, sums
+from flashsale import values, words
+from flashsale.cli import output
+from flashsale.cli.sale_views import COLUMNS, UNKNOWN
 from flashsale.cli.session import Json, Session, shared
-from flashsale.cli.top_look import Overview, rate, record, take
+from flashsale.looking import Look, interval_ms, look_again_and_again
+from flashsale.overview import Overview, rate, record, take
+from flashsale.sale_view import sums
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,13 +57,13 @@ def top(
     pause_ms = interval_ms(interval)
     count = None if number is None else values.whole(number, "count", 1, 1_000_000_000)
     if json:
-        for look in look_again_and_again(session, take, count, pause_ms):
+        for look in look_again_and_again(session.connected, take, count, pause_ms):
             output.json(record(look))
             output.flush()
     elif output.is_terminal():
         _draw(session, count, pause_ms)
     else:
-        for look in look_again_and_again(session, take, count or 1, pause_ms):
+        for look in look_again_and_again(session.connected, take, count or 1, pause_ms):
             _print(look)
             output.flush()
 
@@ -71,7 +73,7 @@ def _draw(session: Session, count: int | None, pause_ms: int) -> None:
 
     console = output.console_of(sys.stdout)
     with _keys_at_once(), Live(console=console, auto_refresh=False) as live:
-        for look in look_again_and_again(session, take, count, pause_ms, _wait_for_q):
+        for look in look_again_and_again(session.connected, take, count, pause_ms, _wait_for_q):
             live.update(_drawing(look), refresh=True)
 
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flashsale import ids
-from flashsale.cli import output, refusals, values, words
-from flashsale.cli.refusals import Asked
-from flashsale.cli.session import Json, Session, Shop, shared
+from flashsale import ids, refusals, values, words
+from flashsale.cli import output
+from flashsale.cli.session import Json, Session, shared
+from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Code
 from flashsale.errors import RefusedByState
+from flashsale.refusals import Asked
+from flashsale.shop import Shop
 
 if TYPE_CHECKING:
     from flashsale.definition import SaleDefinition
@@ -47,7 +49,7 @@ def trim(
 
     with session.connected() as shop:
         definitions = catalog.every(shop.connection) if sale is None else [catalog.get(shop.connection, sale)]
-        with refusals.unknown_told("repeat it: what is gone stays gone, and nothing else goes"):
+        with unknown_told("repeat it: what is gone stays gone, and nothing else goes"):
             results = [done for each in definitions for done in _trim(shop, each, number, dry_run=dry_run)]
         if sale is None:
             # Sales that are not warm yet, or archived, have no log.

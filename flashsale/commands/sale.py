@@ -18,6 +18,8 @@ SKUS_MAX = 1000
 EXPIRE_MAX = 1000
 #: Events taken off the log by one call of `trim`: it reads and hashes them all, about 2 ms.
 TRIM_MAX = 1000
+#: Of the line that says why something was done.
+WHY_BYTES_MAX = 200
 #: A hold lasts at least a second and at most 30 days.
 HOLD_MS_MIN = 1_000
 HOLD_MS_MAX = 30 * 24 * 3600 * 1_000
@@ -84,7 +86,17 @@ class Open(SaleRequest, frozen=True):
 
 
 class Pause(SaleRequest, frozen=True):
+    """Take no new reservations. `why`: one line for people, kept in the log; empty: none."""
+
     SCRIPT = "pause"
+
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        check_why(self.why)
+
+    def arguments(self) -> tuple[str | int, ...]:
+        return (f"why:{self.why}",) if self.why else ()
 
 
 class Resume(SaleRequest, frozen=True):
@@ -202,6 +214,13 @@ def check_limit(value: object, field: str = "limit") -> int:
     """Units one buyer may hold or own; 0 means no limit."""
     if type(value) is not int or not 0 <= value <= ids.QUANTITY_MAX:
         raise BadInput(field, value, f"use 0 for no limit, or a whole number up to {ids.QUANTITY_MAX}")
+    return value
+
+
+def check_why(value: object, field: str = "why") -> str:
+    """One line for people, or none."""
+    if type(value) is not str or not value.isprintable() or len(value.encode()) > WHY_BYTES_MAX:
+        raise BadInput(field, value, f"use one line of at most {WHY_BYTES_MAX} bytes")
     return value
 
 

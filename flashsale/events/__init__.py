@@ -1,7 +1,7 @@
 """The log's vocabulary: event types, their bytes, and the state they add up to. Pure: no clock, no socket, no file."""
 
 from flashsale.events.audit import Audit, Told
-from flashsale.events.codec import NewerEvent, Recorded, UndecodableEvent, decode, encode, trace_of
+from flashsale.events.codec import NewerEvent, Recorded, UndecodableEvent, decode, encode, trace_of, why_of
 from flashsale.events.evolution import continues, evolve, fold
 from flashsale.events.state import RULES, InvariantBroken, Order, Restocked, Room, ShardState, Stock
 from flashsale.events.types import EVENT_TYPES, AnyEvent, Event, OrderEvent, type_name
@@ -30,4 +30,5 @@ __all__ = [
     "fold",
     "trace_of",
     "type_name",
+    "why_of",
 ]

@@ -48,6 +48,9 @@ _VERSION_MAX = 999
 _TRACE = re.compile(rb',\{"trace":"(?P<id>[0-9a-f]{32})"\}\]\Z')
 _TRACE_BYTES = len(b',{"trace":""}]') + 32
 
+#: The same of one that says why it was done.
+_WHY, _WHY_END = b',{"why":"', b'"}]'
+
 #: What msgspec raises on bytes that are no event: also for text that is not UTF-8, and for brackets a thousand deep.
 _DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
 
@@ -89,6 +92,18 @@ def trace_of(body: bytes) -> str:
     """The trace id of the request that an event answers; empty when it had none. It says nothing of the sale."""
     found = _TRACE.match(body, max(0, len(body) - _TRACE_BYTES))
     return found["id"].decode() if found else ""
+
+
+def why_of(body: bytes) -> str:
+    """Why something was done, as whoever did it wrote behind the fields of the event; empty when they did not."""
+    if not body.endswith(_WHY_END) or _WHY not in body:
+        return ""
+    try:
+        found = _raw_decoder.decode(body)[-1]
+    except _DAMAGED:
+        return ""
+    why = found.get("why") if type(found) is dict else None
+    return why if type(why) is str else ""
 
 
 def _is_newer(raw: Raw) -> bool:

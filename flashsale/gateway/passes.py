@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from itsdangerous import BadData
-from itsdangerous.encoding import base64_decode, base64_encode
 from starlette.requests import Request
 
 from flashsale.gateway import problems
 from flashsale.gateway.problems import Problem
-from flashsale.gateway.tokens import TOKEN_LENGTH_MAX, signer
+from flashsale.gateway.seal import Seal, Untrue
 
 #: A pass is no token, nor a token a pass.
 SALT = "flashsale.gateway.pass"
@@ -38,15 +36,14 @@ class Passes:
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._signer = signer(secrets, SALT) if secrets else None
+        self._seal = Seal(secrets, SALT) if secrets else None
         self._decode = msgspec.json.Decoder(Pass).decode
 
     def issue(self, sale: str, buyer: str, expires_ms: int) -> str | None:
         """The text of a pass; None: there is nothing to sign by."""
-        if self._signer is None:
+        if self._seal is None:
             return None
-        content = msgspec.json.encode(Pass(sale, buyer, expires_ms))
-        return self._signer.sign(base64_encode(content)).decode()
+        return self._seal.sign(msgspec.json.encode(Pass(sale, buyer, expires_ms)))
 
     def check(self, request: Request, sale: str, buyer: str) -> None:
         """Raises `Problem` unless the request shows a pass that this buyer was given for this sale.
@@ -54,7 +51,7 @@ class Passes:
         One that has ended is let through: the order may be a repeat, which is answered as it was decided. Only Redis
         knows, and refuses if it is none.
         """
-        if self._signer is None:
+        if self._seal is None:
             return
         shown = request.headers.get(HEADER)
         if shown is None:
@@ -63,11 +60,9 @@ class Passes:
             raise Problem(problems.PASS_REQUIRED, "this pass was not made for this buyer and sale")
 
     def _is_of(self, text: str, sale: str, buyer: str) -> bool:
-        assert self._signer is not None
-        if len(text) > TOKEN_LENGTH_MAX:
-            return False
+        assert self._seal is not None
         try:
-            content = self._decode(base64_decode(self._signer.unsign(text)))
-        except (BadData, msgspec.MsgspecError, UnicodeError):
+            content = self._decode(self._seal.content(text))
+        except (Untrue, msgspec.MsgspecError, UnicodeError):
             return False
         return (content.sale, content.buyer) == (sale, buyer)

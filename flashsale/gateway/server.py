@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
         for task in running:
             task.add_done_callback(lambda _: self._leave())
         address = Address(*listener.getsockname()[:2])
-        log.info("serving", action="gateway_serving", url=f"http://{address}")
+        self.tell_serving(f"http://{address}")
         self._notifier.ready()
         try:
             await self.serve([listener])
@@ -76,8 +76,14 @@ class Server(uvicorn.Server):
         for result in ended:
             if isinstance(result, Exception):
                 raise result
-        log.info("stopped", action="gateway_stopped")
+        self.tell_stopped()
         return 130 if self.signal == signal.SIGINT else 0
+
+    def tell_serving(self, url: str) -> None:
+        log.info("serving", action="gateway_serving", url=url)
+
+    def tell_stopped(self) -> None:
+        log.info("stopped", action="gateway_stopped")
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 from psycopg.rows import TupleRow
 
@@ -194,7 +197,31 @@ def events_before(connection: Connection, shard: ShardId, before: Position, limi
         return _entries(connection.execute(query("read", "events_before"), values).fetchall())[::-1]
 
 
-def _order(row: TupleRow) -> OrderRow:
+def latest_event(connection: Connection, shard: ShardId, kind: str) -> Entry | None:
+    """The newest archived event of a type; reads backwards from the end until it is found."""
+    values = {"sale_id": shard.sale, "shard": shard.shard, "type": kind}
+    with errors_told():
+        return next(
+            iter(_entries(connection.execute(query("read", "latest_event"), values).fetchall())), None
+        )
+
+
+def acts(connection: Connection, sale: str, limit: int) -> list[Entry]:
+    """The newest archived events that concern no order, newest first: what was done with a sale, and by whom."""
+    values = {"sale_id": sale, "limit": limit}
+    with errors_told():
+        return _entries(connection.execute(query("read", "acts"), values).fetchall())
+
+
+def orders_of(connection: Connection, buyer: str, sale: str | None, limit: int) -> list[tuple[str, OrderRow]]:
+    """The newest orders of a buyer, of one sale or of all, each with its sale; newest first. Reads all orders."""
+    values = {"buyer": buyer, "sale_id": sale, "limit": limit}
+    with errors_told():
+        rows = connection.execute(query("read", "orders_of"), values).fetchall()
+        return [(sale_id, _order(row)) for sale_id, *row in rows]
+
+
+def _order(row: Sequence[Any]) -> OrderRow:
     order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq = row
     position = Position(epoch, seq)
     return OrderRow(order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, position)

@@ -9,6 +9,7 @@ from flashsale.reconcile.comparison import (
     state_hash,
     wait_for_checkpoint,
 )
+from flashsale.reconcile.each import examine_each
 from flashsale.reconcile.examination import Examined, Servers, examine
 from flashsale.reconcile.finding import CLASSES, Finding, Kind, Report
 from flashsale.reconcile.mending import Outcome, apply_plan
@@ -30,6 +31,7 @@ __all__ = [
     "apply_plan",
     "compare",
     "examine",
+    "examine_each",
     "fold_log",
     "read_plan",
     "state_hash",

@@ -16,7 +16,9 @@ from flashsale.gateway.storefront.visitors import COOKIE
 from flashsale.gateway.tokens import Caller, Tokens
 from flashsale.projections import catalog
 from flashsale.projections.database import Connection, connect
+from tests.acceptance import operator_kit
 from tests.acceptance.gateway_kit import NEW_SECRET, Front, prepare, running
+from tests.acceptance.operator_kit import Office
 from tests.acceptance.storefront_kit import Browser, Visit
 from tests.fixtures.processes import Cli, Finished
 from tests.fixtures.proxy import Proxy
@@ -190,3 +192,19 @@ def visit(stage: tuple[Front, Front]) -> Iterator[Visit]:
     yield open_one
     for browser in opened:
         browser.http.close()
+
+
+@pytest.fixture(scope="module")
+def office(
+    redis_url: str,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[Office]:
+    """An operator page with nothing behind it yet, for all tests of a module: each has sales of its own."""
+    with redis_client(redis_url) as redis:
+        redis.flushdb()
+    home = tmp_path_factory.mktemp("operator") / "home"
+    in_roles = pytestconfig.getoption("--roles")
+    with operator_kit.running(home, redis_url, module_database_url, in_roles=in_roles) as office:
+        yield office

@@ -30,6 +30,7 @@ SERVICES = (
     "flashsale-warm",
     "flashsale-metrics",
     "flashsale-gateway",
+    "flashsale-operator",
 )
 
 needs_systemd = pytest.mark.skipif(

@@ -40,7 +40,10 @@ limit = 5
 """
 KEYS = shard_keys("drop", 0)
 #: Of no role: service → what it needs beside its URLs.
-SECRETS = {"flashsale-gateway.service": {"gateway_keys": "flashsale.gateway_keys"}}
+SECRETS = {
+    "flashsale-gateway.service": {"gateway_keys": "flashsale.gateway_keys"},
+    "flashsale-operator.service": {"gateway_keys": "flashsale.gateway_keys"},
+}
 NUMBERS = (
     *("PING", "INFO", "SLOWLOG LEN", "LATENCY LATEST", f"XLEN {KEYS.events}", f"XINFO STREAM {KEYS.events}"),
     *(

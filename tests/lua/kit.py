@@ -26,8 +26,8 @@ SHORT_HOLD_MS = 1
 #: Scripts that write no event, and make the log shorter.
 SHORTENING = ("archive", "trim")
 
-#: What stands behind the fields of an event whose request has a trace id.
-TRACE = re.compile(rb',\{"trace":"[0-9a-f]{32}"\}\]$')
+#: What stands behind the fields of an event whose request has a trace id, or says why.
+BESIDE = re.compile(rb',\{"(trace":"[0-9a-f]{32}|why":".+)"\}\]$', re.DOTALL)
 
 #: One of ARGV, as a client may send it.
 Argument = str | int | bytes
@@ -261,8 +261,8 @@ class Shard:
         """Fail unless the log adds up, and to exactly the hot state. Returns that state."""
         entries: Any = self.redis.xrange(self.keys.events)
         for _, fields in entries:
-            untraced = TRACE.sub(b"]", fields[b"e"])
-            assert encode(decode(fields[b"e"])) == untraced, "a script writes as the codec does"
+            fields_alone = BESIDE.sub(b"]", fields[b"e"])
+            assert encode(decode(fields[b"e"])) == fields_alone, "a script writes as the codec does"
         return self.check_against(self.log())
 
     def check_against(self, log: list[tuple[Position, AnyEvent]]) -> ShardState:

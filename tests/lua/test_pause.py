@@ -1,7 +1,11 @@
 """pause: no new reservations, while what was begun can be ended."""
 
+from typing import Any
+
 import pytest
 
+from flashsale.events import decode, why_of
+from flashsale.events.types import SalePaused
 from tests.lua.kit import HOUR_MS, SHORT_HOLD_MS, Shard
 
 
@@ -13,6 +17,50 @@ def test_a_paused_sale_takes_no_reservation(shard: Shard) -> None:
     assert (
         shard.run("reserve", "0-first", "ann", "A", 1, "0-other", "bob", "X", 9).answers == ["PAUSED 1-4"] * 2
     )
+
+
+@pytest.mark.parametrize(
+    "why", ["the price is wrong", 'a "quote" and a \\', "Preis für 1 € ist falsch 🙈", "x" * 200]
+)
+def test_the_log_says_why(shard: Shard, why: str) -> None:
+    shard.sell(("A", 5))
+
+    assert shard.run("pause", f"why:{why}").answers == ["PAUSED 1-4"]
+
+    newest: Any = shard.redis.xrevrange(shard.keys.events, count=1)
+    ((_, fields),) = newest
+    body = fields[b"e"]
+    assert why_of(body) == why
+    assert type(decode(body)) is SalePaused
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "",
+        "x" * 201,
+        "a\nb",
+        "a\x7f",
+        b"\xff",
+        b"\xc3",
+        b"\xed\xa0\x80",
+        b"\xe1\xc3\xa8\xa8\xa8",
+        b"\xf5\x80\x80\x80",
+    ],
+)
+def test_a_why_that_nobody_could_read_is_refused(shard: Shard, why: str | bytes) -> None:
+    shard.sell(("A", 5))
+
+    text = why if isinstance(why, bytes) else why.encode()
+    assert shard.error("pause", b"why:" + text).startswith("INVALID_ARGUMENT why")
+
+
+def test_only_a_pause_says_why(shard: Shard) -> None:
+    shard.sell(("A", 5))
+    shard.run("pause")
+
+    assert shard.error("resume", "why:it is mended").startswith("INVALID_ARGUMENT ARGV: 3 values")
+    assert shard.error("close", "why:it is over").startswith("INVALID_ARGUMENT ARGV: 3 values")
 
 
 def test_a_repeat_still_gets_its_answer(shard: Shard) -> None:

@@ -57,6 +57,7 @@ def test_what_a_buyer_asks_for_is_sent(
         (Open(), "open", (0,)),
         (Open(at_once=True), "open", (1,)),
         (Pause(), "pause", ()),
+        (Pause("the price is wrong"), "pause", ("why:the price is wrong",)),
         (Resume(), "resume", ()),
         (Close(), "close", ()),
         (Reconfigure(), "reconfigure", ("-", "-", "-")),
@@ -168,6 +169,11 @@ def test_a_bad_item_is_refused(fields: tuple[object, ...], field: str) -> None:
 )
 def test_a_bad_window_is_refused(make: object, times: dict[str, object], field: str) -> None:
     assert refused(make, **times).field == field
+
+
+@pytest.mark.parametrize("why", ["a\nb", "\x00", "x" * 201, "ü" * 101, "\ud800", 5, None])
+def test_a_bad_why_is_refused(why: object) -> None:
+    assert refused(Pause, why).field == "why"
 
 
 @pytest.mark.parametrize("hold_ms", [0, 999, -1, 30 * 24 * 3600 * 1000 + 1, 1e4, "60000", True])

@@ -57,6 +57,27 @@ WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND (epoch, seq) < (%(epoch)s,
 ORDER BY epoch DESC, seq DESC
 LIMIT %(limit)s;
 
+-- latest_event --
+-- The newest archived event of one type.
+SELECT epoch, seq, body FROM event_log
+WHERE sale_id = %(sale_id)s AND shard = %(shard)s AND type = %(type)s
+ORDER BY epoch DESC, seq DESC
+LIMIT 1;
+
+-- acts --
+-- The newest archived events of a sale that concern no order, newest first.
+SELECT epoch, seq, body FROM event_log
+WHERE sale_id = %(sale_id)s AND order_id IS NULL
+ORDER BY epoch DESC, seq DESC, shard
+LIMIT %(limit)s;
+
+-- orders_of --
+-- The newest orders of one buyer, each with its sale.
+SELECT sale_id, order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq
+FROM orders WHERE buyer = %(buyer)s AND (%(sale_id)s::text IS NULL OR sale_id = %(sale_id)s)
+ORDER BY reserved_ms DESC, order_id
+LIMIT %(limit)s;
+
 -- archived_count --
 SELECT count(*) FROM event_log WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from flashsale.cli import output, words
+from flashsale import words
 from flashsale.commands import Answer, Code
 from flashsale.errors import FlashsaleError, Halted, NotFound, NotReplicated, RefusedByState, UnknownOutcome
 from flashsale.ids import START
@@ -88,7 +88,7 @@ def record(answer: Answer, asked: Asked) -> dict[str, Any]:
 
 
 def error_of(answer: Answer, asked: Asked, connection: Connection) -> FlashsaleError:
-    """The exception that a refusal becomes on the command line."""
+    """The exception that a refusal becomes where people ask."""
     sale = asked.sale
     if answer.code in (Code.NOT_LOADED, Code.LOG_REGRESSED) and _is_archived(sale, connection):
         answer = msgspec.structs.replace(answer, code=Code.ARCHIVED)  # Redis lost the tombstone, too
@@ -213,7 +213,7 @@ _SENTENCES: dict[Code, Callable[[Answer, Asked], str]] = {
 
 @contextmanager
 def unknown_told(remedy: str) -> Iterator[None]:
-    """Say how to find out what happened when a reply was lost, or nobody waited for it."""
+    """Say how to find out what happened when a reply was lost."""
     try:
         yield
     except NotReplicated as error:
@@ -224,6 +224,3 @@ def unknown_told(remedy: str) -> Iterator[None]:
         raise UnknownOutcome(
             f"the reply was lost, so this may or may not have been done; {remedy}"
         ) from error
-    except KeyboardInterrupt:
-        output.say(f"Interrupted: this may or may not have been done; {remedy}")
-        raise

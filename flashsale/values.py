@@ -1,4 +1,4 @@
-"""Read what was typed: numbers, times and changes. Nothing is guessed; what is not understood is refused."""
+"""Read what was typed: numbers, times, changes and words. Nothing is guessed; what is not understood is refused."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from flashsale.times import parse_time
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,12}")
 _CHANGE = re.compile(r"([+-])([1-9][0-9]{0,5})")
 _SEQ = re.compile(r"(?:([1-9][0-9]{0,8})-)?([1-9][0-9]{0,17})")
+
+#: Why a dead letter is given up.
+REASON_LENGTH_MAX = 500
+#: The class of an error, as dead letters have it.
+ERROR_LENGTH_MAX = 100
 
 
 class Usage(BadInput):
@@ -84,3 +89,10 @@ def position(text: str, field: str, epoch: int) -> Position:
     if match is None:
         raise BadInput(field, text, "write a sequence number like 42, or epoch and number like 1-42")
     return Position(int(match[1] or epoch), int(match[2]))
+
+
+def text(given: str, field: str, longest: int) -> str:
+    """Some words that are kept."""
+    if not 1 <= len(given.strip()) <= longest or not given.isprintable():
+        raise BadInput(field, given, f"use 1 to {longest} printable characters")
+    return given

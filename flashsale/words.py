@@ -64,3 +64,16 @@ def lag(lag_events: int | None, lost_events: int | None) -> str:
     if lag_events is not None:
         return f"{count(lag_events, 'events')} behind"
     return "events lost" if lost_events is None else f"{count(lost_events, 'events')} lost"
+
+
+def field(name: str, value: object) -> str:
+    """The value of an event's field, for people."""
+    if name == "hold_ms" and isinstance(value, int):
+        return span(value).replace(" ", "")
+    if name.endswith("_ms") and isinstance(value, int):
+        return when(value).replace(" ", "T", 1).replace(" ", "") if value else "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):  # limits: pairs of SKU and number
+        return ",".join(f"{sku}:{number}" for sku, number in value) or "none"
+    return str(value)

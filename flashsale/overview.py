@@ -1,4 +1,4 @@
-"""What `flashsale top` sees at one look."""
+"""Everything that is sold and runs, at one look."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from flashsale.cli import words
-from flashsale.cli.sale_views import BUCKETS, View, sums, view_of
-from flashsale.cli.sale_watch import events_per_s
+from flashsale import words
 from flashsale.errors import Halted
+from flashsale.looking import Look
+from flashsale.sale_view import BUCKETS, View, applied_per_s, events_per_s, sums, view_of
 
 if TYPE_CHECKING:
-    from flashsale.cli.looking import Look
-    from flashsale.cli.session import Shop
     from flashsale.definition import SaleDefinition
     from flashsale.projections.reads import CheckpointRow, ProjectorRow
     from flashsale.shard_status import ShardStatus
+    from flashsale.shop import Shop
 
 
 class SaleLook(msgspec.Struct, frozen=True):
@@ -78,6 +77,12 @@ def rate(look: Look[Overview], sale: str) -> float | None:
     """Events a second since the look before; None when there was none."""
     before = look.before.sales.get(sale) if look.before else None
     return None if before is None else events_per_s(before.view, look.seen.sales[sale].view)
+
+
+def applied_rate(look: Look[Overview], sale: str) -> float:
+    """Events a second that Postgres applied since the look before; 0 when there was none."""
+    before = look.before.sales.get(sale) if look.before else None
+    return 0.0 if before is None else applied_per_s(before.view, look.seen.sales[sale].view)
 
 
 def record(look: Look[Overview]) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from flashsale.errors import BadInput, Unreachable
 from flashsale.times import parse_duration
 
 if TYPE_CHECKING:
-    from flashsale.cli.session import Session, Shop
+    from flashsale.shop import Shop
 
 #: Longer, and nobody watches; the clock of the system has an end, too.
 INTERVAL_MS_MAX = 86_400_000
@@ -44,7 +45,7 @@ def interval_ms(text: str) -> int:
 
 
 def look_again_and_again(
-    session: Session,
+    connected: Callable[[], AbstractContextManager[Shop]],
     take: Callable[[Shop], Seen],
     count: int | None,
     pause_ms: int,
@@ -55,7 +56,7 @@ def look_again_and_again(
     taken = 0
     while True:
         try:
-            with session.connected() as shop:
+            with connected() as shop:
                 while True:
                     seen = take(shop)
                     taken += 1
