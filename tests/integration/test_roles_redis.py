@@ -118,8 +118,7 @@ CARRIED_OUT: dict[str, set[str]] = {
 }
 #: By Valkey; by Redis 7.0; when EVALSHA itself is refused, or one of its keys.
 SAID_BY_SCRIPTS = (
-    r"^ACL failure in script|user executing the script can't|has no permissions"
-    r"|^No permissions to access a key"
+    r"^ACL failure in script|user executing the script can't|has no permissions|permissions to access a key"
 )
 
 

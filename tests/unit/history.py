@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from flashsale.events import AnyEvent
@@ -67,6 +68,21 @@ def refund_due(counters: Counters) -> t.OrderRefundDue:
 
 def refunded(counters: Counters, units: str = "restock") -> t.OrderRefunded:
     return t.OrderRefunded(2, 170, "x", FIRST, "ann", "A", 2, *counters, units)  # type: ignore[arg-type]  # also what is none of the three ways
+
+
+#: What the draw of a line is made from, and what is published of it before.
+SEED = "5eed" * 16
+COMMITMENT = hashlib.sha256(SEED.encode()).hexdigest()
+
+
+def room_set(rate: int = 5, committed: str = COMMITMENT, message: str = "") -> t.SaleRoomSet:
+    return t.SaleRoomSet(
+        1, 1, "x", "open", rate, 10, 20, 30, shuffle=True, commitment=committed, message=message
+    )
+
+
+def drawn(count: int = 3, seed: str = SEED) -> t.SaleLineDrawn:
+    return t.SaleLineDrawn(1, 1, "x", count, seed)
 
 
 OPENED = t.SaleOpened(1, 1, "x", OPENS)

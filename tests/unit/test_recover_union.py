@@ -75,6 +75,9 @@ SCARCE: list[AnyEvent] = [*h.UNLIMITED, h.reserved((1, 4, 0, 0), 4)]
         (h.OPEN, h.loaded(), "it was warmed a second time"),
         (h.OPEN, h.stocked(), "it was warmed a second time"),
         (CLOSED_SALE, h.PAUSED, "sale.paused while closed"),
+        (CLOSED_SALE, h.room_set(), "sale.room_set while closed"),
+        (h.OPEN, h.drawn(), "the sale has no waiting room"),
+        ([*h.OPEN, h.room_set()], h.drawn(3, "f" * 64), "not the one that was committed to"),
         (
             h.OPEN,
             t.SaleReconfigured(1, 1, "x", 7, 8, 9, (("A", 1), ("B", 1))),
@@ -110,6 +113,7 @@ def test_what_does_not_fit_is_left_out_with_the_reason(
         (h.OPEN, t.EpochStarted(1, 1, "x", 1, 9)),
         (h.OPEN, h.OPENED),
         ([*h.OPEN, h.PAUSED], h.PAUSED),
+        ([*h.OPEN, h.room_set(), h.drawn(7)], h.drawn(9)),
         (CLOSED_SALE, h.CLOSED),
     ],
 )  # fmt: skip
@@ -141,6 +145,9 @@ def test_what_both_have_is_not_written_again(before: list[AnyEvent], event: AnyE
         ([*h.OPEN, h.PAUSED], h.RESUMED, "sale.resumed"),
         (h.WARM, h.OPENED, "sale.opened"),
         (h.OPEN, h.reconfigured(50, 900), "sale.reconfigured"),
+        (h.OPEN, h.room_set(), "sale.room_set"),
+        ([*h.OPEN, h.room_set(), h.drawn()], h.room_set(9, "f" * 64), "sale.room_set"),
+        ([*h.OPEN, h.room_set()], h.drawn(), "sale.line_drawn"),
     ],
 )
 def test_what_fits_is_written_behind_all_others(before: list[AnyEvent], event: AnyEvent, made: str) -> None:

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 
 from flashsale.events import AnyEvent, InvariantBroken, Room, fold
-from flashsale.events import types as t
-from tests.unit.history import CLOSED, OPEN, PAUSED, WARM, at
-
-SEED = "5eed" * 16
-COMMITMENT = hashlib.sha256(SEED.encode()).hexdigest()
-
-
-def room_set(rate: int = 5, committed: str = COMMITMENT, message: str = "") -> t.SaleRoomSet:
-    return t.SaleRoomSet(
-        1, 1, "x", "open", rate, 10, 20, 30, shuffle=True, commitment=committed, message=message
-    )
-
-
-def drawn(count: int = 3, seed: str = SEED) -> t.SaleLineDrawn:
-    return t.SaleLineDrawn(1, 1, "x", count, seed)
+from tests.unit.history import CLOSED, COMMITMENT, OPEN, PAUSED, SEED, WARM, at, drawn, room_set
 
 
 def test_the_last_settings_hold_and_the_draw_stays() -> None:

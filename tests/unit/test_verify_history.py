@@ -103,6 +103,20 @@ def test_requests_are_counted_by_what_became_of_them() -> None:
     assert report.violations == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "found"), [("open", []), ("queue-all", []), ("pass-through", ["K5"]), ("", ["K5"])]
+)
+def test_without_a_pass_one_is_refused_only_where_the_log_demands_one(mode: str, found: list[str]) -> None:
+    numbers = {"rate_per_s": 1, "active_max": 1, "pass_ttl_ms": 1, "leave_after_ms": 1}
+    room = event(4, "sale.room_set", mode=mode, **numbers, shuffle=False, commitment="f" * 64, message="")
+    log = [*BEGINNING, *([room] if mode else [])]
+    refused = told(1, 20, f"1-{len(log)}", outcome="refused", code="NO_PASS", detail="")
+
+    violations = broken(log, lines(header(), asked(1, 10), refused))
+
+    assert [rule for rule, _, _ in violations] == found
+
+
 @pytest.mark.parametrize("kept", range(1, 60, 7))
 def test_a_last_line_that_was_cut_short_is_passed_over(kept: int) -> None:
     *whole, last = lines(header(), asked(1, 10), told(1, 20))
