@@ -19,7 +19,7 @@ from flashsale.loadtest.target import Target, Told, told
 
 #: A request whose outcome is unknown, or that found nobody, is sent so often in all …
 TRIES_MAX = 8
-#: … after the pause that the gateway asks for, but no longer than this.
+#: … after the pause that the gateway asks for, longer each time, but no longer than this.
 PAUSE_MAX_S = 5.0
 #: Who has not been let in after asking so often gives up.
 JOINS_MAX = 100
@@ -128,7 +128,7 @@ class Journey:
             ground.measured.word(kind, found.word)
             if self._is_bot or not found.retry_s or attempt == TRIES_MAX:
                 break
-            await asyncio.sleep(min(found.retry_s, PAUSE_MAX_S))
+            await asyncio.sleep(min(found.retry_s * attempt, PAUSE_MAX_S))
             due_s = ground.now()
         return found
 

@@ -11,8 +11,9 @@ from flashsale.client import Client
 from flashsale.commands import Open
 from flashsale.projections import catalog
 from flashsale.projections.database import connect
-from tests.acceptance.gateway_kit import NEW_SECRET, Front
+from tests.acceptance.gateway_kit import NEW_SECRET, Front, running
 from tests.fixtures.processes import Cli
+from tests.helpers import wait_until
 
 TIMEOUT_S = 110
 
@@ -85,6 +86,32 @@ def test_bots_at_a_gateway_that_runs(front: Front, near: Cli) -> None:
     assert found["checked"]["drift"] is None, "whether a projector runs there is not known"
     stock = front.client.snapshot("drop").state.stock["one-each"]
     assert (found["checked"]["sold"], found["checked"]["held"]) == (stock.sold, stock.held)
+
+
+def test_a_gateway_that_is_killed_in_the_rush_loses_no_order_that_it_acknowledged(
+    front: Front, near: Cli, tmp_path: Path
+) -> None:
+    """Whoever was under way asks another one at the same place with the same key, and is told the same."""
+    servers = near.env["FLASHSALE_REDIS_URL"], near.env["FLASHSALE_POSTGRES_URL"]
+
+    def orders() -> int:
+        return front.client.snapshot("drop").order_count
+
+    before = orders()
+    with running(tmp_path / "first", *servers, in_roles=near.in_roles) as first:
+        at = ("--url", first.url, "--sale", "drop", "--sku", "phone")
+        crowd = near.start("loadtest", *at, "--rate", "60", "--seconds", "4", "--json")
+        wait_until(lambda: orders() > before + 20, 30, "the rush has begun")
+        first.process.kill()
+        at_kill = orders()
+        listen = ("--listen", first.url.removeprefix("http://"))
+        with running(tmp_path / "second", *servers, *listen, in_roles=near.in_roles):
+            done = crowd.wait(timeout_s=TIMEOUT_S)
+
+    found = done.json()
+    assert (found["broken"], found["unfinished"], done.exit_code) == ([], 0, 0), done.stderr
+    assert found["checked"]["unknown"] > 0, "some were under way"
+    assert orders() > at_kill, "the other one sold to those who came after"
 
 
 def test_whoever_was_told_what_the_log_does_not_have_is_named(
