@@ -2,8 +2,8 @@
 # of the environment, and nothing outside this directory is changed.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt test-debian test-docker test-roles test-million fuzz torture crash-full model-deep bench \
-	bench-full systemd-test install-test build sbom audit test-release lock clean
+.PHONY: help setup demo test lint fmt test-debian test-docker test-roles test-browser pictures test-million fuzz torture \
+	crash-full model-deep bench bench-full systemd-test install-test build sbom audit test-release lock clean
 
 BIN := .venv/bin
 # Written last: while it is missing or older than the lock, the set-up is not complete and is done again.
@@ -61,6 +61,12 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 
 test-roles: setup ## the acceptance tests, each command in its role; `make test ROLES=1`: every test
 	@$(BIN)/pytest --roles tests/acceptance $(ARGS)
+
+test-browser: setup ## the storefront in Debian's chromium (apt-get install chromium), about a minute
+	@$(BIN)/pytest tests/browser $(ARGS)
+
+pictures: setup ## the pictures of docs/pictures anew, by the same browser
+	@FLASHSALE_PICTURES=docs/pictures $(BIN)/pytest tests/browser/test_pictures.py $(ARGS)
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)

@@ -107,7 +107,7 @@ class Returned(msgspec.Struct, frozen=True, tag="return", omit_defaults=True, gc
     outcome: Outcome
     #: the word of the answer; `UNREACHABLE`; "" when the outcome is unknown
     code: str = ""
-    #: of the answer, epoch-seq
+    #: of the answer, epoch-seq; "" when it was not told, as over HTTP
     position: str = ""
     detail: str = ""
     #: of the answer to a repeat: the order's status
@@ -211,7 +211,8 @@ def _returned(invoked: Invoked, at_ns: int, result: Answer | BaseException) -> R
     op = invoked.op
     if isinstance(result, Answer):
         outcome: Outcome = "ok" if result.code in DONE[invoked.command] else "refused"
-        return Returned(op, at_ns, outcome, result.code, str(result.position), result.detail, result.status)
+        position = "" if result.position == ids.START else str(result.position)
+        return Returned(op, at_ns, outcome, result.code, position, result.detail, result.status)
     if isinstance(result, Unreachable) and not isinstance(result, UnknownOutcome):
         return Returned(op, at_ns, "refused", UNREACHABLE)
     # Whatever else happened, it does not say that nothing was done.

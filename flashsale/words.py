@@ -5,30 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from flashsale.definition import SaleDefinition
+from flashsale.money import money
 
-#: Digits after the point; ISO 4217. All others have two.
-_DIGITS = dict.fromkeys(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ],
-    0,
-) | (dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3) | dict.fromkeys(["CLF", "UYW"], 4))
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
 
 
@@ -68,19 +46,6 @@ def span(duration_ms: int) -> str:
 def count(number: int, noun: str = "") -> str:
     """`1,000 units`; one unit loses its s."""
     return f"{number:,}" + (f" {noun.removesuffix('s') if number == 1 else noun}" if noun else "")
-
-
-def decimal(minor: int, currency: str) -> str:
-    """An amount of minor units in the currency's own unit, exactly: `799.00`."""
-    digits = _DIGITS.get(currency, 2)
-    whole, rest = divmod(minor, 10**digits)
-    return f"{whole}.{rest:0{digits}}" if digits else str(whole)
-
-
-def money(minor: int, currency: str) -> str:
-    """`1,799.00 EUR`."""
-    whole, point, rest = decimal(minor, currency).partition(".")
-    return f"{int(whole):,}{point}{rest} {currency}"
 
 
 def price(definition: SaleDefinition, sku: str, quantity: int) -> str:

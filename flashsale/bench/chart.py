@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from flashsale.bench.mixed import Step
 from flashsale.bench.report import Group, Report
 from flashsale.bench.trial import Role
 from flashsale.errors import BadInput, FlashsaleError
@@ -27,15 +29,15 @@ def draw(report: Report, file: Path) -> None:
     """One panel a race, one for the knee, one a curve."""
     curves = [curve for curve in report.growth if len(curve.points) > 1]
     heights = [_PANEL_IN + _ROW_IN * len(group.rows) for group in report.groups]
-    heights += [3.0] * (bool(report.mixed and report.mixed.steps) + bool(curves))
+    crowds = [crowd for crowd in (report.mixed, report.http) if crowd is not None and crowd.steps]
+    heights += [3.0] * (len(crowds) + bool(curves))
     if not heights:
         raise FlashsaleError("there is nothing to draw: every check failed")
-    figure = _figure_class()(figsize=(_WIDTH_IN, sum(heights)), layout="constrained")
-    panels = iter(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights).ravel())
+    figure, panels = new_figure(heights)
     for group in report.groups:
         _bars(next(panels), group)
-    if report.mixed and report.mixed.steps:
-        _knee(next(panels), report)
+    for crowd in crowds:
+        _knee(next(panels), crowd.steps)
     if curves:
         panel = next(panels)
         for curve in curves:
@@ -48,6 +50,17 @@ def draw(report: Report, file: Path) -> None:
     figure.suptitle(
         f"{machine.redis}, {machine.postgres}, fsync {report.durability}, {machine.cores} cores", fontsize=9
     )
+    save(figure, file)
+
+
+def new_figure(heights: Sequence[float]) -> tuple[Any, Iterator[Any]]:
+    """A figure with one panel below the other, of these heights in inches."""
+    figure = _figure_class()(figsize=(_WIDTH_IN, sum(heights)), layout="constrained")
+    return figure, iter(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights).ravel())
+
+
+def save(figure: Any, file: Path) -> None:
+    """Write it. Raises `FlashsaleError`."""
     try:
         figure.savefig(file, dpi=120)
     except OSError as error:
@@ -68,8 +81,7 @@ def _bars(panel: Any, group: Group) -> None:
     panel.tick_params(labelsize=8)
 
 
-def _knee(panel: Any, report: Report) -> None:
-    steps = report.mixed.steps if report.mixed else []
+def _knee(panel: Any, steps: Sequence[Step]) -> None:
     offered = [step.offered_per_s for step in steps]
     panel.plot(offered, [step.p50_ms for step in steps], marker="o", label="p50", color="#495057")
     panel.plot(offered, [step.p99_ms for step in steps], marker="o", label="p99", color="#d9480f")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +27,8 @@ class Reading(NamedTuple):
     postgres_cpu_s: float | None
     client_cpu_s: float
     redis_memory: int
+    #: of the HTTP server that is watched; None when none is, or where there is no /proc
+    http_cpu_s: float | None = None
 
 
 class Meter:
@@ -33,6 +37,7 @@ class Meter:
     def __init__(self, redis: Redis, servers: list[ServerStatus]) -> None:
         self._redis = redis
         self._postgres_pid = next((s.pid for s in servers if s.name == "postgres"), None)
+        self._http_pid: int | None = None
 
     def read(self) -> Reading:
         info: dict[str, Any] = self._redis.info("cpu", "memory")
@@ -43,7 +48,17 @@ class Meter:
             postgres_cpu_s=None if pid is None else cpu_of_tree(pid),
             client_cpu_s=time.process_time(),
             redis_memory=int(info["used_memory"]),
+            http_cpu_s=None if self._http_pid is None else cpu_of(self._http_pid),
         )
+
+    @contextmanager
+    def watching(self, http_pid: int) -> Iterator[None]:
+        """For a while, the CPU time of an HTTP server is read, too."""
+        self._http_pid = http_pid
+        try:
+            yield
+        finally:
+            self._http_pid = None
 
 
 def cpu_of_tree(pid: int) -> float | None:
@@ -57,6 +72,12 @@ def cpu_of_tree(pid: int) -> float | None:
         if child is not None and int(child[_PARENT]) == pid:
             ticks += sum(map(int, child[_UTIME:_CUTIME]))
     return ticks / _TICKS_PER_S
+
+
+def cpu_of(pid: int) -> float | None:
+    """CPU seconds of one process, all its threads; None where there is no /proc."""
+    found = _stat(Path(f"/proc/{pid}"))
+    return None if found is None else sum(map(int, found[_UTIME:_CUTIME])) / _TICKS_PER_S
 
 
 def _stat(process: Path) -> list[str] | None:

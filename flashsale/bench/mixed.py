@@ -10,11 +10,12 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
 
+from flashsale.bench.arrivals import arrivals, paced
 from flashsale.bench.logs import Logged, logged_sale
 from flashsale.bench.orders import order_id
 from flashsale.bench.place import SKU, TIMEOUT_MS, Place
@@ -35,8 +36,6 @@ P99_MAX_MS = 250.0
 ANSWERED_MIN = 0.95
 #: A backlog is waited for so long; then the step ends as it is.
 DRAIN_S = 10.0
-#: Requests sent in a row by a crowd that is late: then the client has its turn.
-TURN = 64
 CATCH_UP_TIMEOUT_S = 120.0
 LOOK_EVERY_S = 0.05
 
@@ -49,8 +48,8 @@ class Step(msgspec.Struct, frozen=True):
     p50_ms: float
     p99_ms: float
     max_ms: float
-    #: events that Postgres lacked when the last answer came
-    lag_events: int
+    #: events that Postgres lacked when the last answer came; None where nobody writes into it
+    lag_events: int | None
     held: bool
 
 
@@ -94,10 +93,7 @@ class Crowd:
 
     def arrivals(self, rate: int, seconds: float) -> list[float]:
         """When requests are due, in seconds from the start."""
-        found, at = list[float](), 0.0
-        while (at := at + self._dice.expovariate(rate)) < seconds:
-            found.append(at)
-        return found
+        return arrivals(self._dice, rate, seconds)
 
     def request(self) -> OrderRequest:
         lot = self._dice.random() * 100
@@ -111,6 +107,22 @@ class Crowd:
         self.told[answer.code] += 1
         if answer.code is Code.RESERVED:
             self._held.append(request.order_id)
+
+
+def step(
+    rate: int, seconds: float, latencies: Sequence[float], in_time: int, lag_events: int | None = None
+) -> Step:
+    """What came of one rate. `latencies`: of every request, s, from when it was due; `in_time`: answered by its end."""
+    p99_ms = percentile(latencies, 99) * 1000
+    return Step(
+        offered_per_s=rate,
+        answered_per_s=in_time / seconds,
+        p50_ms=percentile(latencies, 50) * 1000,
+        p99_ms=p99_ms,
+        max_ms=max(latencies) * 1000,
+        lag_events=lag_events,
+        held=p99_ms <= P99_MAX_MS and in_time >= len(latencies) * ANSWERED_MIN,
+    )
 
 
 async def _offer(place: Place, sale: Logged, crowd: Crowd, rate: int, seconds: float) -> Step:
@@ -129,12 +141,7 @@ async def _offer(place: Place, sale: Logged, crowd: Crowd, rate: int, seconds: f
             latencies.append(now - due_s)
             in_time += now <= seconds
 
-        for number, due_s in enumerate(due):
-            ahead = due_s - (time.perf_counter() - began)
-            if ahead > 0:
-                await asyncio.sleep(ahead)
-            elif number % TURN == 0:
-                await asyncio.sleep(0)
+        async for due_s in paced(due, lambda: time.perf_counter() - began):
             request = crowd.request()
             shop.submit(sale.shard.sale, request).add_done_callback(partial(done, due_s, request))
         deadline = time.perf_counter() + DRAIN_S
@@ -142,17 +149,7 @@ async def _offer(place: Place, sale: Logged, crowd: Crowd, rate: int, seconds: f
             if time.perf_counter() > deadline:
                 raise Unreachable("requests of the benchmark are not answered")
             await asyncio.sleep(0.001)
-    lag = _lag(sale)
-    p99_ms = percentile(latencies, 99) * 1000
-    return Step(
-        offered_per_s=rate,
-        answered_per_s=in_time / seconds,
-        p50_ms=percentile(latencies, 50) * 1000,
-        p99_ms=p99_ms,
-        max_ms=max(latencies) * 1000,
-        lag_events=lag,
-        held=p99_ms <= P99_MAX_MS and in_time >= len(due) * ANSWERED_MIN,
-    )
+    return step(rate, seconds, latencies, in_time, _lag(sale))
 
 
 def _result(sale: Logged, crowd: Crowd, steps: list[Step]) -> Mixed:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from flashsale.bench.growth import Curve
 from flashsale.bench.machine import Machine
 from flashsale.bench.mixed import Mixed
-from flashsale.bench.runner import Sample, Series
+from flashsale.bench.rules import RULES, redis_bytes, redis_cpu
+from flashsale.bench.runner import Series
 from flashsale.bench.statistics import Spread, percentile, spread
 
 
@@ -37,6 +37,11 @@ class Row(msgspec.Struct, frozen=True):
     #: that Redis keeps of one operation
     redis_bytes: float | None
     failed: str | None = None
+    #: CPU time that the HTTP server's process spends on one; None where none is measured
+    http_cpu_us: float | None = None
+    #: how much of a core that process, and the process that asks, were busy: at 1, it sets the pace
+    http_busy: float | None = None
+    client_busy: float | None = None
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -73,110 +78,13 @@ class Report(msgspec.Struct, frozen=True):
     machine: Machine
     groups: list[Group]
     mixed: Mixed | None
+    #: orders over HTTP that arrive by themselves
+    http: Mixed | None
     growth: list[Curve]
     ratios: list[Ratio]
     #: contenders whose check failed: they have no number
     failed: list[str]
     seconds: float
-
-
-class _Rule(NamedTuple):
-    name: str
-    what: str
-    #: the race and the contender above and below the line; without the latter, the value itself
-    above: tuple[str, str]
-    below: tuple[str, str] | None
-    value: Callable[[Sample], float]
-    target: float | None = None
-    stretch: float | None = None
-    less_is_better: bool = False
-
-
-def _rate(sample: Sample) -> float:
-    return sample.rate
-
-
-def _redis_cpu(sample: Sample) -> float:
-    return sample.redis_cpu_s / sample.count
-
-
-def _bytes(sample: Sample) -> float:
-    return sample.redis_memory / sample.count
-
-
-_SOLD, _REFUSED = ("accepted", "async_10000"), ("sold_out", "async_10000")
-_PROJECTOR, _COPY = ("project", "projector"), ("project", "copy")
-
-#: Names and targets that stay, so that one release can be held against another.
-RULES = (
-    _Rule(
-        "accepted_vs_row_lock", "accepted, asyncio ÷ Postgres row lock",
-        _SOLD, ("accepted", "row_lock"), _rate, 20, 40,
-    ),
-    _Rule(
-        "accepted_vs_row_lock_one_statement", "accepted, asyncio ÷ row lock in one statement",
-        _SOLD, ("accepted", "row_lock_one_statement"), _rate,
-    ),
-    _Rule("accepted_vs_skip_locked", "accepted, asyncio ÷ SKIP LOCKED", _SOLD, ("accepted", "skip_locked"), _rate),
-    _Rule(
-        "accepted_vs_counter_and_stream", "accepted, asyncio ÷ DECR, then XADD",
-        _SOLD, ("accepted", "counter_and_stream"), _rate,
-    ),
-    _Rule(
-        "accepted_vs_script_per_request", "accepted, asyncio ÷ one Lua call a request",
-        _SOLD, ("accepted", "script_per_request"), _rate, 6, 12,
-    ),
-    _Rule(
-        "accepted_vs_xadd", "accepted, asyncio ÷ XADD of the same bytes",
-        _SOLD, ("accepted", "xadd"), _rate, 0.3, 0.5,
-    ),
-    _Rule(
-        "accepted_vs_xadd_redis_py", "accepted, asyncio ÷ the same XADD through redis-py",
-        _SOLD, ("accepted", "xadd_redis_py"), _rate,
-    ),
-    _Rule(
-        "accepted_bulk_vs_xadd", "accepted, sync in bulk ÷ XADD of the same bytes",
-        ("accepted", "sync_bulk"), ("accepted", "xadd"), _rate,
-    ),
-    _Rule("refused_vs_get", "sold out, asyncio ÷ GET", _REFUSED, ("sold_out", "get"), _rate, 0.3, 0.6),
-    _Rule(
-        "refused_vs_get_redis_py", "sold out, asyncio ÷ the same GET through redis-py",
-        _REFUSED, ("sold_out", "get_redis_py"), _rate,
-    ),
-    _Rule("refused_vs_row_lock", "sold out, asyncio ÷ Postgres row lock", _REFUSED, ("sold_out", "row_lock"), _rate),
-    _Rule(
-        "refused_bulk_vs_get", "sold out, sync in bulk ÷ GET",
-        ("sold_out", "sync_bulk"), ("sold_out", "get"), _rate,
-    ),
-    _Rule(
-        "over_limit_vs_get", "over the limit, asyncio ÷ GET",
-        ("over_limit", "async_10000"), ("over_limit", "get"), _rate,
-    ),
-    _Rule(
-        "server_cpu_vs_xadd", "Redis CPU of an accepted order ÷ of an XADD",
-        _SOLD, ("accepted", "xadd"), _redis_cpu, 4, 2.5, less_is_better=True,
-    ),
-    _Rule(
-        "always_vs_everysec", "accepted, asyncio: fsync always ÷ everysec",
-        _SOLD, ("accepted", "async_10000_everysec"), _rate, 0.8, 0.95,
-    ),
-    _Rule(
-        "bytes_per_held_order", "Redis bytes of a held order, all keys and its event",
-        _SOLD, None, _bytes, 450, 300, less_is_better=True,
-    ),
-    _Rule("bytes_per_event", "Redis bytes of its event alone", ("accepted", "xadd"), None, _bytes, less_is_better=True),
-    _Rule("project_vs_copy", "projector ÷ COPY into event_log", _PROJECTOR, _COPY, _rate, 0.25, 0.45),
-    _Rule(
-        "project_vs_per_event", "projector ÷ one event a transaction",
-        _PROJECTOR, ("project", "per_event"), _rate, 20, 40,
-    ),
-    _Rule("project_vs_executemany", "projector ÷ executemany", _PROJECTOR, ("project", "executemany"), _rate),
-    _Rule(
-        "project_two_vs_copy", "projector, two shards ÷ COPY into event_log",
-        ("project", "projector_two"), _COPY, _rate,
-    ),
-    _Rule("replay_vs_copy", "replay ÷ COPY into event_log", ("replay", "replay"), ("replay", "copy"), _rate, 0.5, 1.0),
-)  # fmt: skip
 
 
 def row(series: Series) -> Row:
@@ -193,11 +101,14 @@ def row(series: Series) -> Row:
         per_s=spread(sample.rate for sample in samples),
         p50_ms=percentile(latencies, 50) * 1_000 if latencies else None,
         p99_ms=percentile(latencies, 99) * 1_000 if latencies else None,
-        redis_cpu_us=_median_us([_redis_cpu(sample) for sample in samples]),
+        redis_cpu_us=_median_us([redis_cpu(sample) for sample in samples]),
         postgres_cpu_us=_median_us(postgres),
         client_cpu_us=_median_us([sample.client_cpu_s / sample.count for sample in samples]),
-        redis_bytes=statistics.median(map(_bytes, samples)) if samples else None,
+        redis_bytes=statistics.median(map(redis_bytes, samples)) if samples else None,
         failed=series.failed,
+        http_cpu_us=_median_us([s.http_cpu_s / s.count for s in samples if s.http_cpu_s is not None]),
+        http_busy=_median([s.http_cpu_s / s.seconds for s in samples if s.http_cpu_s is not None]),
+        client_busy=_median([sample.client_cpu_s / sample.seconds for sample in samples]),
     )
 
 
@@ -206,7 +117,9 @@ def ratios(races: Mapping[str, Sequence[Series]]) -> list[Ratio]:
     return list(_ratios(races))
 
 
-def failures(races: Mapping[str, Sequence[Series]], crowd: Mixed | None) -> list[str]:
+def failures(
+    races: Mapping[str, Sequence[Series]], crowd: Mixed | None, http: Mixed | None = None
+) -> list[str]:
     """Contenders that did something else than they were asked for."""
     found = [
         f"{race}, {series.contender.title}: {series.failed}"
@@ -214,7 +127,8 @@ def failures(races: Mapping[str, Sequence[Series]], crowd: Mixed | None) -> list
         for series in every
         if series.failed is not None
     ]
-    return found + ([f"mixed: {crowd.failed}"] if crowd and crowd.failed else [])
+    crowds = {"mixed": crowd, "http": http}
+    return found + [f"{name}: {one.failed}" for name, one in crowds.items() if one and one.failed]
 
 
 def _ratios(races: Mapping[str, Sequence[Series]]) -> Iterator[Ratio]:
@@ -247,4 +161,8 @@ def _ratios(races: Mapping[str, Sequence[Series]]) -> Iterator[Ratio]:
 
 
 def _median_us(values: Sequence[float]) -> float | None:
-    return statistics.median(values) * 1_000_000 if values else None
+    return _median([value * 1_000_000 for value in values])
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None

@@ -26,7 +26,11 @@ RACES: Mapping[str, Mapping[str, tuple[str, Callable[[Place], list[Contender]]]]
     "project": {"project": ("Events into Postgres", project.project)},
     "replay": {"replay": ("A sale's tables rebuilt", project.replay)},
 }
-WORDS = (*RACES, "mixed", "growth", "all")
+HTTP_TITLES = {
+    "http": "Orders and pages over HTTP",
+    "http_half": "Orders over HTTP at half of what it held",
+}
+WORDS = (*RACES, "mixed", "growth", "all", "http")
 
 
 class Onlooker(Protocol):
@@ -65,8 +69,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return {name: race for word in RACES if word in words for name, race in RACES[word].items()}
 
     @property
+    def step_seconds(self) -> float:
+        """How long each rate is offered."""
+        return 1.5 if self.quick else 5.0
+
+    @property
     def is_mixed(self) -> bool:
         return self.what in ("mixed", "all")
+
+    @property
+    def is_http(self) -> bool:
+        """Not a part of all: it needs more packages."""
+        return self.what == "http"
 
     @property
     def is_growing(self) -> bool:
@@ -87,7 +101,24 @@ def run(place: Place, plan: Plan, load_before: float | None, onlooker: Onlooker)
     crowd: Mixed | None = None
     if plan.is_mixed:
         onlooker.phase("Requests that arrive by themselves")
-        crowd = mixed(place, seconds=1.5 if plan.quick else 5.0, scale=plan.scale_wanted, say=onlooker.step)
+        crowd = mixed(place, seconds=plan.step_seconds, scale=plan.scale_wanted, say=onlooker.step)
+    http: Mixed | None = None
+    if plan.is_http:
+        from flashsale.bench.over_http import over_http  # what it needs comes with the extra `http`
+
+        onlooker.phase(HTTP_TITLES["http"])
+        over = over_http(
+            place,
+            rounds=plan.rounds_wanted,
+            seconds=plan.step_seconds,
+            scale=plan.scale_wanted,
+            say=onlooker.step,
+        )
+        http = over.offered
+        found |= over.races
+        groups += [
+            Group(name, HTTP_TITLES[name], list(map(report.row, over.races[name]))) for name in over.races
+        ]
     curves: list[Curve] = []
     if plan.is_growing:
         onlooker.phase("Cost as the work grows")
@@ -100,8 +131,9 @@ def run(place: Place, plan: Plan, load_before: float | None, onlooker: Onlooker)
         machine=machine.examine(place, load_before),
         groups=groups,
         mixed=crowd,
+        http=http,
         growth=curves,
         ratios=report.ratios(found),
-        failed=report.failures(found, crowd),
+        failed=report.failures(found, crowd, http),
         seconds=round(time.monotonic() - began_s, 1),
     )

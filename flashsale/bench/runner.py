@@ -23,6 +23,8 @@ class Sample(msgspec.Struct, frozen=True):
     #: Redis's memory afterwards minus before, bytes
     redis_memory: int
     latencies_s: tuple[float, ...] = ()
+    #: of the HTTP server, where one is measured
+    http_cpu_s: float | None = None
 
     @property
     def rate(self) -> float:
@@ -72,6 +74,7 @@ def _run(place: Place, series: Series, count: int) -> None:
 def sample(before: Reading, after: Reading, count: int, latencies_s: tuple[float, ...]) -> Sample:
     """What lies between two readings."""
     known = before.postgres_cpu_s is not None and after.postgres_cpu_s is not None
+    has_http = before.http_cpu_s is not None and after.http_cpu_s is not None
     return Sample(
         count=count,
         seconds=after.at_s - before.at_s,
@@ -80,6 +83,7 @@ def sample(before: Reading, after: Reading, count: int, latencies_s: tuple[float
         client_cpu_s=after.client_cpu_s - before.client_cpu_s,
         redis_memory=after.redis_memory - before.redis_memory,
         latencies_s=latencies_s,
+        http_cpu_s=(after.http_cpu_s or 0) - (before.http_cpu_s or 0) if has_http else None,
     )
 
 

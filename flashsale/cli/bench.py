@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flashsale.cli import output
+from flashsale.cli.extras import need_http
 from flashsale.cli.private import end_cleanly_on, servers_of_its_own
 from flashsale.cli.session import Json, Session, shared
 from flashsale.values import one_of
@@ -26,7 +27,10 @@ FAILED = 6
 def bench(
     session: Session,
     what: Annotated[
-        str, typer.Argument(metavar="write|project|replay|mixed|growth|all", help="What to measure.")
+        str,
+        typer.Argument(
+            metavar="write|project|replay|mixed|growth|all|http", help="What to measure; http is not in all."
+        ),
     ] = "all",
     quick: Annotated[
         bool, typer.Option("--quick", help="Three short rounds, and no growth: under three minutes.")
@@ -66,6 +70,8 @@ def bench(
     from flashsale.cli.bench_views import Progress, print_report
 
     load_before = load()
+    if what == "http":
+        need_http()
     plan = Plan(
         what=one_of(what, WORDS, "what"),
         durability=one_of(durability, APPENDFSYNC, "durability"),

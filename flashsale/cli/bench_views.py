@@ -48,7 +48,9 @@ def print_report(report: Report) -> None:
     for group in report.groups:
         _print_group(group)
     if report.mixed is not None and report.mixed.steps:
-        _print_mixed(report.mixed)
+        _print_offered("Requests that arrive by themselves, a projector beside", report.mixed)
+    if report.http is not None and report.http.steps:
+        _print_offered("Orders over HTTP that arrive by themselves", report.http)
     for curve in report.growth:
         _print_curve(curve)
     if report.ratios:
@@ -75,12 +77,16 @@ def print_report(report: Report) -> None:
 
 def _print_group(group: Group) -> None:
     output.line(group.title)
-    columns = (
+    columns: tuple[str, ...] = (
         *("", "#per second", "#lowest", "#highest", "#p50 ms", "#p99 ms"),
         *("#Redis µs", "#Postgres µs", "#client µs", "#bytes"),
     )
+    has_http = any(row.http_cpu_us is not None for row in group.rows)
+    if has_http:
+        columns += ("#HTTP µs", "#HTTP busy", "#client busy")
     rows = []
     for row in group.rows:
+        http = (_number(row.http_cpu_us, 1), _share(row.http_busy), _share(row.client_busy))
         rate = row.per_s
         rates = (None, None, None) if rate is None else (rate.median, rate.low, rate.high)
         rows.append(
@@ -93,15 +99,16 @@ def _print_group(group: Group) -> None:
                 _number(row.postgres_cpu_us, 1),
                 _number(row.client_cpu_us, 1),
                 _number(row.redis_bytes),
+                *(http if has_http else ()),
             )
         )
     output.table(columns, rows)
     output.line("")
 
 
-def _print_mixed(mixed: Mixed) -> None:
+def _print_offered(title: str, mixed: Mixed) -> None:
     knee = "none of these" if mixed.knee_per_s is None else f"{mixed.knee_per_s:,} a second"
-    output.line(f"Requests that arrive by themselves, a projector beside: held up to {knee}")
+    output.line(f"{title}: held up to {knee}")
     output.table(
         ("#offered/s", "#answered/s", "#p50 ms", "#p99 ms", "#max ms", "#lag", ""),
         [
@@ -155,6 +162,11 @@ def _ratio_row(ratio: Ratio) -> tuple[str, ...]:
 
 def _number(value: float | None, digits: int = 0) -> str:
     return _NONE if value is None else f"{value:,.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    """Of a core."""
+    return _NONE if value is None else f"{value:.0%}"
 
 
 def _fsync(fsync_us: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from flashsale import ids, values
 from flashsale.address import Address
 from flashsale.cli import output
+from flashsale.cli.extras import need_http
 from flashsale.cli.metrics import MetricsListen, listener
 from flashsale.cli.session import AcceptUnsafe, Session, shared
 from flashsale.errors import BadInput
@@ -53,6 +53,18 @@ def run(
             "--demo-auth", help="Believe whoever says who they are: for a demo, on this machine only."
         ),
     ] = False,
+    storefront: Annotated[
+        bool, typer.Option("--storefront", help="Serve pages for buyers, too: /sale/SALE.")
+    ] = False,
+    sign_in_url: Annotated[
+        str, typer.Option(metavar="URL", help="With --storefront: the page of the shop where buyers sign in.")
+    ] = "",
+    checkout_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="With --storefront: where they pay; {sale} and {order} in it are filled in."
+        ),
+    ] = "",
     accept_unsafe_servers: AcceptUnsafe = False,
 ) -> int:
     """Take orders over HTTP until told to stop.
@@ -67,15 +79,20 @@ def run(
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
     most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
     most_orders = values.whole(buyer_orders_max, "buyer-orders-max", 0, 1_000_000)
+    if (sign_in_url or checkout_url) and not storefront:
+        raise values.Usage("--sign-in-url and --checkout-url need --storefront")
     serve_metrics = listener(metrics_listen, "--metrics-listen")
-    _need_http()
+    need_http()
     from flashsale.gateway.gateway import Options
     from flashsale.gateway.gateway import run as serve
+    from flashsale.gateway.storefront.options import StorefrontOptions
 
+    pages = StorefrontOptions(demo_auth, sign_in_url, checkout_url) if storefront else None
     session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
     session.configure_log()
     return serve(
-        session.parts, Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth)
+        session.parts,
+        Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth, pages),
     )
 
 
@@ -98,7 +115,7 @@ def token(
 ) -> None:
     """Print a token, signed as the shop signs it."""
     lifetime_s = values.whole(lifetime, "lifetime", 1, LIFETIME_MAX_S)
-    _need_http()
+    need_http()
     from flashsale.gateway.tokens import Caller, Tokens
 
     if (buyer is None) == (service is None):
@@ -106,8 +123,3 @@ def token(
     caller = Caller("service", service) if service is not None else Caller("buyer", buyer or "")
     tokens = Tokens((session.config.settings.gateway_keys or "").split())
     output.line(tokens.issue(caller, lifetime_s))
-
-
-def _need_http() -> None:
-    if not all(find_spec(name) for name in ("httptools", "itsdangerous", "starlette", "uvicorn")):
-        raise values.Usage("this needs more packages: pip install 'flashsale[http]'")

@@ -17,6 +17,7 @@ from flashsale.cli import (
     doctor,
     events,
     gateway,
+    loadtest,
     metrics,
     operator,
     ops,
@@ -65,6 +66,7 @@ for panel, groups in {
         app.add_typer(group, name=name, no_args_is_help=True, rich_help_panel=panel)
 app.command("demo", rich_help_panel=SELL)(demo.demo)
 app.command("bench", rich_help_panel=SET_UP)(bench.bench)
+app.command("loadtest", rich_help_panel=SET_UP)(loadtest.loadtest)
 app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
 app.command("top", rich_help_panel=RUN)(top.top)
 app.command("trim", rich_help_panel=RUN)(trim.trim)

@@ -8,6 +8,7 @@ from flashsale import ids, words
 from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.events import Stock
+from flashsale.money import money
 from flashsale.sale_view import BUCKETS, View, sums, view_of
 
 COLUMNS = ("#available", "#held", "#sold", "#returned")
@@ -86,7 +87,7 @@ def _item_rows(view: View) -> Iterator[tuple[str, ...]]:
         limit = stock.limit if stock else item.limit
         yield (
             item.sku,
-            words.money(item.unit_price_minor, view.definition.currency),
+            money(item.unit_price_minor, view.definition.currency),
             *cells,
             words.count(stock.capacity if stock else item.quantity),
             words.count(limit) if limit else "none",

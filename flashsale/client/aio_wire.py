@@ -162,9 +162,9 @@ class AsyncWire:
         await self._landed(flight, result)
 
     def _is_overtaken(self, flight: Flight) -> bool:
-        """Whether a call that left later is about the same order: sent again, this one would be decided after it."""
-        behind = {request.order_id for other in self._under_way for request in other.requests}
-        return any(request.order_id in behind for request in flight.requests)
+        """Whether a call that left later is about the same: sent again, this one would be decided after it."""
+        behind = {request.subject for other in self._under_way for request in other.requests}
+        return any(request.subject in behind for request in flight.requests)
 
     async def _end(self, error: BaseException) -> None:
         """Close the connection; what is under way has an outcome that nobody knows."""

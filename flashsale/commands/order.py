@@ -27,6 +27,11 @@ class OrderRequest(_Traceable, frozen=True, gc=False):
 
     order_id: str
 
+    @property
+    def subject(self) -> str:
+        """What it is about: of two requests with the same, the one that was sent first is decided first."""
+        return self.order_id
+
     def arguments(self) -> tuple[str | int, ...]:
         """Its part of the batch's ARGV: its fields in their order, without the trace id."""
         return astuple(self)[:-1]

@@ -102,6 +102,11 @@ class LineRequest(msgspec.Struct, frozen=True, gc=False):
     def __post_init__(self) -> None:
         ids.buyer(self.buyer)
 
+    @property
+    def subject(self) -> str:
+        """What it is about: of two requests with the same, the one that was sent first is decided first."""
+        return self.buyer
+
     def arguments(self) -> tuple[str | int, ...]:
         """Its part of the batch's ARGV."""
         return (self.buyer,)
@@ -158,6 +163,11 @@ class Admit(msgspec.Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         _within("share_permille", self.share_permille, 0, WHOLE_SHARE)
+
+    @property
+    def subject(self) -> str:
+        """Of no buyer."""
+        return ""
 
     def arguments(self) -> tuple[str | int, ...]:
         return (self.share_permille,)

@@ -68,11 +68,14 @@ def parse_room(door: str, drawn: str) -> Room:
     set_, draw = _DOOR.fullmatch(door), _DRAWN.fullmatch(drawn)
     if set_ is None or draw is None:
         raise ValueError(f"door {door!r}, drawn {drawn!r}")
-    mode, *numbers, shuffle, committed, message = set_.groups()
+    mode, rate, active, ttl, leave_after, shuffle, committed, message = set_.groups()
     count, seed = draw.groups()
     return Room(
-        mode,
-        *map(int, numbers),
+        mode=mode,
+        rate_per_s=int(rate),
+        active_max=int(active),
+        pass_ttl_ms=int(ttl),
+        leave_after_ms=int(leave_after),
         shuffle=shuffle == "1",
         commitment=committed,
         message=message,

@@ -39,8 +39,12 @@ class Daemons:
                 process.kill()
                 process.wait()
 
-    def start(self, kind: str, name: str) -> None:
-        """Start `flashsale KIND run --name NAME`. Ctrl-C in the terminal reaches this process only.
+    def start(self, kind: str, name: str, *options: str, **more: str) -> None:
+        """Start `flashsale KIND run --name NAME`, with more options, and more variables of its environment."""
+        self.launch(name, "flashsale", kind, "run", "--name", name, *options, **more)
+
+    def launch(self, name: str, module: str, *arguments: str, **more: str) -> None:
+        """Start a module with these arguments. Ctrl-C in the terminal reaches this process only.
 
         `-P`: without, Python would take modules from the working directory.
         """
@@ -48,10 +52,11 @@ class Daemons:
         environment |= {
             "FLASHSALE_REDIS_URL": self._urls.redis_url,
             "FLASHSALE_POSTGRES_URL": self._urls.postgres_url,
+            **more,
         }
-        with (self._log_dir / f"{name}.log").open("ab") as log_file:
+        with self.log_of(name).open("ab") as log_file:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flashsale", kind, "run", "--name", name],
+                [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=log_file,
@@ -59,11 +64,22 @@ class Daemons:
                 start_new_session=True,
             )
 
+    def log_of(self, name: str) -> Path:
+        """Where a daemon's output goes."""
+        return self._log_dir / f"{name}.log"
+
+    def pid_of(self, name: str) -> int:
+        return self._processes[name].pid
+
     def kill(self, name: str) -> None:
         """kill -9, and wait until it is dead."""
         process = self._processes[name]
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+    def log(self, name: str) -> str:
+        """What it has logged so far."""
+        return (self._log_dir / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     def dead(self) -> list[str]:
         """Daemons that ended, killed ones included."""

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -14,13 +13,12 @@ import msgspec
 from flashsale.client import AsyncClient, Client
 from flashsale.commands import Code, Open
 from flashsale.definition import SaleDefinition
-from flashsale.definition_file import parse_definition
 from flashsale.demo.crowd import Crowd
+from flashsale.demo.example import define_example
 from flashsale.demo.processes import Daemons
 from flashsale.demo.result import Result, broken_promises, lost
 from flashsale.demo.watch import View, Watcher
-from flashsale.errors import FlashsaleError, RefusedByState
-from flashsale.projections import catalog
+from flashsale.errors import FlashsaleError
 from flashsale.projections.database import connect
 from flashsale.reconcile import Comparison, compare
 from flashsale.servers import Urls
@@ -75,7 +73,7 @@ class Demo:
     def run(self) -> Result:
         """All of it. Raises `FlashsaleError` when a daemon does not come up or a server goes away for good."""
         started = time.monotonic()
-        definition = self._define()
+        definition = define_example(self._urls.postgres_url, units=self._units, hold_ms=HOLD_MS)
         shard = ShardId(definition.sale, 0)
         with (
             Daemons(self._urls, self._log_dir) as daemons,
@@ -96,24 +94,6 @@ class Demo:
             with Log(self._urls.redis_url) as log, connect(self._urls.postgres_url) as connection:
                 found = compare(client, log, connection, shard, timeout_s=SETTLE_TIMEOUT_S)
         return self._result(definition, crowd, found, rush_s, time.monotonic() - started)
-
-    def _define(self) -> SaleDefinition:
-        """The shipped example with the wanted number of units, under the first free sale id."""
-        text = (files("flashsale") / "examples" / "mega-drop.toml").read_bytes()
-        example = parse_definition(text, "mega-drop.toml")
-        item = msgspec.structs.replace(example.items[0], quantity=self._units)
-        with connect(self._urls.postgres_url) as connection:
-            for number in range(1, 10_000):
-                sale = example.sale if number == 1 else f"{example.sale}-{number}"
-                definition = msgspec.structs.replace(
-                    example, sale=sale, items=(item,), hold_ms=HOLD_MS, opens_ms=0, closes_ms=0
-                )
-                try:
-                    catalog.define(connection, definition)
-                except RefusedByState:
-                    continue  # kept from an earlier run
-                return definition
-        raise RefusedByState("10,000 demo sales are kept here: choose another --data-dir")
 
     async def _sell(self, sale: SaleDefinition, client: Client, daemons: Daemons) -> tuple[Crowd, float]:
         async with AsyncClient(self._urls.redis_url, by="demo-shop") as shop:

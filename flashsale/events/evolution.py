@@ -60,7 +60,7 @@ def continues(before: Position, position: Position, event: t.AnyEvent) -> bool:
     return before == START and isinstance(event, t.SaleLoaded)
 
 
-_FROM = {
+_FROM: dict[type[t.Event], set[str]] = {
     t.SaleLoaded: {""},
     t.SaleOpened: {"warm"},
     t.SalePaused: {"warm", "open"},

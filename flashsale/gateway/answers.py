@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from starlette.responses import Response
+
 from flashsale.commands import Answer, Code
 from flashsale.gateway import problems
 from flashsale.gateway.problems import Kind, Problem
+from flashsale.ids import START
 
 #: Refusals without more to tell than their sentence.
 _PLAIN: dict[Code, tuple[Kind, str]] = {
@@ -32,6 +37,18 @@ _PLAIN: dict[Code, tuple[Kind, str]] = {
         "paid after the order was cancelled, or after its hold expired and nothing was left: pay the money back",
     ),
 }
+
+
+def refused(answer: Answer) -> Response:
+    """The response to a refusal. Most buyers get the same one: it is made once."""
+    if answer.code is Code.SOLD_OUT:
+        return _sold_out(answer.detail)
+    return refusal(answer).response()
+
+
+@lru_cache(maxsize=64)
+def _sold_out(left: str) -> Response:
+    return refusal(Answer(Code.SOLD_OUT, START, left)).response()
 
 
 def refusal(answer: Answer) -> Problem:

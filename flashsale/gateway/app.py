@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -13,10 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from flashsale.gateway import problems, reading
 from flashsale.gateway.feed import Feeds
 from flashsale.gateway.health import Health
+from flashsale.gateway.hot_paths import HotPaths
 from flashsale.gateway.meter import Meter
 from flashsale.gateway.openapi import document
 from flashsale.gateway.operations import OPERATIONS
@@ -28,15 +30,24 @@ from flashsale.gateway.sale_state import SaleStates
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
+#: Makes pages for browsers; it is given what carries out each operation, by name.
+Pages = Callable[[Mapping[str, Handler]], Sequence[Route]]
 
 #: It changes with a new version only.
 _DOCUMENT_CACHE = {"Cache-Control": "public, max-age=300"}
 
 
 def application(
-    orders: Orders, queues: Queues, states: SaleStates, feeds: Feeds, health: Health, *, meter: Meter
-) -> Starlette:
-    """The whole of /v1, and what a load balancer asks."""
+    orders: Orders,
+    queues: Queues,
+    states: SaleStates,
+    feeds: Feeds,
+    health: Health,
+    *,
+    meter: Meter,
+    pages: Pages = lambda _: [],
+) -> ASGIApp:
+    """The whole of /v1, and what a load balancer asks; beside it pages that are made of its answers."""
     handlers: dict[str, Handler] = {
         "get_sale": states.get,
         "follow_sale": feeds.follow,
@@ -51,19 +62,17 @@ def application(
         "is_alive": health.alive,
         "is_ready": health.ready,
     }
+    endpoints = {name: _measured(name, handler, meter) for name, handler in handlers.items()}
     routes = [
-        Route(
-            operation.path,
-            _measured(operation.name, handlers[operation.name], meter),
-            methods=[operation.method],
-        )
+        Route(operation.path, endpoints[operation.name], methods=[operation.method])
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
+    routes += pages(handlers)
     app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted(meter)})
     # One path for each resource: a redirect would lead to whatever host the request names.
     app.router.redirect_slashes = False
-    return app
+    return HotPaths(app, page=endpoints["get_sale"], order=endpoints["place_order"])
 
 
 def _document() -> Handler:

@@ -25,7 +25,9 @@ class Callers:
     def __init__(
         self, tokens: Tokens | None, buyer_header: str | None, proxies: tuple[Network, ...], *, demo: bool
     ) -> None:
-        self._tokens, self._buyer_header, self._proxies, self._demo = tokens, buyer_header, proxies, demo
+        self._tokens, self._proxies, self._demo = tokens, proxies, demo
+        #: in which a trusted proxy names the buyer; None: there is none
+        self.buyer_header = buyer_header
 
     @classmethod
     def configured(cls, settings: Settings, *, demo: bool = False) -> Callers:
@@ -44,7 +46,7 @@ class Callers:
 
     def of(self, request: Request) -> Caller:
         """Who asks. Raises `Problem`."""
-        if self._buyer_header is not None and (named := request.headers.getlist(self._buyer_header)):
+        if self.buyer_header is not None and (named := request.headers.getlist(self.buyer_header)):
             return self._of_proxy(request, named)
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._tokens is not None:
@@ -76,9 +78,9 @@ class Callers:
         except ValueError:
             address = None
         if address is None or not any(address in network for network in self._proxies):
-            raise _unknown(f"{self._buyer_header} is believed from a trusted proxy only")
+            raise _unknown(f"{self.buyer_header} is believed from a trusted proxy only")
         if len(named) > 1:
-            raise _unknown(f"{self._buyer_header} stands there {len(named)} times")
+            raise _unknown(f"{self.buyer_header} stands there {len(named)} times")
         return _caller("buyer", named[0])
 
 

@@ -45,18 +45,14 @@ class Doorman:
             await asyncio.sleep(CALL_EVERY_S)
 
     async def call(self) -> None:
-        """One call for each line that may move. Raises what the last one raised that failed, after all of them."""
-        failed: FlashsaleError | None = None
+        """One call for each line that may move, all at once. Raises what one of them raised, when all have ended."""
         sales = list(self._rooms.of_open_sales())
-        for sale in sales:
-            try:
-                await self._call(sale)
-            except FlashsaleError as error:
-                failed = error
         for sale in self.shares_permille.keys() - set(sales):
             del self.shares_permille[sale]
-        if failed is not None:
-            raise failed
+        ended = await asyncio.gather(*map(self._call, sales), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _call(self, sale: str) -> None:
         recorded = self._sales.recorded(ShardId(sale, 0))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
 
 import msgspec
+from starlette.routing import Route
 
 from flashsale.address import Address
 from flashsale.bootstrap import Parts
 from flashsale.client import AsyncClient, Fences
 from flashsale.client.aio_reads import AsyncReads
-from flashsale.gateway.app import application
+from flashsale.gateway.app import Handler, application
 from flashsale.gateway.archive import Archive
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.doorman import Doorman
@@ -28,6 +29,9 @@ from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
+from flashsale.gateway.storefront.options import StorefrontOptions
+from flashsale.gateway.storefront.storefront import Storefront
+from flashsale.gateway.storefront.stories import Stories
 from flashsale.gateway.throttle import Throttle
 from flashsale.metrics.names import Sample
 from flashsale.projections import catalog
@@ -48,6 +52,8 @@ class Options(msgspec.Struct, frozen=True):
     #: answers Prometheus with the samples
     serve_metrics: Callable[[Callable[[], Iterable[Sample]]], AbstractContextManager[object]]
     demo_auth: bool = False
+    #: None: no pages, the API only
+    storefront: StorefrontOptions | None = None
 
 
 def run(parts: Parts, options: Options) -> int:
@@ -66,14 +72,21 @@ def run(parts: Parts, options: Options) -> int:
                 redis_url, by=options.name, fences=fences, on_call=meter.batch, **parts.promise
             )
             reads = AsyncReads(redis_url, fences, **parts.promise)
-            rooms = Rooms()
+            rooms, archive = Rooms(), Archive(_from_postgres(parts))
             states = SaleStates(sales, reads, rooms)
             feeds = Feeds(callers, sales, states, options.feeds_max)
-            engine = Engine(client, reads, Archive(_from_postgres(parts)), meter)
+            engine = Engine(client, reads, archive, meter)
             throttle = Throttle(options.buyer_orders_max)
             orders = Orders(callers, sales, engine, throttle, rooms=rooms, passes=passes)
             queues = Queues(callers, sales, client, rooms, passes)
-            app = application(orders, queues, states, feeds, Health(sales, states), meter=meter)
+
+            def pages(operations: Mapping[str, Handler]) -> Sequence[Route]:
+                shown = options.storefront
+                stories = Stories(reads, sales, archive)
+                return Storefront(callers, sales, stories, operations, shown).routes() if shown else ()
+
+            health = Health(sales, states)
+            app = application(orders, queues, states, feeds, health, meter=meter, pages=pages)
             doorman = Doorman(client, sales, rooms)
             server = Server(app, options.connections_max)
 

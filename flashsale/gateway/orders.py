@@ -12,7 +12,7 @@ from flashsale import ids
 from flashsale.commands import ANY_BUYER, Cancel, Code, Confirm, OrderRequest, Refund, Reserve
 from flashsale.errors import BadInput
 from flashsale.gateway import problems, reading
-from flashsale.gateway.answers import refusal
+from flashsale.gateway.answers import refusal, refused
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.engine import Engine
 from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
@@ -59,7 +59,7 @@ class Orders:
         reserve = Reserve(order, buyer, wanted.sku, wanted.quantity, trace_id=trace_id)
         answer = await self._engine.decide(sale, reserve)
         if answer.code is not Code.RESERVED:
-            raise refusal(answer)
+            return refused(answer)
         status = answer.status or "held"
         placed = PlacedOrder(sale, order, wanted.sku, wanted.quantity, status, answer.hold_until_ms)
         headers = {"Location": f"/v1/sales/{sale}/orders/{order}"}

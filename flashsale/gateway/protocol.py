@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from flashsale.gateway import problems
 from flashsale.gateway.outlet import Outlet
 from flashsale.gateway.problems import Problem
+from flashsale.gateway.reading import WHOLE
 
 #: Request line and headers together. Browsers send 1 to 2 KB, cookies of a shop's domain up to 4 KB more.
 HEAD_BYTES_MAX = 16 * 1024
@@ -93,6 +94,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refusal = problems.HEADERS_TOO_LARGE
             raise ValueError(_TOO_LONG)  # the parser stops, and `send_400_response` tells
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.scope["state"][WHOLE] = True
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

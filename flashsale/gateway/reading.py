@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +18,10 @@ BODY_BYTES_MAX = 4_096
 #: A phone on a bad network sends a hundred bytes in less.
 BODY_S = 5.0
 KEY_LENGTH_MAX = 200
+#: More than any form has.
+FIELDS_MAX = 16
+#: In the state of a request, set by the protocol: all of its body has arrived.
+WHOLE = "flashsale.whole"
 
 #: The rest of a body that nobody reads must not be taken for the next request.
 _HANG_UP = {"Connection": "close"}
@@ -27,6 +32,7 @@ _TRACEPARENT = re.compile(
 )
 
 T = TypeVar("T")
+Content = TypeVar("Content", bytes, bytearray)
 
 
 async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: bytes = b"") -> T:
@@ -43,21 +49,46 @@ async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: byt
         raise Problem(problems.BAD_REQUEST, f"the body is not accepted: {error}") from error
 
 
+async def form(request: Request) -> dict[str, str]:
+    """The fields of a form, as a browser sends them; of two with one name, the last. Raises `Problem`."""
+    content = await _content(request)
+    try:
+        return dict(parse_qsl(content.decode(), max_num_fields=FIELDS_MAX))
+    except ValueError as error:
+        raise Problem(problems.BAD_REQUEST, f"the form is not accepted: {error}") from error
+
+
 async def _content(request: Request) -> bytes:
     content = bytearray()
     try:
+        if request.scope["state"].get(WHOLE):
+            return await _arrived(request)
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 content += chunk
-                if len(content) > BODY_BYTES_MAX:
-                    sentence = f"a body has at most {BODY_BYTES_MAX} bytes"
-                    raise Problem(problems.TOO_LARGE, sentence, headers=_HANG_UP)
+                _within_limit(content)
     except TimeoutError as error:
         sentence = f"the body took longer than {BODY_S:g} s"
         raise Problem(problems.TOO_SLOW, sentence, headers=_HANG_UP) from error
     except ClientDisconnect as error:
         raise Problem(problems.BAD_REQUEST, "the connection ended before the body did") from error
     return bytes(content)
+
+
+async def _arrived(request: Request) -> bytes:
+    """All of a body that is here: an alarm for it, and a look for more, would cost more than all the rest of it."""
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    content: bytes = message["body"]
+    return _within_limit(content)
+
+
+def _within_limit(content: Content) -> Content:
+    if len(content) > BODY_BYTES_MAX:
+        sentence = f"a body has at most {BODY_BYTES_MAX} bytes"
+        raise Problem(problems.TOO_LARGE, sentence, headers=_HANG_UP)
+    return content
 
 
 def idempotency_key(request: Request) -> str:

@@ -40,6 +40,9 @@ class Page(NamedTuple):
     etag: str
     #: the same for the same stock and state, whatever the pace
     change: str
+    #: made once for everybody: the page, and that it has not changed
+    whole: Response
+    unchanged: Response
 
 
 class SaleStates:
@@ -69,10 +72,7 @@ class SaleStates:
         page = self.pages.get(sale)
         if page is None or not self.are_fresh:
             raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
-        headers = {"ETag": page.etag, "Cache-Control": CACHE_CONTROL}
-        if page.etag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(page.body, headers=headers, media_type="application/json")
+        return page.unchanged if page.etag in request.headers.get("if-none-match", "") else page.whole
 
     async def next_look(self) -> None:
         """Return when the look under way, or the next one, has ended, whatever came of it."""
@@ -186,7 +186,10 @@ def page(state: SaleState) -> Page:
     """Its ETag is weak: it stays while only the time has changed."""
     lasting = msgspec.structs.replace(state, server_time_ms=0)
     change = msgspec.structs.replace(lasting, poll_after_ms=0)
-    return Page(msgspec.json.encode(state), f'W/"{_digest(lasting)}"', _digest(change))
+    body, etag = msgspec.json.encode(state), f'W/"{_digest(lasting)}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    whole = Response(body, headers=headers, media_type="application/json")
+    return Page(body, etag, _digest(change), whole, Response(status_code=304, headers=headers))
 
 
 def _digest(state: SaleState) -> str:

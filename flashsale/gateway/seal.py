@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
-from itsdangerous import BadData, Signer
+from itsdangerous import BadData
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from flashsale.errors import BadInput
+from flashsale.gateway.signer import QuickSigner
 
 #: HMAC-SHA256 gains nothing from more, and a password has less.
 SECRET_LENGTH_MIN = 32
@@ -38,9 +38,7 @@ class Seal:
                 f"a secret of {short[0]} characters",
                 f"use {SECRET_LENGTH_MIN} or more; `flashsale gateway secret` makes one",
             )
-        self._signer = Signer(
-            list(reversed(secrets)), salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
-        )
+        self._signer = QuickSigner(list(reversed(secrets)), salt)
 
     def sign(self, content: bytes) -> str:
         """`CONTENT.SIGNATURE`, both in base64url."""

@@ -55,6 +55,10 @@ class Timeline:
         i = bisect_right(self._prefixes, prefix)
         return self._values[i - 1] if i else None
 
+    def least(self) -> int:
+        """The smallest that it ever was. It must have been something."""
+        return min(self._values)
+
 
 class StockTimeline:
     """The counters of one SKU."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flashsale import ids
 from flashsale.client_history import UNREACHABLE, Invoked, Returned
 from flashsale.ids import Position
-from flashsale.verify.answers import Span, Untrue, event_of, seen_at
+from flashsale.verify.answers import Span, Untrue, event_of, place, seen_at
 from flashsale.verify.index import Index
 
 #: A whole shard that does not work: nothing in its log says so.
@@ -22,6 +22,9 @@ _ALLOWED = {
 def judge_refusal(index: Index, asked: Invoked, told: Returned) -> Span | None:
     """When a request was decided that was refused; None where the log has nothing to do with it. Raises `Untrue`."""
     if told.code in _WHOLE:
+        return None
+    if not told.position:
+        _require_anywhere(index, asked, told)
         return None
     position = Position.parse(told.position)
     prefix = index.prefix(position)
@@ -42,6 +45,15 @@ def judge_refusal(index: Index, asked: Invoked, told: Returned) -> Span | None:
             "K6" if 0 < event_of(index, asked) <= prefix else "K5", f"{_refused(told)}, and {objection}"
         )
     return Span(seen_at(prefix), seen_at(prefix))
+
+
+def _require_anywhere(index: Index, asked: Invoked, told: Returned) -> None:
+    """A refusal that names no place: it must be true at one of them. Raises `Untrue`."""
+    stock = index.stock.get(asked.sku)
+    if told.code == "SOLD_OUT" and (stock is None or stock.available.least() >= asked.quantity):
+        raise Untrue(
+            "K5", f"{_refused(told)}, and the log never had fewer than {asked.quantity} of {asked.sku}"
+        )
 
 
 def _reserve(index: Index, asked: Invoked, told: Returned, prefix: int) -> str:
@@ -140,4 +152,4 @@ def _no_answer(told: Returned, asked: Invoked) -> str:
 
 
 def _refused(told: Returned) -> str:
-    return f"it was refused as {told.code} at {told.position}"
+    return f"it was refused as {told.code}{place(told)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from flashsale.client_history import Invoked, Returned
-from flashsale.verify.answers import Span, Untrue, event_of, judge_done, written_at
+from flashsale.verify.answers import Span, Untrue, event_of, judge_done, place, written_at
 from flashsale.verify.index import Index
 from flashsale.verify.refusals import judge_refusal
 
@@ -79,7 +79,7 @@ class ShardSweep:
         span, prefix = judge_done(self.index, op.asked, told)
         if not told.status and self._claims[prefix] & _ACKNOWLEDGED:
             raise Untrue(
-                "K6", f"it was answered {told.code} at {told.position}, as new, and so was another request"
+                "K6", f"it was answered {told.code}{place(told)}, as new, and so was another request"
             )
         self._claims[prefix] |= 0 if told.status else _ACKNOWLEDGED
         if told.status:

@@ -12,12 +12,16 @@ import redis
 from flashsale.client import Client
 from flashsale.commands import Code, Load, Open, OrderRequest, SaleRequest
 from flashsale.definition import SaleDefinition, SaleItem
+from flashsale.gateway.storefront.visitors import COOKIE
+from flashsale.gateway.tokens import Caller, Tokens
 from flashsale.projections import catalog
 from flashsale.projections.database import Connection, connect
 from tests.acceptance import operator_kit
-from tests.acceptance.gateway_kit import Front, prepare, running
+from tests.acceptance.gateway_kit import NEW_SECRET, Front, prepare, running
 from tests.acceptance.operator_kit import Office
+from tests.acceptance.storefront_kit import Browser, Visit
 from tests.fixtures.processes import Cli, Finished
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.servers import redis_client
 
 SALE, SKU = "drop", "phone"
@@ -148,3 +152,59 @@ def office(
     in_roles = pytestconfig.getoption("--roles")
     with operator_kit.running(home, redis_url, module_database_url, in_roles=in_roles) as office:
         yield office
+
+
+#: The shop's pages lead to these.
+PAGES = (
+    "--storefront", "--sign-in-url", "https://shop.example/in",
+    "--checkout-url", "https://shop.example/pay?sale={sale}&order={order}",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network(redis_url: str) -> Iterator[Proxy]:
+    """What lies between the shop's gateway and Redis."""
+    with Proxy(redis_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def stage(
+    redis_url: str,
+    network: Proxy,
+    module_database_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Iterator[tuple[Front, Front]]:
+    """Two gateways with pages on the same sales: the shop's, and one with --demo-auth."""
+    with redis_client(redis_url) as redis:
+        redis.flushdb()
+    prepare(redis_url, module_database_url)
+    home = tmp_path_factory.mktemp("gateway")
+    in_roles = pytestconfig.getoption("--roles")
+    with (
+        running(home / "shop", network.url, module_database_url, *PAGES, in_roles=in_roles) as shop,
+        running(
+            home / "demo", redis_url, module_database_url, "--storefront", "--demo-auth", in_roles=in_roles
+        ) as demo,
+    ):
+        yield shop, demo
+
+
+@pytest.fixture
+def visit(stage: tuple[Front, Front]) -> Iterator[Visit]:
+    """Opens browsers, which are closed after the test."""
+    shop, demo = stage
+    opened: list[Browser] = []
+
+    def open_one(buyer: str | None) -> Browser:
+        token = (
+            None if buyer in (None, "demo") else Tokens([NEW_SECRET]).issue(Caller("buyer", str(buyer)), 600)
+        )
+        url = demo.url if buyer == "demo" else shop.url
+        opened.append(Browser(url, {COOKIE: token} if token else {}))
+        return opened[-1]
+
+    yield open_one
+    for browser in opened:
+        browser.http.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.fixtures.processes import Cli
@@ -122,3 +125,31 @@ def test_bad_numbers_are_refused_before_anything_starts(cli: Cli, arguments: tup
     assert done.exit_code == 2
     assert arguments[0] in done.stderr
     assert not (cli.home / ".local").exists()
+
+
+@needs_proc
+def test_a_person_can_click_into_it_until_they_end_it(cli: Cli, data_dir: Path) -> None:
+    running = cli.start(
+        "demo", "--web", "--listen", "127.0.0.1:0", "--units", "5", "--data-dir", str(data_dir)
+    )
+    running.wait_for_output("/sale/mega-drop", TIMEOUT_S)
+    address = re.search(r"http://\S+", running.stdout)
+    assert address is not None
+
+    page = httpx.get(address[0], timeout=20)
+
+    assert page.status_code == 200
+    assert "<h1>Opens in</h1>" in page.text
+    running.send(signal.SIGINT)
+    assert running.wait(TIMEOUT_S).exit_code == 130
+    assert processes_of(data_dir) == []
+
+
+def test_a_demo_for_a_browser_says_what_it_cannot_do(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cli.run("demo", "--web", "--listen", f"127.0.0.1:{port}")
+    assert done.exit_code == 4
+    assert "nobody can be served on" in done.stderr
+    assert cli.run("demo", "--web", "--listen", "0.0.0.0:8080").exit_code == 2
+    assert cli.run("demo", "--web", "--json").exit_code == 2

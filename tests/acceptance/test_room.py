@@ -105,7 +105,7 @@ def test_a_seed_that_was_not_committed_to_is_found(shop: Shop) -> None:
     shop.open()
     shop.control(SetRoom(RoomSettings(rate_per_s=5, active_max=5), SEED))
     body = f'["sale.line_drawn",1,5,"forger",3,"{"f" * 64}"]'
-    shop.redis.xadd(f"fs:{{{SALE}:0}}:events", {"e": body})
+    shop.redis.xadd(f"fs:{{{SALE}:0}}:events", {"e": body}, id="1-5")
 
     done = shop.cli.run("room", "audit", SALE)
 

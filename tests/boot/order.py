@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from http.client import HTTPException
+from threading import Event
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -29,6 +30,9 @@ def ask(wanted: int, what: str, role: str, url: str, key: str | None = None) -> 
         with urlopen(Request(url, body, headers, method=method), timeout=10) as answer:  # noqa: S310 - ours
             status, content, told = answer.status, json.load(answer), answer.headers
     except HTTPError as refusal:
+        if refusal.code == 429:  # one buyer buys everything here: come again when the gateway says so
+            Event().wait(int(refusal.headers["Retry-After"]))
+            return ask(wanted, what, role, url, key)
         if refusal.code == 503:
             raise ConnectionError(refusal) from refusal
         status, content, told = refusal.code, json.load(refusal), refusal.headers

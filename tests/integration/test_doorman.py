@@ -19,6 +19,7 @@ from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.ids import START
 from flashsale.room.lag import SLOWEST_FROM_MS
 from flashsale.stream import ShardId
+from tests.helpers import wait_until
 
 UP_TO_DATE, BEHIND = "up-to-date", "behind"
 RATE_PER_S = 100
@@ -65,8 +66,7 @@ async def test_a_sale_that_postgres_is_behind_of_calls_fewer(
         reading = asyncio.create_task(sales.keep_read())
         doorman = Doorman(client, sales, rooms)
         try:
-            while not sales.are_known:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(wait_until, lambda: sales.are_known, 10, "Postgres has told")
             for sale in (UP_TO_DATE, BEHIND):
                 await look(reads, rooms, sale, ago_ms=SLOWEST_FROM_MS)
             ends_s = time.monotonic() + LASTS_S

@@ -20,6 +20,7 @@ from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.gateway import feed
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.feed import Feeds
+from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.gateway.server import Server, listen
@@ -51,7 +52,7 @@ def url(redis_url: str, clean_redis: redis.Redis, database_url: str) -> Iterator
         fences = Fences()
         reads = AsyncReads(redis_url, fences)
         sales = Sales(read, fences)
-        states = SaleStates(sales, reads)
+        states = SaleStates(sales, reads, Rooms())
         feeds = Feeds(Callers.configured(Settings(), demo=True), sales, states, feeds_max=10)
         servers.append(Server(Starlette(routes=[Route("/feed/{sale}", feeds.follow)]), connections_max=20))
         works = (sales.keep_read(), states.keep_looking(), feeds.keep_telling())

@@ -24,7 +24,13 @@ def error(shard: Shard, **changed: Argument) -> str:
 
 def test_it_sets_all_settings_and_says_so_in_the_log(shard: Shard) -> None:
     shard.load(("A", 5))
-    told = {"rate_per_s": 7, "active_max": 8, "pass_ttl_ms": 9, "leave_after_ms": 10, "message": "Hello, all"}
+    told: dict[str, str | int] = {
+        "rate_per_s": 7,
+        "active_max": 8,
+        "pass_ttl_ms": 9,
+        "leave_after_ms": 10,
+        "message": "Hello, all",
+    }
 
     assert set_room(shard, mode="queue-all", shuffle=1, **told) == "ROOM_SET 1-3"
 

@@ -16,7 +16,7 @@ from tests.lua.scenes import SEED
 def state(shard: Shard) -> RoomState:
     """What the script says, as a reader gets it."""
     keys = shard.keys_of("roomstate")
-    return parse_room_state(shard.redis.eval_ro(script("roomstate").source, len(keys), *keys))  # type: ignore[arg-type]  # a list
+    return parse_room_state(shard.redis.eval_ro(script("roomstate").source, len(keys), *keys))
 
 
 def test_it_tells_settings_and_counters(shard: Shard) -> None:

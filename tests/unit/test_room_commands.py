@@ -11,6 +11,7 @@ import pytest
 from flashsale.commands import (
     Admit,
     Answer,
+    BatchRequest,
     Code,
     Join,
     Leave,
@@ -109,7 +110,7 @@ def test_who_waits_travels_with_many(kind: type[Join]) -> None:
 
 
 def test_a_doorman_travels_alone() -> None:
-    requests = [Join("ann"), Admit(5), Join("bob"), Admit(7), Leave("cid")]
+    requests: list[BatchRequest] = [Join("ann"), Admit(5), Join("bob"), Admit(7), Leave("cid")]
 
     assert plan(requests) == [[4], [1], [3], [0, 2]]
     assert order_call("sale", 0, START, "gate", [Admit(5)]).arguments == ("0-0", "gate", 5)

@@ -1,0 +1,1 @@
+"""The storefront: pages for buyers, made of what the API answers them. They work without scripts."""

@@ -1,0 +1,77 @@
+"""An order's story for its buyer: what happened when, and whether Postgres has it yet."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from flashsale.client.aio_reads import AsyncReads
+from flashsale.errors import FlashsaleError
+from flashsale.events import Order
+from flashsale.gateway.archive import Archive
+from flashsale.gateway.sales import Sales
+from flashsale.ids import shard_of_order
+from flashsale.projections.reads import OrderRow
+from flashsale.stream import ShardId
+
+log = structlog.get_logger(__name__)
+
+#: What the newest event means to the buyer, by the order's status.
+_WORDS = {
+    "confirmed": "Paid",
+    "cancelled": "Given back",
+    "expired": "Not paid in time",
+    "refund_due": "Payment came too late: it goes back to you",
+    "refunded": "Refunded",
+}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One line of the story."""
+
+    text: str
+    #: 0: not known
+    at_ms: int = 0
+    #: place in the sale's log; empty: none
+    position: str = ""
+    #: False: this is still to come
+    done: bool = True
+
+
+class Stories:
+    """Reads stories. Who may hear one was decided before."""
+
+    def __init__(self, reads: AsyncReads, sales: Sales, archive: Archive) -> None:
+        self._reads, self._sales, self._archive = reads, sales, archive
+
+    async def of(self, sale: str, order_id: str) -> tuple[Step, ...]:
+        """Its first event, its newest one, and Postgres; without times while Postgres does not tell them."""
+        order = await self._reads.order(sale, order_id)
+        if order is None:
+            return ()
+        shard = ShardId(sale, shard_of_order(order_id))
+        is_recorded = self._sales.recorded(shard) >= order.changed_at
+        # A held order is looked at again and again, by its clock; what it was is told once it has been decided.
+        row = await self._row(sale, order_id) if is_recorded and order.status != "held" else None
+        return story(order, row, is_recorded=is_recorded)
+
+    async def _row(self, sale: str, order_id: str) -> OrderRow | None:
+        try:
+            return await self._archive.order(sale, order_id)
+        except FlashsaleError as error:
+            log.warning(str(error), action="gateway_degraded", server="postgres")
+            return None
+
+
+def story(order: Order, row: OrderRow | None, *, is_recorded: bool) -> tuple[Step, ...]:
+    """By Redis, which knows first, and by Postgres, which knows the times."""
+    reserved_ms, changed_ms = (row.reserved_ms, row.changed_ms) if row else (0, 0)
+    steps = [Step("Reserved for you", reserved_ms, str(order.reserved_at))]
+    if newest := _WORDS.get(order.status):
+        steps.append(Step(newest, changed_ms, str(order.changed_at)))
+    return (*steps, written(done=is_recorded))
+
+
+def written(*, done: bool) -> Step:
+    """The last line: of Postgres, which keeps everything."""
+    return Step("Written into the books" if done else "Being written into the books", done=done)
