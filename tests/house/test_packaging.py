@@ -53,6 +53,10 @@ def shipped_files() -> set[str]:
         found |= {f"flashsale/{path.relative_to(ROOT / 'ops')}" for path in ops}
     sql = (ROOT / "flashsale/projections/sql").rglob("*.sql")
     found |= {str(path.relative_to(ROOT)) for path in sql}
+    of_pages = (
+        path for name in ("templates", "static") for path in (ROOT / "flashsale/operator" / name).rglob("*")
+    )
+    found |= {str(path.relative_to(ROOT)) for path in of_pages if path.is_file()}
     return found | {"flashsale/py.typed"}
 
 
