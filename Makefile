@@ -62,11 +62,11 @@ test-docker: setup ## the tests that talk to servers, on a matrix of versions in
 test-roles: setup ## the acceptance tests, each command in its role; `make test ROLES=1`: every test
 	@$(BIN)/pytest --roles tests/acceptance $(ARGS)
 
-test-browser: setup ## the storefront in Debian's chromium (apt-get install chromium), about a minute
+test-browser: setup ## the storefront and the operator page in Debian's chromium (apt-get install chromium), about a minute
 	@$(BIN)/pytest tests/browser $(ARGS)
 
 pictures: setup ## the pictures of docs/pictures anew, by the same browser
-	@FLASHSALE_PICTURES=docs/pictures $(BIN)/pytest tests/browser/test_pictures.py $(ARGS)
+	@FLASHSALE_PICTURES=docs/pictures $(BIN)/pytest tests/browser/test_pictures.py tests/browser/test_operator_page.py $(ARGS)
 
 test-million: setup ## a replay of a million events beside a live sale; minutes, so not a part of `test`
 	@$(BIN)/pytest tests/bench/test_replay_million.py $(ARGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from flashsale import values
 from flashsale.address import Address
 from flashsale.cli import output
+from flashsale.cli.extras import need_http
 from flashsale.cli.session import Session, shared
 
 app = typer.Typer(help="A page to see and steer what runs, in a browser.")
@@ -37,7 +37,7 @@ def run(
     What they do stands in the log of the sale as operator:NAME. SIGTERM and Ctrl-C end it: exit code 0 or 130.
     """
     address = Address.parse(listen, "--listen")
-    _need_http()
+    need_http()
     from flashsale.operator.server import Options
     from flashsale.operator.server import run as serve
 
@@ -62,7 +62,7 @@ def token(
 ) -> None:
     """Print a token that opens the operator page. Who has it is who it names: send it as you would a password."""
     lifetime_s = values.whole(lifetime, "lifetime", 1, LIFETIME_MAX_S)
-    _need_http()
+    need_http()
     from flashsale.operator.people import Person, PersonTokens
 
     if (viewer is None) == (operator is None):
@@ -70,8 +70,3 @@ def token(
     person = Person("operator", operator) if operator is not None else Person("viewer", viewer or "")
     tokens = PersonTokens((session.config.settings.gateway_keys or "").split())
     output.line(tokens.issue(person, lifetime_s))
-
-
-def _need_http() -> None:
-    if not all(find_spec(name) for name in ("httptools", "itsdangerous", "jinja2", "starlette", "uvicorn")):
-        raise values.Usage("this needs more packages: pip install 'flashsale[http]'")

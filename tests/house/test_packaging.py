@@ -53,8 +53,12 @@ def shipped_files() -> set[str]:
         found |= {f"flashsale/{path.relative_to(ROOT / 'ops')}" for path in ops}
     sql = (ROOT / "flashsale/projections/sql").rglob("*.sql")
     found |= {str(path.relative_to(ROOT)) for path in sql}
-    pages = (ROOT / "flashsale/storefront").rglob("*")
-    found |= {str(path.relative_to(ROOT)) for path in pages if path.is_file()}
+    of_pages = (
+        path
+        for name in ("storefront", "operator/templates", "operator/static")
+        for path in (ROOT / "flashsale" / name).rglob("*")
+    )
+    found |= {str(path.relative_to(ROOT)) for path in of_pages if path.is_file()}
     return found | {"flashsale/py.typed"}
 
 
