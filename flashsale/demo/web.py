@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flashsale.client import AsyncClient, Client
-from flashsale.commands import Close, Code
+from flashsale.commands import Close, Code, SetRoom
 from flashsale.definition import SaleDefinition
 from flashsale.demo.example import define_example
 from flashsale.demo.processes import Daemons
-from flashsale.demo.visitors import Visitors
+from flashsale.demo.visitors import Visitors, room_of
 from flashsale.errors import FlashsaleError, RefusedByState
 from flashsale.projections.database import connect
 from flashsale.servers import Urls
@@ -84,13 +84,13 @@ class WebDemo:
         sale = define_example(self._urls.postgres_url, units=self._units, hold_ms=HOLD_MS, opens_ms=opens_ms)
         with connect(self._urls.postgres_url) as connection:
             answer = warm(client, connection, sale)
-        if answer.code is not Code.LOADED:
-            raise FlashsaleError(f"the demo expected {Code.LOADED}, the shop answered {answer.code}")
+        room = client.control(sale.sale, SetRoom(room_of(self._units)))
+        if (answer.code, room.code) != (Code.LOADED, Code.ROOM_SET):
+            raise FlashsaleError(f"the demo has no sale: the shop answered {answer.code} and {room.code}")
         return sale
 
     async def _round(self, sale: SaleDefinition, client: Client, daemons: Daemons) -> None:
         """From before the opening until everything is sold, paid and quiet."""
-        await asyncio.sleep(max(0.0, sale.opens_ms / 1000 - time.time()))
         async with AsyncClient(self._urls.redis_url, by="demo-visitors") as shop:
             crowd = asyncio.create_task(Visitors(shop, sale).come())
             try:

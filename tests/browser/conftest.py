@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from flashsale.commands import Code, Open
+from flashsale.commands import Code, Open, RoomSettings, SetRoom
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.projections import catalog
 from flashsale.projections.database import connect
@@ -67,6 +67,18 @@ class Shop:
             self.open(path)
         wait_until(lambda: self.front.http.get(path).status_code == 200, 20, "the gateway knows the sale")
         return path
+
+    def room(self, path: str, *, rate_per_s: int = 5, active_max: int = 50, **more: Any) -> None:
+        """Give a sale a waiting room, or other settings of it, and wait until the gateway's page tells of it."""
+        sale = path.rpartition("/")[2]
+        settings = RoomSettings(rate_per_s=rate_per_s, active_max=active_max, **more)
+        assert self.front.client.control(sale, SetRoom(settings)).code is Code.ROOM_SET
+
+        def is_told() -> bool:
+            room = self.front.http.get(f"/v1/sales/{sale}").json()["room"]
+            return room is not None and room["mode"] == settings.mode
+
+        wait_until(is_told, 20, "the gateway has seen the room")
 
     def open(self, path: str) -> None:
         """Now, whatever its clock says."""
