@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,11 +17,14 @@ from flashsale.demo.example import define_example
 from flashsale.demo.processes import Daemons
 from flashsale.demo.visitors import Visitors, room_of
 from flashsale.errors import FlashsaleError, RefusedByState
+from flashsale.operator.people import Person, PersonTokens
 from flashsale.projections.database import connect
 from flashsale.servers import Urls
 from flashsale.warm import warm
 
-GATEWAY, PROJECTOR, SWEEPER = "web-gateway", "web-projector", "web-sweeper"
+GATEWAY, OPERATOR, PROJECTOR, SWEEPER = "web-gateway", "web-operator", "web-projector", "web-sweeper"
+#: As long as anybody plays.
+TOKEN_LIFETIME_S = 86_400
 #: From the address on the terminal to the opening: time to open it in a browser.
 OPENS_AFTER_MS = 40_000
 #: Time for a person to pay, and to see a hold run out without falling asleep.
@@ -46,7 +50,8 @@ class WebDemo:
             daemons.start("projector", PROJECTOR)
             daemons.start("sweeper", SWEEPER)
             daemons.start("gateway", GATEWAY, "--demo-auth", "--storefront", "--listen", self._listen)
-            url = self._gateway_url(daemons)
+            url = self._url_of(daemons, GATEWAY)
+            self._open_operator_page(daemons)
             while True:
                 sale = self._prepare(client)
                 self._wait_for_page(f"{url}/sale/{sale.sale}")
@@ -55,18 +60,30 @@ class WebDemo:
                 client.control(sale.sale, Close())
                 self._tell("everything is sold and paid; all sales: " + url)
 
-    def _gateway_url(self, daemons: Daemons) -> str:
-        """Where it answers, as its log tells."""
+    def _open_operator_page(self, daemons: Daemons) -> None:
+        """Beside the shop, on a port of its own, for one person who may act."""
+        secret, keys = secrets.token_urlsafe(48), self._log_dir / "operator.keys"
+        keys.touch(mode=0o600)
+        keys.write_text(secret)
+        daemons.launch(
+            OPERATOR, "flashsale", "operator", "run", "--listen", "127.0.0.1:0",
+            FLASHSALE_GATEWAY_KEYS_FILE=str(keys),
+        )  # fmt: skip
+        token = PersonTokens([secret]).issue(Person("operator", "demo"), TOKEN_LIFETIME_S)
+        self._tell(f"operator page: {self._url_of(daemons, OPERATOR)}  token: {token}")
+
+    def _url_of(self, daemons: Daemons, name: str) -> str:
+        """Where a server answers, as its log tells."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            if served := re.search(r'"url":\s*"(http://[^"]+)"', daemons.log(GATEWAY)):
+            if served := re.search(r'"url":\s*"(http://[^"]+)"', daemons.log(name)):
                 return served[1]
             if GATEWAY in daemons.dead():
                 raise RefusedByState(
                     f"nobody can be served on {self._listen}: choose another address with --listen"
                 )
             time.sleep(LOOK_EVERY_S / 10)
-        raise FlashsaleError("the gateway of the demo did not come up in time")
+        raise FlashsaleError(f"{name} of the demo did not come up in time")
 
     def _wait_for_page(self, url: str) -> None:
         """The gateway learns of a new sale within seconds; nobody shall follow the address before."""

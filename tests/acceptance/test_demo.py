@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.acceptance import operator_kit
 from tests.fixtures.processes import Cli
 from tests.fixtures.residents import needs_proc, processes_of
 
@@ -133,13 +134,17 @@ def test_a_person_can_click_into_it_until_they_end_it(cli: Cli, data_dir: Path) 
         "demo", "--web", "--listen", "127.0.0.1:0", "--units", "5", "--data-dir", str(data_dir)
     )
     running.wait_for_output("/sale/mega-drop", TIMEOUT_S)
-    address = re.search(r"http://\S+", running.stdout)
+    address = re.search(r"http://\S+/sale/\S+", running.stdout)
+    office = re.search(r"operator page: (http://\S+)  token: (\S+)", running.stdout)
     assert address is not None
+    assert office is not None
 
     page = httpx.get(address[0], timeout=20)
+    overview = operator_kit.Browser(office[1]).log_in(office[2])
 
     assert page.status_code == 200
-    assert "<h1>Opens in</h1>" in page.text
+    assert "<h1>You are in</h1>" in page.text  # the demo has a waiting room
+    assert (overview.status, "mega-drop" in overview.text) == (200, True)
     running.send(signal.SIGINT)
     assert running.wait(TIMEOUT_S).exit_code == 130
     assert processes_of(data_dir) == []
