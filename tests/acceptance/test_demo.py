@@ -140,7 +140,9 @@ def test_a_person_can_click_into_it_until_they_end_it(cli: Cli, data_dir: Path) 
     assert office is not None
 
     page = httpx.get(address[0], timeout=20)
-    overview = operator_kit.Browser(office[1]).log_in(office[2])
+    browser = operator_kit.Browser(office[1])
+    overview = browser.log_in(office[2])
+    browser.http.close()
 
     assert page.status_code == 200
     assert "<h1>You are in</h1>" in page.text  # the demo has a waiting room
