@@ -79,7 +79,7 @@ class Calm(WholeSale):
 class Followed(Calm):
     """Only what makes events, and what applies them."""
 
-    load = open = reconfigure = change_state = reserve_again = None  # type: ignore[assignment]  # the same
+    load = open = room = reconfigure = change_state = reserve_again = None  # type: ignore[assignment]  # the same
     meddle = trim = lose_the_session = clock_jumps = None  # type: ignore[assignment]  # the same
 
 
