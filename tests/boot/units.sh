@@ -58,6 +58,7 @@ http_through() {
   cat "/boot-test/$1"
 }
 paid_in() { cut -d' ' -f1 "/boot-test/$1"; }
+page_answers() { python -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:8081/login").status)'; }
 http_is_ready() { python -c 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:8080/readyz")'; }
 kill_gateway() {
   show systemctl kill --signal=KILL flashsale-gateway
@@ -130,6 +131,13 @@ set_up_gateway() {
   show http buy cart-4711
 }
 
+set_up_operator_page() {
+  say "The operator page, as docs/operator-page.md says: it asks who is there"
+  typed operator-page.md 'On a server'
+  await page_answers
+  show page_answers
+}
+
 # The target is away while the shop sells 300 units, and starts again.
 stop_and_start() {
   shop 300 &
@@ -151,7 +159,7 @@ first_boot() {
     flashsale-reconcile.timer flashsale-warm.timer flashsale-metrics
   await systemctl is-active flashsale-projector@1 flashsale-projector@2 flashsale-sweeper flashsale-metrics
   show systemctl --no-pager list-units 'flashsale*'
-  for unit in flashsale-{projector@1,sweeper,reconcile,warm,metrics,gateway}; do
+  for unit in flashsale-{projector@1,sweeper,reconcile,warm,metrics,gateway,operator}; do
     systemd-analyze security --no-pager "$unit.service" | tail -n 1
   done
 
@@ -182,6 +190,7 @@ DEFINITION
   show numbers
 
   set_up_gateway
+  set_up_operator_page
 
   say "kill -9 a projector while it sells: systemd starts it again"
   shop 300 &
