@@ -110,6 +110,9 @@ class Orders:
 
     async def _change(self, sale: str, request: OrderRequest, done: Code) -> Response:
         answer = await self._engine.decide(sale, request)
+        if answer.code is Code.CONFLICT:
+            sentence = f"it is refunded, and that says of its units: {answer.detail}"
+            raise Problem(problems.WRONG_STATE, sentence, state="refunded")
         if answer.code is not done:
             raise refusal(answer)
         status = answer.status or done.lower()

@@ -94,6 +94,8 @@ def test_confirmed_cancelled_refunded_and_each_once(front: Front) -> None:
     assert refunded.json()["status"] == "refunded"
     assert front.available() == left
     assert front.ask(paid, "refund", as_service(), {"units": "keep"}).json()["repeated"] is True
+    other = front.ask(paid, "refund", as_service(), {"units": "restock"})
+    assert problem(other, 409, "wrong-state")["state"] == "refunded"
     assert front.order(buyer=buyer, key="other").status_code == 201
 
 

@@ -29,6 +29,9 @@ LARGE = b"x" * 10_000_000
 class Stream(Response):
     """A response without an end, to which so much is written at once."""
 
+    #: how many have begun: one that is hung up on at once has come and gone between two looks at the server
+    begun = 0
+
     def __init__(self, request: Request) -> None:
         super().__init__()
         self._outlet, self._chunks = request.state.outlet, int(request.path_params["chunks"])
@@ -37,6 +40,7 @@ class Stream(Response):
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": b"head ", "more_body": True})
         self._outlet.open()
+        Stream.begun += 1
         for _ in range(self._chunks):
             self._outlet.write(chunk(b"x" * 1_000))
         while (await receive())["type"] != "http.disconnect":
@@ -156,9 +160,10 @@ def test_who_reads_slowly_gets_everything(address: Address) -> None:
 @pytest.mark.parametrize("chunks", [60, 10 * UNREAD_BYTES_MAX // 1_000], ids=["few", "many"])
 def test_a_stream_that_nobody_reads_ends(server: Server, address: Address, chunks: int) -> None:
     """Few chunks: when their time has come. Many: at once."""
+    Stream.begun = 0
     with deaf(address) as connection:
         connection.sendall(b"GET /stream/%d HTTP/1.1\r\nHost: test\r\n\r\n" % chunks)
-        wait_until(lambda: server.server_state.connections, 5, "it is there")
+        wait_until(lambda: Stream.begun, 5, "it has begun")
         wait_until(lambda: not server.server_state.connections, 5 * REST_S, "it is hung up on")
 
 
