@@ -86,6 +86,20 @@ class Problem(Exception):
         self._headers = headers or {}
         self._retry_ms = kind.retry_ms if retry_ms is None else retry_ms
 
+    @classmethod
+    def of(cls, response: Response) -> Problem:
+        """The problem that such a response tells."""
+        content: dict[str, Any] = msgspec.json.decode(bytes(response.body))
+        (kind,) = (
+            kind for kind in globals().values() if isinstance(kind, Kind) and kind.type == content["type"]
+        )
+        more = {
+            name: value
+            for name, value in content.items()
+            if name not in ("type", "title", "status", "detail")
+        }
+        return cls(kind, content["detail"], **more)
+
     def response(self) -> Response:
         kind = self.kind
         content: dict[str, Any] = {

@@ -103,8 +103,9 @@ def test_every_command_takes_the_shared_options_after_its_verb(path: tuple[str, 
 
 
 def test_every_reading_command_speaks_json() -> None:
-    daemons = {(name, "run") for name in ("gateway", "metrics", "projector", "sweeper")}
-    silent = {("sale", "example"), ("gateway", "secret"), ("gateway", "token"), *daemons}
+    daemons = {(name, "run") for name in ("gateway", "metrics", "operator", "projector", "sweeper")}
+    tokens = {("gateway", "secret"), ("gateway", "token"), ("operator", "token")}
+    silent = {("sale", "example"), *tokens, *daemons}
     for path in leaves():
         command = TREE
         for name in path:

@@ -20,7 +20,8 @@ from flashsale.gateway.messages import (
     QueueState,
     SaleState,
 )
-from flashsale.gateway.problems import problem_of
+from flashsale.gateway.problems import Problem, problem_of
+from flashsale.gateway.reading import WHOLE
 from flashsale.gateway.storefront.visitors import Visitor
 
 T = TypeVar("T")
@@ -103,8 +104,12 @@ class Api:
             "client": request.scope.get("client"),
             "headers": [*headers, *(((b"content-type", b"application/json"),) if body else ())],
             "path_params": path,
+            "state": {WHOLE: True},
         }
         try:
-            return await self._handlers[operation](Request(scope, receive))
+            response = await self._handlers[operation](Request(scope, receive))
         except FlashsaleError as error:
             raise problem_of(error) from error
+        if response.status_code >= 400:
+            raise Problem.of(response)
+        return response
