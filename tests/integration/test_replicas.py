@@ -48,6 +48,7 @@ def entries(url: str, shard: ShardId) -> list[object]:
 
 def test_what_is_acknowledged_outlives_a_failover_and_the_rest_is_unknown(pair: Pair) -> None:
     shard = pair.master.open_sale(quantity=UNITS)
+    pair.replicated()
     told: dict[str, Position] = {}
     unknown: set[str] = set()
 
@@ -86,6 +87,7 @@ def test_what_is_acknowledged_outlives_a_failover_and_the_rest_is_unknown(pair: 
 def test_what_was_only_decided_raises_no_fence(pair: Pair) -> None:
     """The failover loses what nobody was told: the sale goes on with the clients that it has."""
     shard = pair.master.open_sale(quantity=10)
+    pair.replicated()
     with waiting(pair.master) as client:
         client.reserve(shard.sale, order(1), "ann", SKU)
         pair.cut()
@@ -186,6 +188,7 @@ def test_in_a_cluster_nobody_is_told(clean_redis: redis.Redis, tmp_path: Path) -
 
 def test_scripts_that_the_server_forgot_are_loaded_again_and_waited_for(pair: Pair) -> None:
     shard = pair.master.open_sale(quantity=10)
+    pair.replicated()
     # A patient one: a busy machine's replica takes more than half a second.
     with Client(pair.master.redis_url, timeout_ms=20_000, replicas=1) as client:
         client.reserve(shard.sale, order(1), "ann", SKU)
