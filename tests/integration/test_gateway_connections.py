@@ -84,6 +84,13 @@ def address(server: Server) -> Address:
     return Address(*server.servers[0].sockets[0].getsockname()[:2])
 
 
+def test_no_answer_waits_for_the_client_to_acknowledge_its_beginning() -> None:
+    with listen(Address("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()[:2]):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def answered(connection: socket.socket) -> bool:
     found = b""
     while not found.endswith(b"\r\n\r\nno"):
