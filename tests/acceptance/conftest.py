@@ -123,18 +123,20 @@ def shop(connected_cli: Cli, redis_url: str, database_url: str) -> Iterator[Shop
 
 @pytest.fixture(scope="module")
 def front(
+    request: pytest.FixtureRequest,
     redis_url: str,
     module_database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[Front]:
-    """A gateway on the sales of `gateway_kit.SALES`, for all tests of a module."""
+    """A gateway on the sales of `gateway_kit.SALES`, for all tests of a module, with its `GATEWAY_OPTIONS`."""
     with redis_client(redis_url) as redis:
         redis.flushdb()
     prepare(redis_url, module_database_url)
     home = tmp_path_factory.mktemp("gateway") / "home"
+    options: tuple[str, ...] = getattr(request.module, "GATEWAY_OPTIONS", ())
     in_roles = pytestconfig.getoption("--roles")
-    with running(home, redis_url, module_database_url, in_roles=in_roles) as front:
+    with running(home, redis_url, module_database_url, *options, in_roles=in_roles) as front:
         yield front
 
 
@@ -147,7 +149,7 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def network(redis_url: str) -> Iterator[Proxy]:
-    """What lies between the shop's gateway and Redis."""
+    """What lies between Redis and a server that a test looks at."""
     with Proxy(redis_url) as proxy:
         yield proxy
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
-import pytest
 
 from tests.acceptance.feed_kit import FEED, following
 from tests.acceptance.gateway_kit import (
@@ -15,32 +13,13 @@ from tests.acceptance.gateway_kit import (
     as_buyer,
     as_service,
     logged,
-    prepare,
     problem,
-    running,
 )
-from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
 
 FEEDS_MAX = 6
-
-
-@pytest.fixture(scope="module")
-def front(
-    redis_url: str,
-    module_database_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
-) -> Iterator[Front]:
-    """A gateway that few may follow."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
-    prepare(redis_url, module_database_url)
-    home = tmp_path_factory.mktemp("gateway") / "home"
-    options = ("--feeds-max", str(FEEDS_MAX))
-    in_roles = pytestconfig.getoption("--roles")
-    with running(home, redis_url, module_database_url, *options, in_roles=in_roles) as front:
-        yield front
+#: A gateway that few may follow.
+GATEWAY_OPTIONS = ("--feeds-max", str(FEEDS_MAX))
 
 
 def test_a_change_is_told_to_all_who_follow(front: Front) -> None:

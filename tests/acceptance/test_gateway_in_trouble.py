@@ -30,13 +30,6 @@ CONNECTIONS_MAX = 20
 
 
 @pytest.fixture(scope="module")
-def network(redis_url: str) -> Iterator[Proxy]:
-    """What lies between the gateway and Redis."""
-    with Proxy(redis_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
 def far_front(
     redis_url: str,
     network: Proxy,

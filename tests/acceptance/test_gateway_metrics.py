@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,33 +15,15 @@ from tests.acceptance.gateway_kit import (
     as_buyer,
     as_service,
     logged,
-    prepare,
-    running,
 )
 from tests.acceptance.metrics_kit import Exporter, Scrape
 from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
 
+#: A gateway that is looked at, and tells all.
+GATEWAY_OPTIONS = ("--metrics-listen", ANY_PORT, "--log-level", "debug")
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
-
-
-@pytest.fixture(scope="module")
-def front(
-    redis_url: str,
-    module_database_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    pytestconfig: pytest.Config,
-) -> Iterator[Front]:
-    """A gateway that is looked at, and tells all."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
-    prepare(redis_url, module_database_url)
-    home = tmp_path_factory.mktemp("gateway") / "home"
-    options = ("--metrics-listen", ANY_PORT, "--log-level", "debug")
-    in_roles = pytestconfig.getoption("--roles")
-    with running(home, redis_url, module_database_url, *options, in_roles=in_roles) as front:
-        yield front
 
 
 @pytest.fixture

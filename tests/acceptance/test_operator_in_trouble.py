@@ -17,13 +17,6 @@ from tests.helpers import wait_until
 
 
 @pytest.fixture(scope="module")
-def network(redis_url: str) -> Iterator[Proxy]:
-    """What lies between the page and Redis."""
-    with Proxy(redis_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture(scope="module")
 def far_office(
     redis_url: str,
     network: Proxy,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from flashsale.cli.run import run
 from flashsale.gateway.tokens import Caller, Tokens
@@ -15,24 +12,7 @@ from flashsale.gateway.tokens import Caller, Tokens
 SECRET = "s" * 40
 
 
-@pytest.fixture(autouse=True)
-def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with the secrets, in a home without settings."""
-    file = tmp_path / "keys"
-    file.write_text(SECRET, encoding="utf-8")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("FLASHSALE_GATEWAY_KEYS_FILE", str(file))
-    return file
-
-
-@pytest.fixture(autouse=True)
-def own_logs() -> Iterator[None]:
-    """`gateway run` sends the logs of its process to a stream that ends with the test: put them back."""
-    handlers = logging.root.handlers[:]
-    yield
-    structlog.reset_defaults()
-    logging.captureWarnings(capture=False)
-    logging.root.handlers[:] = handlers
+pytestmark = pytest.mark.usefixtures("keys", "own_logs")
 
 
 def test_a_new_secret_is_long_enough_and_new(capsys: pytest.CaptureFixture[str]) -> None:
