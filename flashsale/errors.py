@@ -90,5 +90,5 @@ class Halted(FlashsaleError):
     exit_code = 7
 
 
-#: Longer values are cut in messages: a pasted file must not fill the terminal.
-SHOWN_VALUE_LENGTH_MAX = 80
+#: Longer values are cut in messages: a path is to be read whole, a pasted file must not fill the terminal.
+SHOWN_VALUE_LENGTH_MAX = 200

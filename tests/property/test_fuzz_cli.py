@@ -36,6 +36,9 @@ NOT_HERE = {
     "projector run",
     "sweeper run",
     "metrics run",
+    "gateway run",
+    "operator run",
+    "loadtest",
     "sale watch",
     "top",
     "ops install",
@@ -52,7 +55,8 @@ GOOD = {
     "seq": "3", "--seq": "3", "--from": "1", "--to": "4", "-n": "3", "--number": "3", "--keep": "2", "--reason": "test",
     "--until": "3", "--timeout": "1s", "--error": "data", "--projection": "orders", "--log-format": "json",
     "--idempotency-key": "cart-1", "--request-id": "r-1", "file": "drop.toml", "--plan": "plan.json",
-    "--apply": "plan.json",
+    "--apply": "plan.json", "text": "Back in ten minutes.", "--mode": "queue-all", "--rate": "100",
+    "--active": "50", "--pass-ttl": "5m", "--leave-after": "90s", "--within": "10m", "--lifetime": "1h", "--log-level": "info",
 }  # fmt: skip
 
 #: 2 and more are answers, 1 is a fault in flashsale: tests/acceptance/test_help.py holds the list to the help.
@@ -135,6 +139,10 @@ def desk(read_side: ReadSide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # The same tree each time: to make it takes longer than most commands do.
     monkeypatch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
     return read_side
+
+
+def test_each_argument_has_a_value_that_makes_sense() -> None:
+    assert {name for command in COMMANDS for name in command.arguments} <= set(GOOD)
 
 
 @examples(80)
