@@ -56,7 +56,8 @@ GOOD = {
     "--until": "3", "--timeout": "1s", "--error": "data", "--projection": "orders", "--log-format": "json",
     "--idempotency-key": "cart-1", "--request-id": "r-1", "file": "drop.toml", "--plan": "plan.json",
     "--apply": "plan.json", "text": "Back in ten minutes.", "--mode": "queue-all", "--rate": "100",
-    "--active": "50", "--pass-ttl": "5m", "--leave-after": "90s", "--within": "10m", "--lifetime": "1h", "--log-level": "info",
+    "--active": "50", "--pass-ttl": "5m", "--leave-after": "90s", "--within": "10m", "--lifetime": "1h",
+    "--log-level": "info",
 }  # fmt: skip
 
 #: 2 and more are answers, 1 is a fault in flashsale: tests/acceptance/test_help.py holds the list to the help.
