@@ -77,8 +77,8 @@ fuzz: setup ## any bytes at every boundary, TIMES (50) as many as in `test`, by 
 torture: setup ## break everything, at random, and check every promise: SEED=1 MINUTES=3; best as root
 	@$(BIN)/python -m tests.torture --seed "$(SEED)" --minutes "$(MINUTES)" $(ARGS)
 
-crash-full: setup ## the log cut at every byte, every command cut at each of its calls, in every way; minutes
-	@FLASHSALE_TEST_EVERY_CASE=1 $(BIN)/pytest tests/crash $(ARGS)
+crash-full: setup ## the log cut at every byte, every command cut at each of its calls, in every way; half an hour
+	@FLASHSALE_TEST_EVERY_CASE=1 $(BIN)/pytest -n 4 --dist=load tests/crash $(ARGS)
 
 model-deep: MINUTES = 30
 model-deep: setup ## half an hour of random histories with every fault (MINUTES=10: ten); `test` takes under a minute of them
