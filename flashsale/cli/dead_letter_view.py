@@ -21,11 +21,10 @@ _SAID_ELSEWHERE = ("sale", "shard", "epoch", "seq", "body")
 
 def print_groups(groups: Sequence[ErrorGroup]) -> None:
     output.table(
-        ("sale", "#shard", "state", "oldest", "#events", "#followers", "#attempts", "first", "last", "error"),
+        ("sale", "state", "oldest", "#events", "#followers", "#attempts", "first", "last", "error"),
         (
             (
                 group.sale,
-                str(group.shard),
                 told.state(group.kind),
                 str(group.oldest),
                 words.count(group.events),

@@ -89,7 +89,6 @@ def status(session: Session, json: Json = False) -> int:
         output.table(
             (
                 "sale",
-                "#shard",
                 "state",
                 "#log",
                 "#checkpoint",
@@ -126,7 +125,6 @@ def _cells(row: ShardStatus) -> tuple[Any, ...]:
     )
     return (
         row.sale,
-        str(row.shard),
         row.state,
         row.log_head,
         row.checkpoint,

@@ -44,11 +44,10 @@ def print_reports(reports: Sequence[Report]) -> None:
     rows = [(report, finding) for report in reports for finding in report.findings]
     if rows:
         output.table(
-            ("sale", "#shard", "class", "key", "log", "Redis", "Postgres", "#first seq"),
+            ("sale", "class", "key", "log", "Redis", "Postgres", "#first seq"),
             (
                 (
                     report.shard.sale,
-                    str(report.shard.shard),
                     finding.kind,
                     finding.key,
                     *(_cell(text) for text in (finding.log, finding.redis, finding.postgres)),

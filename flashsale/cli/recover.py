@@ -72,7 +72,7 @@ def _print(found: Outcome) -> None:
     survey = found.survey
     output.facts(
         [
-            ("sale", f"{survey.shard.sale}, shard {survey.shard.shard}"),
+            ("sale", survey.shard.sale),
             ("Postgres", f"has applied {survey.checkpoint}"),
             ("Redis", f"log ends at {survey.head}, scripts have counted to {survey.counted}"),
             ("agree", f"up to {survey.common}"),

@@ -35,7 +35,7 @@ SALES = (
         "#overdue",
     ),
 )
-PROJECTORS = ("projector", "#shards", "#heartbeat")
+PROJECTORS = ("projector", "#sales", "#heartbeat")
 
 
 @shared

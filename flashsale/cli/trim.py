@@ -98,11 +98,10 @@ def _print(results: list[Trimmed], *, dry_run: bool, json: bool) -> None:
     shown = [done for done in results if done.refused is None]
     if shown:
         output.table(
-            ("sale", "#shard", "#would go" if dry_run else "#trimmed", "#left in the log"),
+            ("sale", "#would go" if dry_run else "#trimmed", "#left in the log"),
             [
                 (
                     done.shard.sale,
-                    str(done.shard.shard),
                     words.count(done.trimmed),
                     words.count(done.remaining),
                 )

@@ -126,16 +126,15 @@ def _history_record(report: HistoryReport) -> dict[str, Any]:
 
 def _print(report: Report) -> None:
     output.table(
-        ("sale", "#shard", "#events", "ends at", "finding"),
+        ("sale", "#events", "ends at", "finding"),
         (
             (
                 sale,
-                str(number),
                 f"{shard.events:,}",
                 str(shard.state.position),
                 f"{shard.violation.rule}: {shard.violation.sentence}" if shard.violation else "adds up",
             )
-            for (sale, number), shard in sorted(report.shards.items())
+            for (sale, _), shard in sorted(report.shards.items())
         ),
     )
     for violation in report.violations:

@@ -1,12 +1,14 @@
 """Every command, argument and option explains itself."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from flashsale import cli
 from flashsale.cli import app
 
 
@@ -39,3 +41,9 @@ def test_help_is_printed(path: tuple[str, ...], command: Any) -> None:
     result = CliRunner().invoke(app, [*path, "--help"])
     assert result.exit_code == 0
     assert "Usage" in result.output
+    assert "shard" not in result.output.lower(), "every sale has one: nobody need know"
+
+
+def test_no_table_has_a_column_for_the_shard_that_every_sale_has() -> None:
+    sources = (Path(cli.__file__).parent).glob("*.py")
+    assert [path.name for path in sources if '"#shard"' in path.read_text(encoding="utf-8")] == []
