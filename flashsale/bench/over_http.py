@@ -4,73 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from itertools import count, islice
+from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
-
-import msgspec
 
 from flashsale.bench.arrivals import arrivals, poisson
 from flashsale.bench.bare_http import POST_PATH, STATIC_PATH
 from flashsale.bench.http_crowd import LOST, Offered, SteadyCrowd, offer
-from flashsale.bench.http_servers import Served, page_of, start_bare, start_gateway
-from flashsale.bench.http_wire import packed
-from flashsale.bench.logs import Logged, logged_sale
+from flashsale.bench.http_feeds import feeds
+from flashsale.bench.http_servers import Served
+from flashsale.bench.http_stage import Stage, staged
 from flashsale.bench.mixed import Mixed, Step, step
-from flashsale.bench.place import SKU, Place
+from flashsale.bench.place import Place
 from flashsale.bench.runner import Series, race
 from flashsale.bench.trial import Contender, Latencies, Prepare, Role, Trial
-from flashsale.demo.processes import Daemons
-from flashsale.gateway.messages import SaleState
-from flashsale.gateway.sale_state import page
-from flashsale.gateway.tokens import Caller, Tokens
 
 #: Orders a second that are offered, one step after the other.
 RATES = (500, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_000, 16_000, 24_000)
-#: More than any run sells.
-UNITS = 100_000_000
-TOKEN_S = 24 * 3600
-
-
-class Stage(NamedTuple):
-    """What every contender meets."""
-
-    place: Place
-    gateway: Served
-    bare: Served
-    #: one that has units for everybody, and one that has none left
-    sale: str
-    gone: str
-    logged: tuple[Logged, Logged]
-    tokens: Tokens
-    #: of the page of `gone`, at whatever pace the gateway asks for
-    etags: str
-    #: of buyers and their keys: nobody asks twice
-    numbers: Iterator[int]
-
-    def orders(self) -> int:
-        """In Redis, of both sales."""
-        return sum(one.client.snapshot(one.shard.sale).order_count for one in self.logged)
-
-    def order_requests(self, sale: str, number: int, path: str = "") -> list[bytes]:
-        """Orders of so many buyers, each with a token of their own."""
-        host, body = str(self.gateway.address), b'{"sku":"%b","quantity":1}' % SKU.encode()
-        path = path or f"/v1/sales/{sale}/orders"
-        found = []
-        for buyer in islice(self.numbers, number):
-            token = self.tokens.issue(Caller("buyer", f"buyer-{buyer}"), TOKEN_S)
-            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"cart-{buyer}"}
-            found.append(packed("POST", host, path, headers, body))
-        return found
-
-    def page_requests(self, number: int, path: str = "", etags: str = "") -> list[bytes]:
-        """The page of `gone`, which does not change, for everybody; with ETags, for those who have it."""
-        path = path or f"/v1/sales/{self.gone}"
-        headers = {"If-None-Match": etags} if etags else {}
-        return [packed("GET", str(self.gateway.address), path, headers)] * number
 
 
 class OverHttp(NamedTuple):
@@ -83,9 +35,10 @@ class OverHttp(NamedTuple):
 def over_http(
     place: Place, *, rounds: int, seconds: float, scale: float, say: Callable[[str], None]
 ) -> OverHttp:
-    """The race, then more and more orders until it breaks, then half of what it held."""
-    with _stage(place) as stage:
+    """The race, then feeds, then more and more orders until it breaks, then half of what it held."""
+    with staged(place) as stage:
         races = {"http": race(place, _contenders(stage), rounds=rounds, scale=scale, say=say)}
+        races["http_feeds"] = race(place, [feeds(stage)], rounds=rounds, scale=scale, say=say)
         offered = _until_it_breaks(stage, seconds, scale, say)
         if offered.knee_per_s:
             rate = max(1, offered.knee_per_s // 2)
@@ -98,29 +51,6 @@ def over_http(
             )
             races["http_half"] = race(place, [half], rounds=rounds, scale=scale, say=say)
     return OverHttp(races, offered)
-
-
-@contextmanager
-def _stage(place: Place) -> Iterator[Stage]:
-    with ExitStack() as stack:
-        logged = stack.enter_context(logged_sale(place, UNITS)), stack.enter_context(logged_sale(place, 1))
-        sale, gone = (one.shard.sale for one in logged)
-        logged[1].sell(1)
-        daemons = stack.enter_context(Daemons(place.urls, place.folder))
-        secret = secrets.token_urlsafe(48)
-        gateway = start_gateway(daemons, place.folder, secret)
-        for one in (sale, gone):
-            shown = asyncio.run(page_of(gateway, one))
-        bare = start_bare(daemons, place.folder, shown.body)
-        numbers = count(1_000_000)
-        yield Stage(place, gateway, bare, sale, gone, logged, Tokens([secret]), _etags(shown.body), numbers)
-
-
-def _etags(body: bytes) -> str:
-    """Those that a page has while nothing but the pace changes: a gateway that is busy asks for another."""
-    state = msgspec.json.decode(body, type=SaleState)
-    paces = {round(state.poll_after_ms * factor) for factor in (0.25, 0.5, 1, 2, 4)}
-    return ", ".join(page(msgspec.structs.replace(state, poll_after_ms=pace)).etag for pace in paces)
 
 
 def _contenders(stage: Stage) -> list[Contender]:

@@ -10,8 +10,8 @@ import msgspec
 from flashsale.bench.growth import Curve
 from flashsale.bench.machine import Machine
 from flashsale.bench.mixed import Mixed
-from flashsale.bench.rules import RULES, redis_bytes, redis_cpu
-from flashsale.bench.runner import Series
+from flashsale.bench.rules import RULES, Rule, redis_bytes, redis_cpu
+from flashsale.bench.runner import Sample, Series
 from flashsale.bench.statistics import Spread, percentile, spread
 
 
@@ -136,10 +136,8 @@ def _ratios(races: Mapping[str, Sequence[Series]]) -> Iterator[Ratio]:
         (race, series.contender.name): series.samples for race, every in races.items() for series in every
     }
     for rule in RULES:
-        above = [rule.value(sample) for sample in samples.get(rule.above, [])]
-        below = [1.0] * len(above)
-        if rule.below is not None:
-            below = [rule.value(sample) for sample in samples.get(rule.below, [])]
+        above = _values(rule, samples.get(rule.above, []))
+        below = [1.0] * len(above) if rule.below is None else _values(rule, samples.get(rule.below, []))
         if not above or len(above) != len(below) or not all(below):
             continue
         found = spread(a / b for a, b in zip(above, below, strict=True))
@@ -158,6 +156,10 @@ def _ratios(races: Mapping[str, Sequence[Series]]) -> Iterator[Ratio]:
             less_is_better=rule.less_is_better,
             reached=reached,
         )
+
+
+def _values(rule: Rule, samples: Sequence[Sample]) -> list[float]:
+    return [value for sample in samples if (value := rule.value(sample)) is not None]
 
 
 def _median_us(values: Sequence[float]) -> float | None:

@@ -17,7 +17,8 @@ class Rule(NamedTuple):
     #: the race and the contender above and below the line; without the latter, the value itself
     above: tuple[str, str]
     below: tuple[str, str] | None
-    value: Callable[[Sample], float]
+    #: None where it cannot be known
+    value: Callable[[Sample], float | None]
     target: float | None = None
     stretch: float | None = None
     less_is_better: bool = False
@@ -25,6 +26,10 @@ class Rule(NamedTuple):
 
 def _rate(sample: Sample) -> float:
     return sample.rate
+
+
+def _http_busy(sample: Sample) -> float | None:
+    return None if sample.http_cpu_s is None else sample.http_cpu_s / sample.seconds
 
 
 def _p99_ms(sample: Sample) -> float:
@@ -125,6 +130,10 @@ RULES = (
     ),
     Rule("http_poll_vs_static", "page of a sale ÷ a static reply of its bytes", ("http", "poll"), _STATIC, _rate, 0.9),
     Rule("http_poll_304_vs_static", "the same, not modified", ("http", "poll_304"), _STATIC, _rate, 0.9),
+    Rule(
+        "http_feeds_2000_core_share", "of a core, for feeds of 2,000 buyers that are told each change",
+        ("http_feeds", "feeds"), None, _http_busy, 0.25, less_is_better=True,
+    ),
     Rule(
         "http_order_p99_ms", "p99 of an order over HTTP at half of the knee, ms",
         ("http_half", "half_knee"), None, _p99_ms, 25, less_is_better=True,

@@ -28,6 +28,7 @@ RACES: Mapping[str, Mapping[str, tuple[str, Callable[[Place], list[Contender]]]]
 }
 HTTP_TITLES = {
     "http": "Orders and pages over HTTP",
+    "http_feeds": "A sale followed by everybody over HTTP",
     "http_half": "Orders over HTTP at half of what it held",
 }
 WORDS = (*RACES, "mixed", "growth", "all", "http")

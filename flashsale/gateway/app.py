@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -30,7 +31,7 @@ from flashsale.gateway.sale_state import SaleStates
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Awaitable[Response]]
-#: Makes pages for browsers; it is given what carries out each operation, by name.
+#: Makes pages for browsers; it is given what carries out each operation, by name, and answers whatever goes wrong.
 Pages = Callable[[Mapping[str, Handler]], Sequence[Route]]
 
 #: It changes with a new version only.
@@ -68,7 +69,7 @@ def application(
         for operation in OPERATIONS
     ]
     routes.append(Route("/v1/openapi.json", _document(), methods=["GET"]))
-    routes += pages(handlers)
+    routes += pages({name: partial(answered, name, handler) for name, handler in handlers.items()})
     app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted(meter)})
     # One path for each resource: a redirect would lead to whatever host the request names.
     app.router.redirect_slashes = False
@@ -95,20 +96,27 @@ def _measured(name: str, handler: Handler, meter: Meter) -> Handler:
 
 
 async def answered(name: str, handler: Handler, request: Request) -> Response:
-    """Whatever goes wrong becomes a problem; what nobody expected is logged, too."""
+    """Whatever goes wrong becomes a problem."""
     try:
         return await handler(request)
-    except Problem as problem:
-        return problem.response()
-    except asyncio.CancelledError:
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - `told` logs what nobody expected
+        return told(error, request, name).response()
+
+
+def told(error: BaseException, request: Request, operation: str) -> Problem:
+    """What is being handled, as a problem of this request; what nobody expected is logged, too."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, asyncio.CancelledError):
         # The server can wait no longer; what has left is decided all the same.
-        return _left_open(request).response()
-    except Exception as error:
-        told = problem_of(error)
-        if told.kind is problems.INTERNAL:
-            trace_id = reading.trace_id(request) or None
-            log.exception("a request failed", action="gateway_fault", operation=name, trace_id=trace_id)
-        return told.response()
+        return _left_open(request)
+    problem = problem_of(error)
+    if problem.kind is problems.INTERNAL:
+        trace_id = reading.trace_id(request) or None
+        log.exception(  # noqa: LOG004 - whoever calls handles it
+            "a request failed", action="gateway_fault", operation=operation, trace_id=trace_id
+        )
+    return problem
 
 
 def _left_open(request: Request) -> Problem:

@@ -117,7 +117,7 @@ class Problem(Exception):
         return Response(msgspec.json.encode(content), kind.status, headers, MEDIA_TYPE)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: BaseException) -> Problem:
     """The problem that an exception is over HTTP: an `INTERNAL` one when nobody expected it."""
     match error:
         case UnknownOutcome():

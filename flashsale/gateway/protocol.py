@@ -14,6 +14,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from flashsale.gateway import problems
+from flashsale.gateway.alarm import Alarm
+from flashsale.gateway.one_write import OneWrite
 from flashsale.gateway.outlet import Outlet
 from flashsale.gateway.problems import Problem
 from flashsale.gateway.reading import WHOLE
@@ -35,11 +37,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: of the head that is arriving: bytes, and its alarm; None: no head is
-        self._head_bytes = 0
-        self._alarm: asyncio.TimerHandle | None = None
-        #: from an answer to the next head
-        self._rest: asyncio.TimerHandle | None = None
+        #: whether a head is arriving, and how much of it has
+        self._has_head, self._head_bytes = False, 0
+        #: while a head arrives, and from an answer to the next head
+        self._alarm = Alarm(self.loop)
         #: while something is to be sent that the kernel does not take: how much it was
         self._unread: asyncio.TimerHandle | None = None
         self._unread_bytes = 0
@@ -53,11 +54,10 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.connections_max:
             self._refuse(Problem(problems.OVERLOADED, "too many connections"))
             return
-        self._alarm = self.loop.call_later(HEAD_S, self._head_is_late)
+        self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_whole()
-        self._rest_is_over()
+        self._alarm.end()
         self._all_is_read()
         super().connection_lost(exc)
 
@@ -66,7 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         super().data_received(data)
         # The parser keeps a header that has not ended, however long it becomes.
-        if self._alarm is not None:
+        if self._has_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(Problem(problems.HEADERS_TOO_LARGE, _TOO_LONG))
@@ -83,9 +83,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         # For a response that does not end: `request.state.outlet`.
         self.scope["state"]["outlet"] = self._outlet
-        self._rest_is_over()
-        self._head_is_whole()
-        self._alarm = self.loop.call_later(HEAD_S, self._head_is_late)
+        self._await_head()
 
     def on_headers_complete(self) -> None:
         self._head_is_whole()
@@ -94,17 +92,23 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refusal = problems.HEADERS_TOO_LARGE
             raise ValueError(_TOO_LONG)  # the parser stops, and `send_400_response` tells
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # what a cycle calls of it
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.scope["state"][WHOLE] = True
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        # Unless the next request is here already, or its head is arriving.
-        if self.cycle.response_complete and self._alarm is None and not self.transport.is_closing():
-            self._rest_is_over()
-            self._rest = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        """Instead of the server's own, which sets a timer with every answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._has_head:
+            self._alarm.set(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def shutdown(self) -> None:
         """The server leaves: what does not end by itself is ended."""
@@ -116,16 +120,13 @@ class LimitedProtocol(HttpToolsProtocol):
         sentence = _TOO_LONG if self._refusal is problems.HEADERS_TOO_LARGE else msg
         self._refuse(Problem(self._refusal, sentence))
 
-    def _head_is_whole(self) -> None:
-        self._head_bytes = 0
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+    def _await_head(self) -> None:
+        self._has_head, self._head_bytes = True, 0
+        self._alarm.set(HEAD_S, self._head_is_late)
 
-    def _rest_is_over(self) -> None:
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
+    def _head_is_whole(self) -> None:
+        self._has_head, self._head_bytes = False, 0
+        self._alarm.off()
 
     def _watch_reading(self) -> None:
         self._unread_bytes = self.transport.get_write_buffer_size()
@@ -144,7 +145,6 @@ class LimitedProtocol(HttpToolsProtocol):
             self._unread = None
 
     def _head_is_late(self) -> None:
-        self._alarm = None
         self._refuse(Problem(problems.TOO_SLOW, f"the headers took longer than {HEAD_S:g} s"))
 
     def _refuse(self, problem: Problem) -> None:

@@ -9,6 +9,7 @@ RATIOS = {
     "http_sold_out_vs_bare_post",
     "http_poll_vs_static",
     "http_poll_304_vs_static",
+    "http_feeds_2000_core_share",
     "http_order_p99_ms",
 }
 
@@ -20,7 +21,7 @@ def test_orders_and_pages_over_http(cli: Cli) -> None:
     ).json()
 
     assert found["failed"] == []
-    race, half = found["groups"]
+    race, feeds, half = found["groups"]
     assert [row["name"] for row in race["rows"]] == [
         "bare_post",
         "order",
@@ -29,6 +30,7 @@ def test_orders_and_pages_over_http(cli: Cli) -> None:
         "poll",
         "poll_304",
     ]
+    assert [row["name"] for row in feeds["rows"]] == ["feeds"]
     assert [row["name"] for row in half["rows"]] == ["half_knee"]
     assert all(
         (row["failed"], row["rounds"]) == (None, 1) for group in found["groups"] for row in group["rows"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def server() -> Iterator[Server]:
     async def answer(request: Request) -> Response:
         return Response(b"no")
 
+    async def read(request: Request) -> Response:
+        return Response(await request.body())
+
     async def large(request: Request) -> Response:
         return Response(LARGE)
 
@@ -62,6 +66,7 @@ def server() -> Iterator[Server]:
 
     routes = [
         Route("/", answer, methods=["POST"]),
+        Route("/read", read, methods=["POST"]),
         Route("/large", large),
         Route("/stream/{chunks}", stream),
     ]
@@ -124,6 +129,52 @@ def test_a_new_request_in_time_is_answered(address: Address) -> None:
             connection.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % length)
             assert answered(connection)
             connection.sendall(b"{}"[:length])
+
+
+# ------------------------------------------------------------------------------------------------------- in one piece
+
+#: Where `tcpi_data_segs_in` stands in what Linux tells of a connection.
+_SEGMENTS_AT = 152
+
+
+def segments(connection: socket.socket) -> int:
+    """Pieces that have arrived."""
+    told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SEGMENTS_AT + 4)
+    (found,) = struct.unpack_from("I", told, _SEGMENTS_AT)
+    return int(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "end"),
+    [
+        (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n", b"\r\n\r\nno"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n", b"\r\n\r\nno"),
+        (b"POST /read HTTP/1.1\r\nContent-Length: 0\r\n", b"\r\n\r\n"),
+        (b"HEAD /large HTTP/1.1\r\n", b"\r\n\r\n"),
+        (b"GET /stream/0 HTTP/1.1\r\n", b"\r\n\r\n" + chunk(b"head ")),
+    ],
+    ids=["answer", "last-answer", "empty", "head", "stream"],
+)
+def test_an_answer_comes_in_one_piece(address: Address, asked: bytes, end: bytes) -> None:
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(asked + b"Host: test\r\n\r\n")
+        found = b""
+        while not found.endswith(end):
+            piece = connection.recv(65_536)
+            assert piece, found
+            found += piece
+        assert found.startswith(b"HTTP/1.1 200 ")
+        assert found.count(b"\r\n\r\n") == 1
+        assert segments(connection) == 1
+
+
+def test_who_waits_to_be_asked_for_a_body_is_asked(address: Address) -> None:
+    head = b"POST /read HTTP/1.1\r\nHost: test\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(head)
+        assert connection.recv(65_536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"no")
+        assert answered(connection)
 
 
 # ------------------------------------------------------------------------------------------- who asks, and never reads

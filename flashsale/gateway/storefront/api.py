@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 
-from flashsale.errors import FlashsaleError
 from flashsale.gateway.app import Handler
 from flashsale.gateway.messages import (
     ChangedOrder,
@@ -20,7 +19,7 @@ from flashsale.gateway.messages import (
     QueueState,
     SaleState,
 )
-from flashsale.gateway.problems import Problem, problem_of
+from flashsale.gateway.problems import Problem
 from flashsale.gateway.reading import WHOLE
 from flashsale.gateway.storefront.visitors import Visitor
 
@@ -98,7 +97,7 @@ class Api:
 
         scope: dict[str, Any] = {
             "type": "http",
-            "method": "POST",
+            "method": request.method,
             "path": f"/v1/{operation}",
             "query_string": b"",
             "client": request.scope.get("client"),
@@ -106,10 +105,7 @@ class Api:
             "path_params": path,
             "state": {WHOLE: True},
         }
-        try:
-            response = await self._handlers[operation](Request(scope, receive))
-        except FlashsaleError as error:
-            raise problem_of(error) from error
+        response = await self._handlers[operation](Request(scope, receive))
         if response.status_code >= 400:
             raise Problem.of(response)
         return response

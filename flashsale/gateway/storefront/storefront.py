@@ -8,17 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from urllib.parse import urlencode
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flashsale.errors import FlashsaleError
 from flashsale.gateway import problems, reading
-from flashsale.gateway.app import Handler
+from flashsale.gateway.app import Handler, told
 from flashsale.gateway.callers import Callers
 from flashsale.gateway.messages import SaleState
-from flashsale.gateway.problems import PRIVATE, Problem, problem_of
+from flashsale.gateway.problems import PRIVATE, Problem
 from flashsale.gateway.sales import Sales
 from flashsale.gateway.storefront import previews
 from flashsale.gateway.storefront.api import Api
@@ -30,8 +28,6 @@ from flashsale.gateway.storefront.render import Pages, Static
 from flashsale.gateway.storefront.stories import Stories
 from flashsale.gateway.storefront.views import OrderView, SaleView
 from flashsale.gateway.storefront.visitors import Visitor, Visitors, check_origin
-
-log = structlog.get_logger(__name__)
 
 #: A browser without scripts tries a page again after so long that could not be shown.
 _AFTER_TROUBLE_S = 5
@@ -186,17 +182,8 @@ class Storefront:
             visitor = self._visitors.of(request)
             try:
                 response = await show(request, visitor)
-            except Problem as problem:
-                response = self._problem(request, problem)
-            except FlashsaleError as error:
-                response = self._problem(request, problem_of(error))
-            except asyncio.CancelledError:
-                # The server can wait no longer; what a form sent is decided all the same.
-                kind = problems.UNAVAILABLE if request.method == "GET" else problems.UNKNOWN_OUTCOME
-                response = self._problem(request, Problem(kind, "this gateway leaves"))
-            except Exception:
-                log.exception("a page failed", action="gateway_fault")
-                response = self._problem(request, Problem(problems.INTERNAL, "the log has more"))
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - logged by `told`
+                response = self._problem(request, told(error, request, "storefront"))
             return visitor.greeted(response)
 
         return endpoint
