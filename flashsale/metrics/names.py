@@ -87,12 +87,14 @@ SWEEPER = {
     "flashsale_sweeper_expired_holds_total": Metric("counter", "Holds that this process has ended."),
 }
 
-#: Found by `reconcile --watch` at its newest look.
+#: Found by the newest `reconcile`: told by the exporter, and by a `reconcile --watch` of itself.
 RECONCILE = {
     "flashsale_reconcile_differences": Metric(
         "gauge", "Differences between the log, Redis and Postgres at the same place of the log.", _SHARD
     ),
-    "flashsale_reconcile_timestamp_seconds": Metric("gauge", "When they were compared, Unix time.", _SHARD),
+    "flashsale_reconcile_timestamp_seconds": Metric(
+        "gauge", "When they were last compared, Unix time.", _SHARD
+    ),
 }
 
 #: Counted by a gateway itself since it began, or there now.

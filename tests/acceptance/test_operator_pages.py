@@ -175,7 +175,7 @@ def test_a_comparison_says_whether_log_redis_and_postgres_agree(office: Office) 
     sell(office, "compared")
     office.project()
     before = office.ada.see("/sales/compared")
-    assert "not since this page was started" in before.text
+    assert "last compared never" in before.text
 
     agreed = office.ada.send(before.form("/sales/compared/compare"))
     office.connection.execute(
@@ -187,3 +187,19 @@ def test_a_comparison_says_whether_log_redis_and_postgres_agree(office: Office) 
     assert "by operator:ada: log, Redis and Postgres agree" in agreed.text
     assert "1 difference(s)" in differs.text
     assert order(1) in differs.text
+    assert "7 left + 1 held + 1 sold + 1 returned = 10 capacity" in differs.text, "Redis counts well"
+    overview_shows(office, "compared", "Something is wrong", "1 difference between log, Redis and Postgres")
+
+
+def test_what_the_timer_found_is_shown_too(office: Office) -> None:
+    sell(office, "timed")
+    office.project()
+    office.cli.ok("reconcile", "timed")
+    overview_shows(office, "timed", "agrees, 20")
+    assert ": log, Redis and Postgres agree at 1-" in office.ada.see("/sales/timed").text
+
+    office.client.execute("timed", [Reserve(order(5), "buyer-5", "phone")])
+    assert office.cli.run("reconcile", "timed", "--timeout", "10ms").exit_code == 5
+    overview_shows(office, "timed", "; not possible, 20")
+    told = office.ada.see("/sales/timed").text
+    assert told.index("agree at 1-") < told.index("not possible: timed:0: Postgres stands at")
