@@ -113,6 +113,9 @@ GATEWAY = {
     "flashsale_gateway_waiting_requests": Metric("gauge", "Requests that wait for a call of a script."),
     "flashsale_gateway_connections": Metric("gauge", "Connections that are open."),
     "flashsale_gateway_feed_clients": Metric("gauge", "Of these, how many follow a sale."),
+    "flashsale_gateway_called_people_total": Metric(
+        "counter", "People whom this process has called from the waiting rooms."
+    ),
     "flashsale_gateway_page_age_seconds": Metric(
         "gauge", "How old the pages of the sales are; from 5 s on they are not shown."
     ),
