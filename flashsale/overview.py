@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from flashsale import words
+from flashsale import comparison_words, words
 from flashsale.errors import Halted
 from flashsale.looking import Look
 from flashsale.sale_view import BUCKETS, View, applied_per_s, events_per_s, sums, view_of
 
 if TYPE_CHECKING:
     from flashsale.definition import SaleDefinition
+    from flashsale.projections.comparisons import Comparison
     from flashsale.projections.reads import CheckpointRow, ProjectorRow
     from flashsale.shard_status import ShardStatus
     from flashsale.shop import Shop
@@ -27,6 +28,8 @@ class SaleLook(msgspec.Struct, frozen=True):
     pending: int
     #: for how long the oldest hold should have ended; None while there is none that should
     overdue_ms: int | None
+    #: what `reconcile` found last; None: nobody ever compared it
+    comparison: Comparison | None
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -42,8 +45,9 @@ class Overview(msgspec.Struct, frozen=True):
 
 def take(shop: Shop) -> Overview:
     """Look at everything. A sale whose records cannot be read does not hide the others."""
-    from flashsale.projections import catalog, reads
+    from flashsale.projections import catalog, comparisons, reads
 
+    compared = comparisons.every(shop.connection)
     rows = {row.shard.sale: row for row in reads.checkpoints(shop.connection)}
     sales: dict[str, SaleLook] = {}
     unreadable: dict[str, str] = {}
@@ -52,14 +56,16 @@ def take(shop: Shop) -> Overview:
         if row is None or row.archived:  # it was defined since the statement before
             continue
         try:
-            sales[definition.sale] = _look_at(shop, definition, row)
+            sales[definition.sale] = _look_at(shop, definition, row, compared.get(row.shard))
         except Halted as error:
             unreadable[definition.sale] = str(error)
     archived = sum(row.archived for row in rows.values())
     return Overview(sales, unreadable, archived, reads.projectors(shop.connection))
 
 
-def _look_at(shop: Shop, definition: SaleDefinition, row: CheckpointRow) -> SaleLook:
+def _look_at(
+    shop: Shop, definition: SaleDefinition, row: CheckpointRow, comparison: Comparison | None
+) -> SaleLook:
     from flashsale.shard_status import shard_status
 
     view = view_of(shop, definition)
@@ -70,6 +76,7 @@ def _look_at(shop: Shop, definition: SaleDefinition, row: CheckpointRow) -> Sale
         status=shard_status(shop.log, row, shop.now_ms),
         pending=sum(consumer.pending for consumer in shop.log.consumers(row.shard)),
         overdue_ms=overdue_ms if overdue_ms is not None and overdue_ms > 0 else None,
+        comparison=comparison,
     )
 
 
@@ -125,4 +132,5 @@ def _sale_record(look: Look[Overview], sale: str) -> dict[str, Any]:
         "projector": status.holder,
         "heartbeat_age_s": status.heartbeat_age_s if status.holder else None,
         "halted": status.halted,
+        "comparison": comparison_words.record(found.comparison),
     }

@@ -47,7 +47,9 @@ def reconcile(
     metrics_listen: MetricsListen = None,
     json: Json = False,
 ) -> int:
-    """Compare log, Redis and Postgres at the same place of the log, while the sale goes on. Changes nothing.
+    """Compare log, Redis and Postgres at the same place of the log, while the sale goes on. Changes none of them.
+
+    When it compared, and what it found, is kept for `sale show`, `top`, metrics and the operator page.
 
     `--plan FILE` writes what would be put right: read it, delete the items you do not want, and hand it back with
     `--apply FILE --yes`. The log is never written, and an oversell never hidden.
@@ -78,7 +80,7 @@ def _look(session: Session, names: list[str], timeout_s: float, plan: Path | Non
     from flashsale.reconcile import examine_each
 
     with session.connected() as shop:
-        reports, behind = examine_each(_servers(shop), names, timeout_s)
+        reports, behind, not_kept = examine_each(_servers(shop), names, timeout_s, by=session.actor)
     items = _items(reports)
     if plan is not None and items:
         from flashsale.reconcile import write_plan
@@ -90,6 +92,8 @@ def _look(session: Session, names: list[str], timeout_s: float, plan: Path | Non
         print_reports(reports)
     for sentence in behind:
         output.fail(sentence)
+    if not_kept:
+        output.say(f"Not kept for `sale show` and the operator page: {not_kept}.")
     if plan is not None:
         output.say(
             f"{words.count(len(items), 'items')} in {plan}"
@@ -167,9 +171,9 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float, 
 
     def step() -> None:
         with session.connected() as shop:
-            reports, behind = examine_each(_servers(shop), names, timeout_s, wait)
-        compared.now({report.shard: report.count for report in reports if not report.skipped})
-        for report in reports:
+            found = examine_each(_servers(shop), names, timeout_s, by=session.actor, wait=wait)
+        compared.now({report.shard: report.count for report in found.reports if not report.skipped})
+        for report in found.reports:
             sale, shard, at = report.shard.sale, report.shard.shard, str(report.position)
             for finding in report.findings[:LOGGED_MAX]:
                 log.error("drift", action="drift_found", sale=sale, shard=shard, at=at, **finding.record())
@@ -178,8 +182,10 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float, 
                     report.skipped or "no drift",
                     action="reconciled", sale=sale, shard=shard, at=at, dead_letters=report.dead_letters,
                 )  # fmt: skip
-        for sentence in behind:
+        for sentence in found.behind:
             log.warning(sentence, action="reconcile_behind")
+        if found.not_kept:
+            log.warning(found.not_kept, action="reconcile_not_kept")
         daemon.wait(pause_ms / 1000)
 
     with serve(lambda: of_reconcile(daemon, compared)):

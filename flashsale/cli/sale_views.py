@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flashsale import ids, words
+from flashsale import comparison_words, ids, words
 from flashsale.cli import output
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.events import Stock
@@ -36,16 +36,19 @@ def list_sales(session: Session, json: Json = False) -> None:
 def show(session: Session, sale: SaleId, json: Json = False) -> None:
     """Show a sale: its window, its stock as Redis counts it, its orders as Postgres has them."""
     ids.sale_id(sale)
-    from flashsale.projections import catalog, reads
+    from flashsale.projections import catalog, comparisons, reads
+    from flashsale.stream import ShardId
 
     with session.connected() as shop:
         view = view_of(shop, catalog.get(shop.connection, sale))
         orders = reads.order_counts(shop.connection, sale)
+        comparison = comparisons.every(shop.connection, sale).get(ShardId(sale, 0))
     if json:
         counted = {status: {"orders": number, "units": units} for status, (number, units) in orders.items()}
-        output.json(view.record() | {"orders_in_postgres": counted})
+        compared = comparison_words.record(comparison)
+        output.json(view.record() | {"orders_in_postgres": counted, "comparison": compared})
         return
-    output.facts(_facts(view, orders))
+    output.facts([*_facts(view, orders), ("compared", comparison_words.outcome(comparison))])
     output.line("")
     output.table(("SKU", "#price", *COLUMNS, "#capacity", "#limit", "title"), _item_rows(view))
 

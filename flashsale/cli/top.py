@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale import values, words
+from flashsale import comparison_words, values, words
 from flashsale.cli import output
 from flashsale.cli.sale_views import COLUMNS, UNKNOWN
 from flashsale.cli.session import Json, Session, shared
@@ -179,3 +179,5 @@ def _notes(seen: Overview) -> Iterator[str]:
     for sale, found in seen.sales.items():
         if found.status.halted:
             yield f"{sale}: {found.status.halted}"
+        if drift := comparison_words.drift(found.comparison):
+            yield f"{sale}: {drift}"

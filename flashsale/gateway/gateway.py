@@ -91,7 +91,7 @@ def run(parts: Parts, options: Options) -> int:
             server = Server(app, options.connections_max)
 
             def samples() -> Iterable[Sample]:
-                return chain(meter.samples(), _present(server, client, states, feeds))
+                return chain(meter.samples(), _present(server, client, states, feeds, doorman))
 
             try:
                 with options.serve_metrics(samples):
@@ -109,11 +109,14 @@ def run(parts: Parts, options: Options) -> int:
         return runner.run(serve())
 
 
-def _present(server: Server, client: AsyncClient, states: SaleStates, feeds: Feeds) -> Iterable[Sample]:
+def _present(
+    server: Server, client: AsyncClient, states: SaleStates, feeds: Feeds, doorman: Doorman
+) -> Iterable[Sample]:
     """What there is now; asked from a thread."""
     yield Sample("flashsale_gateway_connections", len(server.server_state.connections))
     yield Sample("flashsale_gateway_waiting_requests", client.waiting)
     yield Sample("flashsale_gateway_feed_clients", feeds.count)
+    yield Sample("flashsale_gateway_called_people_total", doorman.called)
     if (age_s := states.age_s) is not None:
         yield Sample("flashsale_gateway_page_age_seconds", age_s)
 

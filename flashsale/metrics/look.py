@@ -19,7 +19,8 @@ from flashsale.commands import Snapshot
 from flashsale.errors import FlashsaleError, Halted, Unreachable
 from flashsale.ids import START
 from flashsale.metrics.names import Sample
-from flashsale.projections import reads
+from flashsale.projections import comparisons, reads
+from flashsale.projections.comparisons import Comparison
 from flashsale.projections.database import Connection
 from flashsale.projections.reads import CheckpointRow
 from flashsale.shard_status import shard_status
@@ -99,12 +100,15 @@ class Examiner:
 
     def _look(self, hot: tuple[Log, Client] | None, connection: Connection | None, seen: Seen) -> None:
         rows: dict[ShardId, CheckpointRow] = {}
+        compared: dict[ShardId, Comparison] = {}
         if connection is not None:
             found = reads.checkpoints(connection)
             rows = {row.shard: row for row in found if row.reached != START and not row.archived}
             self._shards = list(rows)
+            compared = comparisons.every(connection)
         for row in rows.values():
             seen.samples += _of_postgres(row, is_alone=hot is None)
+            seen.samples += _of_reconcile(compared.get(row.shard))
         if hot is not None:
             for shard in self._shards:
                 self._look_at(hot, connection, shard, rows.get(shard), seen)
@@ -173,6 +177,14 @@ def _of_postgres(row: CheckpointRow, *, is_alone: bool) -> Iterator[Sample]:
     if row.heartbeat_age_ms is not None:
         at_s = time.time() - row.heartbeat_age_ms / 1000
         yield Sample("flashsale_projector_heartbeat_timestamp_seconds", at_s, labels)
+
+
+def _of_reconcile(found: Comparison | None) -> Iterator[Sample]:
+    """What the newest comparison that came to its end found."""
+    if found is not None and (compared := found.compared) is not None:
+        labels = _labels(found.shard)
+        yield Sample("flashsale_reconcile_differences", compared.differences, labels)
+        yield Sample("flashsale_reconcile_timestamp_seconds", compared.at_ms / 1000, labels)
 
 
 def _of_redis(reader: Log, client: Client, shard: ShardId, *, is_alone: bool) -> list[Sample]:

@@ -87,12 +87,14 @@ SWEEPER = {
     "flashsale_sweeper_expired_holds_total": Metric("counter", "Holds that this process has ended."),
 }
 
-#: Found by `reconcile --watch` at its newest look.
+#: Found by the newest `reconcile`: told by the exporter, and by a `reconcile --watch` of itself.
 RECONCILE = {
     "flashsale_reconcile_differences": Metric(
         "gauge", "Differences between the log, Redis and Postgres at the same place of the log.", _SHARD
     ),
-    "flashsale_reconcile_timestamp_seconds": Metric("gauge", "When they were compared, Unix time.", _SHARD),
+    "flashsale_reconcile_timestamp_seconds": Metric(
+        "gauge", "When they were last compared, Unix time.", _SHARD
+    ),
 }
 
 #: Counted by a gateway itself since it began, or there now.
@@ -111,6 +113,9 @@ GATEWAY = {
     "flashsale_gateway_waiting_requests": Metric("gauge", "Requests that wait for a call of a script."),
     "flashsale_gateway_connections": Metric("gauge", "Connections that are open."),
     "flashsale_gateway_feed_clients": Metric("gauge", "Of these, how many follow a sale."),
+    "flashsale_gateway_called_people_total": Metric(
+        "counter", "People whom this process has called from the waiting rooms."
+    ),
     "flashsale_gateway_page_age_seconds": Metric(
         "gauge", "How old the pages of the sales are; from 5 s on they are not shown."
     ),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 
 from flashsale.bootstrap import Parts
-from flashsale.operator.comparisons import Comparisons
+from flashsale.operator.comparing import Comparisons
 from flashsale.operator.people import Person
 from flashsale.operator.watch import Watch
 from flashsale.shop import Shop

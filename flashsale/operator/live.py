@@ -41,24 +41,22 @@ class News(msgspec.Struct, frozen=True):
 def show(desk: Desk, visit: Visit) -> Response:
     """The whole page."""
     seen = desk.watch.seen()
-    values = _values(desk, seen)
+    values = _values(seen)
     return pages.page("overview.html", visit.login, **values, every_ms=round(LOOK_EVERY_S * 1000))
 
 
 def news(desk: Desk, visit: Visit) -> Response:  # noqa: ARG001  # a page takes both
     """What has changed."""
     seen = desk.watch.seen()
-    found = News(
-        round(seen.age_s, 1), seen.away, pages.text("_live.html", _values(desk, seen)), _points(seen)
-    )
+    found = News(round(seen.age_s, 1), seen.away, pages.text("_live.html", _values(seen)), _points(seen))
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
-def _values(desk: Desk, seen: Seen) -> dict[str, Any]:
+def _values(seen: Seen) -> dict[str, Any]:
     scene = seen.scene
     return {
         "scene": scene,
-        "sales": [] if scene is None else [_sale(desk, seen, scene, sale) for sale in scene.overview.sales],
+        "sales": [] if scene is None else [_sale(seen, scene, sale) for sale in scene.overview.sales],
         "colour": _worst(scene),
         "age_s": seen.age_s,
         "away": seen.away,
@@ -67,7 +65,7 @@ def _values(desk: Desk, seen: Seen) -> dict[str, Any]:
     }
 
 
-def _sale(desk: Desk, seen: Seen, scene: Scene, sale: str) -> dict[str, Any]:
+def _sale(seen: Seen, scene: Scene, sale: str) -> dict[str, Any]:
     found = scene.overview.sales[sale]
     look = seen.overviews
     assert look is not None
@@ -80,7 +78,7 @@ def _sale(desk: Desk, seen: Seen, scene: Scene, sale: str) -> dict[str, Any]:
         "light": scene.lights[sale],
         "paused": scene.pauses.get(sale),
         "room": scene.rooms.get(sale),
-        "compared": desk.comparisons.last(sale),
+        "comparison": found.comparison,
         "rate": overview.rate(look, sale),
     }
 

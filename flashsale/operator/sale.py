@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from flashsale import history, ids, refusals
+from flashsale import comparison_words, history, ids, refusals
 from flashsale.commands import Answer, Reconfigure, Restock, RoomState
 from flashsale.events import Event
 from flashsale.history import Shown
-from flashsale.operator import control, pages
+from flashsale.operator import comparing, control, pages
 from flashsale.operator.control import Action
 from flashsale.operator.desk import Desk, acted
 from flashsale.operator.events import row
 from flashsale.operator.scene import light_of
 from flashsale.operator.visit import Visit
-from flashsale.projections import catalog, reads
+from flashsale.projections import catalog, comparisons, reads
 from flashsale.reconfigure import check_new_window, keep_definition_in_step
 from flashsale.refusals import Asked
 from flashsale.room_settings import MODES
@@ -33,10 +33,12 @@ def show(desk: Desk, visit: Visit) -> Response:
         view = _view(shop, visit)
         sale = view.definition.sale
         orders = reads.order_counts(shop.connection, sale)
-        light = light_of(view, list(troubles(shop.log, shop.connection)))
+        comparison = comparisons.every(shop.connection, sale).get(ShardId(sale, 0))
+        light = light_of(view, list(troubles(shop.log, shop.connection)), comparison)
         acts, room = _acts(shop, sale), _room(shop, view)
     return pages.page(
-        "sale.html", visit.login, view=view, sums=sums(view), compared=desk.comparisons.last(sale),
+        "sale.html", visit.login, view=view, sums=sums(view), comparison=comparison,
+        compared=comparison_words.outcome(comparison),
         offered=control.offered(view), may_change=control.may_change(view), orders=orders, light=light,
         acts=[row(event) for event in acts], room=room, room_modes=MODES,
     )  # fmt: skip
@@ -84,12 +86,9 @@ def compare(desk: Desk, visit: Visit) -> Response:
     person, sale = visit.login.person, ids.sale_id(visit.path["sale"])
     with desk.connected(person) as shop:
         found = desk.comparisons.compare(shop, sale, person.actor)
-    if found.count is None:
-        visit.login.notice = f"{sale} could not be compared: {'; '.join(found.told)}"
-    elif found.count:
-        visit.login.notice = f"{sale}: {found.count:,} difference(s) at {found.position}."
-    else:
-        visit.login.notice = f"{sale}: log, Redis and Postgres agree at {found.position}."
+    visit.login.notice = f"{sale}: {comparing.told(found)}"
+    if found.not_kept:
+        visit.login.notice += f" This is not kept: {found.not_kept}."
     return pages.see(f"/sales/{sale}")
 
 

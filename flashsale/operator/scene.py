@@ -6,12 +6,13 @@ from typing import Literal
 
 import msgspec
 
-from flashsale import history, overview, sale_health
+from flashsale import comparison_words, history, overview, sale_health
 from flashsale.commands import RoomState
 from flashsale.events import Stock
 from flashsale.events.types import SalePaused
 from flashsale.overview import Overview, SaleLook
 from flashsale.projections import replays
+from flashsale.projections.comparisons import Comparison
 from flashsale.sale_health import Health
 from flashsale.sale_view import View
 from flashsale.shop import Shop
@@ -23,13 +24,15 @@ _PAUSED = str(SalePaused.__struct_config__.tag)
 class Light(msgspec.Struct, frozen=True):
     """Whether a sale's books balance: left + held + sold + returned = capacity, for every SKU."""
 
-    #: green; amber: all units are there, and something needs a hand; red: they are not, or the log is broken; grey: not
-    #: warm, so there is nothing to count
+    #: green; amber: all units are there, and something needs a hand; red: they are not, the log is broken, or the
+    #: newest comparison found differences; grey: not warm, so there is nothing to count
     colour: Literal["green", "amber", "red", "grey"]
     #: what is wrong, one sentence each
     why: list[str]
     #: units of all SKUs, by their definition and every restock; 0 before the sale is warm
     capacity: int
+    #: whether every SKU's units are its capacity
+    adds_up: bool
 
 
 class Paused(msgspec.Struct, frozen=True):
@@ -72,7 +75,7 @@ def take(shop: Shop) -> Scene:
     troubles = list(sale_health.troubles(shop.log, shop.connection))
     return Scene(
         overview=seen,
-        lights={sale: light_of(found.view, troubles) for sale, found in seen.sales.items()},
+        lights={sale: light_of(found.view, troubles, found.comparison) for sale, found in seen.sales.items()},
         pauses={
             sale: paused
             for sale, found in seen.sales.items()
@@ -87,8 +90,8 @@ def take(shop: Shop) -> Scene:
     )
 
 
-def light_of(view: View, troubles: list[Health]) -> Light:
-    """Of one sale, as Redis counts it, and by what is known to be wrong."""
+def light_of(view: View, troubles: list[Health], comparison: Comparison | None) -> Light:
+    """Of one sale, as Redis counts it, by what is known to be wrong, and by what `reconcile` found last."""
     mine = [trouble for trouble in troubles if trouble.shard.sale == view.definition.sale]
     capacities = _capacities(view)
     why = [
@@ -96,14 +99,17 @@ def light_of(view: View, troubles: list[Health]) -> Light:
         for sku, capacity in capacities.items()
         if (sentence := _imbalance(sku, view.stock.get(sku), capacity))
     ]
-    is_broken = bool(why) or any(trouble.is_halted for trouble in mine)
+    adds_up, drift = not why, comparison_words.drift(comparison)
+    is_broken = bool(why or drift) or any(trouble.is_halted for trouble in mine)
     why += [f"{trouble.found}: {trouble.remedy}" for trouble in mine]
+    if drift:
+        why.append(f"{drift}: `flashsale reconcile` tells all, and puts right what is derived")
     capacity = sum(capacities.values())
     if is_broken:
-        return Light("red", why, capacity)
+        return Light("red", why, capacity, adds_up)
     if not view.stock:
-        return Light("grey", why, capacity)
-    return Light("amber" if why else "green", why, capacity)
+        return Light("grey", why, capacity, adds_up)
+    return Light("amber" if why else "green", why, capacity, adds_up)
 
 
 def _capacities(view: View) -> dict[str, int]:

@@ -13,7 +13,7 @@ from flashsale.errors import BadInput
 from flashsale.gateway.server import Server, listen
 from flashsale.loopback import is_local
 from flashsale.operator.app import application
-from flashsale.operator.comparisons import Comparisons
+from flashsale.operator.comparing import Comparisons
 from flashsale.operator.desk import Desk
 from flashsale.operator.door import Door
 from flashsale.operator.people import PersonTokens

@@ -9,7 +9,7 @@ from flashsale.reconcile.comparison import (
     state_hash,
     wait_for_checkpoint,
 )
-from flashsale.reconcile.each import examine_each
+from flashsale.reconcile.each import Examination, examine_each
 from flashsale.reconcile.examination import Examined, Servers, examine
 from flashsale.reconcile.finding import CLASSES, Finding, Kind, Report
 from flashsale.reconcile.mending import Outcome, apply_plan
@@ -19,6 +19,7 @@ __all__ = [
     "CLASSES",
     "Comparison",
     "Drift",
+    "Examination",
     "Examined",
     "Finding",
     "Item",

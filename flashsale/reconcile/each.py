@@ -1,42 +1,61 @@
-"""Examine sale by sale: one that cannot be compared hides no other."""
+"""Examine sale by sale, and keep what was found: one that cannot be compared hides no other."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from flashsale.errors import Halted, NotFound, UnknownOutcome, Unreachable
 from flashsale.projections import catalog
 from flashsale.reconcile.comparison import NotCaughtUp
 from flashsale.reconcile.examination import Servers, examine
 from flashsale.reconcile.finding import Finding, Report
+from flashsale.reconcile.keeping import Keeper
 from flashsale.stream import ShardId
+
+
+class Examination(NamedTuple):
+    """What was found."""
+
+    #: of each shard that could be compared
+    reports: list[Report]
+    #: a sentence for each that is not caught up
+    behind: list[str]
+    #: why Postgres keeps nothing of it; empty: it does
+    not_kept: str
 
 
 def examine_each(
     servers: Servers,
     names: Sequence[str],
     timeout_s: float,
+    *,
+    by: str,
     wait: Callable[[float], object] = time.sleep,
-) -> tuple[list[Report], list[str]]:
-    """A report for each shard that could be compared, a sentence for each that is not caught up. No name: every sale.
+) -> Examination:
+    """Examine these sales; without a name, every sale. `by` is who compares, for those who look later.
 
     Raises `NotFound` for a sale that is not defined, `Unreachable` when a server goes away.
     """
     reports: list[Report] = []
     behind: list[str] = []
+    keeper = Keeper(servers.connection, by)
     for shard in _shards(servers, names):
         try:
-            reports.append(examine(servers, shard, timeout_s=timeout_s, wait=wait).report)
+            report = examine(servers, shard, timeout_s=timeout_s, wait=wait).report
         except NotCaughtUp as error:
             behind.append(str(error))
+            keeper.missed(shard, str(error))
+            continue
         except Halted as error:
             report = Report(shard)
             report.add(Finding("fork", "log", None, None, note=str(error), refusal=str(error)))
-            reports.append(report)
         except UnknownOutcome as error:
             raise Unreachable(f"Redis went away: {error.__cause__}") from error
-    return reports, behind
+        reports.append(report)
+        keeper.compared(report)
+    return Examination(reports, behind, keeper.failure)
 
 
 def _shards(servers: Servers, names: Sequence[str]) -> list[ShardId]:

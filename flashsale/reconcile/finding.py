@@ -73,6 +73,13 @@ class Finding(msgspec.Struct, frozen=True):
     def postgres(self) -> str | None:
         return None if self.kind in HOT else self.seen
 
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        values = "" if self.log is self.seen is None else f"the log says {self.log}, found {self.seen}"
+        told = dict.fromkeys(part for part in (values, self.note, self.refusal) if part)
+        return f"{self.kind} {self.key}: {'; '.join(told)}"
+
     def record(self) -> dict[str, str | None]:
         """For programs."""
         return {

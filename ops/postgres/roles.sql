@@ -10,7 +10,7 @@
 --   flashsale_operator   acts as the owner: migrates, defines, replays, mends, settles dead letters
 --   flashsale_projector  adds to the archive, changes orders, stock and checkpoints; deletes nothing
 --   flashsale_archiver   reads, and notes that a sale was archived
---   flashsale_auditor    reads everything, writes nothing
+--   flashsale_auditor    reads everything, and notes what a comparison of log, Redis and Postgres found
 --   flashsale_sweeper    reads which sales there are, and their fences
 --   flashsale_gateway    the same, what is sold, and orders
 
@@ -104,6 +104,9 @@ BEGIN
         RAISE NOTICE 'no tables yet: run `flashsale db migrate`, then this file again';
         RETURN;
     END IF;
+    IF to_regclass('public.comparison') IS NULL THEN
+        RAISE EXCEPTION 'the tables are older than this file: run `flashsale db migrate`, then this file again';
+    END IF;
     GRANT SELECT ON schema_migrations, sales, checkpoint TO flashsale_sweeper, flashsale_gateway;
     GRANT SELECT ON sale_items TO flashsale_gateway;
     -- Of sales that are over: Redis has none of them any more.
@@ -116,6 +119,7 @@ BEGIN
     GRANT UPDATE (seq, epoch, fence, holder, heartbeat_at, backend_start, backend_pid, halted)
         ON checkpoint TO flashsale_projector;
     GRANT UPDATE (archived_at) ON sales TO flashsale_archiver;
+    GRANT INSERT, UPDATE ON comparison TO flashsale_auditor;
 END
 $$;
 

@@ -83,7 +83,8 @@ class Browser:
         self.http = httpx.Client(base_url=url, timeout=30, transport=transport)
 
     def see(self, path: str, **query: str) -> Page:
-        return Page(self.http.get(path, params=query, follow_redirects=True))
+        # With an empty query httpx takes away the one that the path has.
+        return Page(self.http.get(path, params=query or None, follow_redirects=True))
 
     def send(self, form: Form, **typed: str) -> Page:
         """Send a form with what is typed into it."""

@@ -17,6 +17,7 @@ from tests.acceptance.gateway_kit import (
     logged,
 )
 from tests.acceptance.metrics_kit import Exporter, Scrape
+from tests.acceptance.queue_kit import Person, prepare_rooms
 from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
 
@@ -86,6 +87,16 @@ def test_what_is_there_now(front: Front, exporter: Exporter) -> None:
         assert seen.get("gateway_waiting_requests") == 0
         assert 0 <= told(seen, "page_age_seconds") < 5
     wait_until(lambda: told(exporter.scrape(), "feed_clients") == 0, 10, "it is seen to be gone")
+
+
+def test_who_was_called_from_a_waiting_room_is_counted(
+    front: Front, exporter: Exporter, redis_url: str, module_database_url: str
+) -> None:
+    assert exporter.scrape().get("gateway_called_people_total") == 0
+    prepare_rooms(redis_url, module_database_url)
+    wait_until(lambda: front.http.get("/v1/sales/fast").status_code == 200, 10, "the gateway knows the sale")
+    Person(front, "fast").let_in()
+    wait_until(lambda: told(exporter.scrape(), "called_people_total") == 1, 10, "it is counted")
 
 
 def test_everything_is_told_and_nothing_of_whom(front: Front, exporter: Exporter) -> None:

@@ -370,6 +370,19 @@ def test_a_reconcile_that_watches_tells_what_differs(shop: Shop) -> None:
     assert served.process.stop().exit_code == 0
 
 
+def test_what_a_reconcile_found_that_ended_is_told_by_the_exporter(shop: Shop) -> None:
+    shop.open()
+    shop.project()
+    shop.finished("reconcile", "--all")
+    shop.redis.hset(shard_keys(SALE, 0).stock, SKU, "11 0 0 0 0")
+    shop.cli.run("reconcile", "--all")
+
+    seen = exporter(shop.cli).scrape()
+
+    assert seen.of_shard("reconcile_differences") == 1
+    assert time.time() - (seen.of_shard("reconcile_timestamp_seconds") or 0) < 60
+
+
 def test_a_reconcile_that_ends_serves_no_metrics(shop: Shop) -> None:
     told = shop.refused(2, "reconcile", "--all", "--metrics-listen", ANY_PORT)
     assert "--watch" in told.stderr

@@ -7,7 +7,7 @@ import pytest
 from flashsale.commands import Cancel, Confirm, Pause, Refund, Reserve
 from flashsale.ids import START
 from flashsale.keys import shard_keys
-from flashsale.operator.events import EVENTS_PER_PAGE
+from flashsale.operator.events import EVENTS_PER_PAGE, SEARCHED_MAX
 from flashsale.stream import ShardId
 from tests.acceptance.operator_kit import Office, Page
 from tests.fixtures.servers import redis_client
@@ -171,11 +171,40 @@ def test_the_log_says_where_each_event_is(office: Office, long: int) -> None:
     assert "No events here." in office.ada.see("/sales/long/events", after="1-999999").text
 
 
+def test_the_log_is_filtered_by_type_and_turned_within_it(office: Office, long: int) -> None:
+    rare = office.ada.see("/sales/long/events", type="order.confirmed")
+    assert positions(rare) == [long]
+    assert f"1 of the {long} events from 1-1 to 1-{long} is order.confirmed ." in rare.text
+
+    seen = positions(page := office.ada.see("/sales/long/events", type="order.reserved", at="1"))
+    while links := [link for link in page.links if "after=" in link]:
+        page = office.ada.see(links[0])
+        seen += positions(page)
+    assert seen == list(range(4, long))
+    assert office.ada.see("/sales/long/events", type="order.lost").status == 400
+
+
+def test_a_search_in_the_log_ends_at_its_bound_says_so_and_goes_on(office: Office) -> None:
+    office.open_sale("huge", units=SEARCHED_MAX)
+    for start in range(0, SEARCHED_MAX, 500):
+        orders = [Reserve(order(n), "b", "phone") for n in range(start, start + 500)]
+        office.client.execute("huge", orders)
+
+    page = office.ada.see("/sales/huge/events", type="sale.opened")
+    assert positions(page) == []
+    assert f"0 of the 10,000 events from 1-4 to 1-{SEARCHED_MAX + 3} are sale.opened ." in page.text
+    assert "No more were read for one page: search on" in page.text
+    (on,) = {link for link in page.links if "before=1-4" in link}
+    further = office.ada.see(on)
+    assert positions(further) == [3]
+    assert "search on" not in further.text
+
+
 def test_a_comparison_says_whether_log_redis_and_postgres_agree(office: Office) -> None:
     sell(office, "compared")
     office.project()
     before = office.ada.see("/sales/compared")
-    assert "not since this page was started" in before.text
+    assert "last compared never" in before.text
 
     agreed = office.ada.send(before.form("/sales/compared/compare"))
     office.connection.execute(
@@ -187,3 +216,19 @@ def test_a_comparison_says_whether_log_redis_and_postgres_agree(office: Office) 
     assert "by operator:ada: log, Redis and Postgres agree" in agreed.text
     assert "1 difference(s)" in differs.text
     assert order(1) in differs.text
+    assert "7 left + 1 held + 1 sold + 1 returned = 10 capacity" in differs.text, "Redis counts well"
+    overview_shows(office, "compared", "Something is wrong", "1 difference between log, Redis and Postgres")
+
+
+def test_what_the_timer_found_is_shown_too(office: Office) -> None:
+    sell(office, "timed")
+    office.project()
+    office.cli.ok("reconcile", "timed")
+    overview_shows(office, "timed", "agrees, 20")
+    assert ": log, Redis and Postgres agree at 1-" in office.ada.see("/sales/timed").text
+
+    office.client.execute("timed", [Reserve(order(5), "buyer-5", "phone")])
+    assert office.cli.run("reconcile", "timed", "--timeout", "10ms").exit_code == 5
+    overview_shows(office, "timed", "; not possible, 20")
+    told = office.ada.see("/sales/timed").text
+    assert told.index("agree at 1-") < told.index("not possible: timed:0: Postgres stands at")

@@ -40,6 +40,18 @@ def test_stores_that_agree(sold: Shop) -> None:
     assert (shard["sale"], shard["position"], shard["drift"]) == (SALE, "1-6", [])
 
 
+def test_what_it_found_last_is_shown(sold: Shop) -> None:
+    assert "compared  never" in sold.finished("sale", "show", SALE).stdout
+    sold.finished("reconcile", "--all")
+    assert "log, Redis and Postgres agree at 1-6" in sold.finished("sale", "show", SALE).stdout
+
+    spoil(sold)
+    sold.cli.run("reconcile", SALE)
+    compared = sold.finished("sale", "show", SALE, "--json").json()["comparison"]
+    assert (compared["differences"], compared["position"], compared["missed"]) == (2, "1-6", None)
+    assert "drop: 2 differences between log, Redis and Postgres at 1-6" in sold.finished("top").stderr
+
+
 def test_what_differs_is_printed_planned_and_mended(sold: Shop) -> None:
     spoil(sold)
     plan = sold.cli.home / "plan.json"

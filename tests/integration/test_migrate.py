@@ -19,7 +19,7 @@ from tests.helpers import wait_until
 
 TABLES = {
     *("sales", "sale_items", "event_log", "orders", "stock", "checkpoint", "parked", "schema_migrations"),
-    "dead_letter_audit",
+    *("dead_letter_audit", "comparison"),
     *("projection", "replay", "replay_table", "replay_shard"),
 }
 MIGRATE = "import sys; from flashsale.projections.migrate import migrate; print(migrate(sys.argv[1]))"

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from flashsale.definition import SaleDefinition, SaleItem
-from flashsale.projections import catalog, lease, reads
+from flashsale.ids import Position
+from flashsale.projections import catalog, comparisons, lease, reads
 from flashsale.projections.database import Connection, connect
 from flashsale.projections.migrate import migrate
 from flashsale.stream import ShardId
@@ -42,6 +43,7 @@ FOR_NOBODY = (
         "ALTER TABLE stock DROP CONSTRAINT never_oversold",
         "UPDATE checkpoint SET founded_epoch = 9",
         "DELETE FROM parked",
+        "DELETE FROM comparison",
     ),
     *(
         "INSERT INTO checkpoint (sale_id, shard) VALUES ('drop', 1)",
@@ -81,6 +83,7 @@ _WRITES = (
     ),
 )
 _NOTE = "UPDATE sales SET archived_at = now()"
+_COMPARED = ("INSERT INTO comparison SELECT * FROM comparison", "UPDATE comparison SET differences = 0")
 _OTHERS = (
     "SELECT * FROM event_log",
     "SELECT * FROM stock",
@@ -88,11 +91,16 @@ _OTHERS = (
     "SELECT * FROM orders_drop",
 )
 FOR_OTHERS = {
-    "projector": (_NOTE, "INSERT INTO sales SELECT * FROM sales", "UPDATE parked SET attempts = 0"),
-    "archiver": _WRITES,
+    "projector": (
+        _NOTE,
+        *_COMPARED,
+        "INSERT INTO sales SELECT * FROM sales",
+        "UPDATE parked SET attempts = 0",
+    ),
+    "archiver": (*_WRITES, *_COMPARED),
     "auditor": (*_WRITES, _NOTE),
-    "gateway": (*_WRITES, *_OTHERS, _NOTE, "UPDATE sale_items SET quantity = 9"),
-    "sweeper": (*_WRITES, *_OTHERS, _NOTE, "SELECT * FROM sale_items", "SELECT * FROM orders"),
+    "gateway": (*_WRITES, *_OTHERS, *_COMPARED, _NOTE, "UPDATE sale_items SET quantity = 9"),
+    "sweeper": (*_WRITES, *_OTHERS, *_COMPARED, _NOTE, "SELECT * FROM sale_items", "SELECT * FROM orders"),
 }
 REFUSED = [(role, statement) for role in ROLES for statement in (*FOR_NOBODY, *FOR_OTHERS[role])]
 #: Refused to the operator, too: it has this database, and nothing else of the cluster.
@@ -143,6 +151,32 @@ def test_a_reader_that_writes_by_mistake_is_told_at_once(superuser_url: str, rol
     with role_connection(superuser_url, role) as connection:
         (value,) = connection.execute("SHOW default_transaction_read_only").fetchall()
     assert value == ("on",)
+
+
+def test_an_auditor_notes_what_a_comparison_found_and_whoever_asks_reads_it(superuser_url: str) -> None:
+    with role_connection(superuser_url, "auditor") as auditor:
+        comparisons.note_compared(
+            auditor, SALE, "cli:flashsale", position=Position(1, 7), differences=0, told=[]
+        )
+        comparisons.note_missed(auditor, SALE, "cli:flashsale", "no projector")
+    with role_connection(superuser_url, "projector") as reader:
+        found = comparisons.every(reader)[SALE]
+    assert found.compared is not None
+    assert (found.compared.position, found.compared.differences) == (Position(1, 7), 0)
+    assert found.missed is not None
+    assert found.missed.why == "no projector"
+
+
+def test_the_file_does_nothing_to_tables_that_are_older_than_it(superuser_url: str) -> None:
+    with connect(superuser_url) as superuser:
+        before = privileges(superuser)
+        superuser.execute("ALTER TABLE comparison RENAME TO later")
+        try:
+            with pytest.raises(psycopg.errors.RaiseException, match="run `flashsale db migrate`"):
+                apply_roles(superuser_url)
+        finally:
+            superuser.execute("ALTER TABLE later RENAME TO comparison")
+        assert privileges(superuser) == before
 
 
 def test_every_table_belongs_to_the_owner(superuser_url: str) -> None:

@@ -51,7 +51,8 @@ class Stories:
             return ()
         shard = ShardId(sale, shard_of_order(order_id))
         is_recorded = self._sales.recorded(shard) >= order.changed_at
-        # A held order is looked at again and again, by its clock; what it was is told once it has been decided.
+        # A held order is looked at again and again, in the rush, by its clock: Postgres is asked once it has been
+        # decided. Redis does not know when it was reserved, only where: the hold may have been changed since.
         row = await self._row(sale, order_id) if is_recorded and order.status != "held" else None
         return story(order, row, is_recorded=is_recorded)
 
