@@ -1,4 +1,4 @@
-"""The processes that work on the sale: projectors, a sweeper, a gateway, shops. Who dies is started again, as by systemd."""
+"""The processes that work on the sale: projectors, a sweeper, a gateway, shops. Who dies is started again."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from flashsale.loadtest.target import Target, told
 
 #: Whoever hears nothing for so long asks again: not as long as a gateway may need.
 PATIENCE_S = 3.0
+#: Of one shop, at once. More requests stand in line.
+CONNECTIONS_MAX = 32
 CHUNK_BYTES = 65_536
 #: Why there was no answer, beside the problems that say so.
 BROKEN, SILENT = "connection-broken", "no-answer-in-time"
@@ -62,6 +64,7 @@ class HttpDoor:
         #: order → the key with which it is placed
         self._keys: dict[str, str] = {}
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._turn = asyncio.Semaphore(CONNECTIONS_MAX)
 
     def order_id(self, buyer: str, key: str) -> str:
         order = ids.derived_order_id(self._target.sale, buyer, key)
@@ -73,7 +76,7 @@ class HttpDoor:
         assert sale == self._target.sale
         operation, done = _ASKED[request.SCRIPT]
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with self._turn, asyncio.timeout(PATIENCE_S):
                 reply = await self._exchange(self._content(request))
         except (TimeoutError, OSError) as error:
             word = SILENT if isinstance(error, TimeoutError) else BROKEN
