@@ -83,8 +83,14 @@ class Target(NamedTuple):
     def cancel(self, order: str, buyer: str) -> bytes:
         return self._change(order, "cancel", Caller("buyer", buyer))
 
-    def _change(self, order: str, verb: str, caller: Caller) -> bytes:
-        return packed("POST", self.host, self._path(f"/orders/{order}/{verb}"), self._asking(caller), b"")
+    def refund(self, order: str, units: str) -> bytes:
+        """`units`: restock or keep."""
+        return self._change(
+            order, "refund", Caller("service", "loadtest"), msgspec.json.encode({"units": units})
+        )
+
+    def _change(self, order: str, verb: str, caller: Caller, body: bytes = b"") -> bytes:
+        return packed("POST", self.host, self._path(f"/orders/{order}/{verb}"), self._asking(caller), body)
 
     def _path(self, rest: str = "") -> str:
         return f"/v1/sales/{self.sale}{rest}"

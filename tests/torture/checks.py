@@ -50,6 +50,8 @@ class Result(msgspec.Struct):
     ok: int = 0
     refused: int = 0
     unknown: int = 0
+    #: these, of the shops that sell over HTTP
+    over_http: dict[str, int] = msgspec.field(default_factory=dict)
     #: acknowledged by a log that was lost later, and that nobody else had: beyond level D1, as documented
     lost_with_the_log: int = 0
     #: sentences; none: every promise was kept
@@ -62,9 +64,9 @@ def drain(world: World) -> None:
     assert came_true(world.master.answers, HEAL_TIMEOUT_S), "Redis does not come back"
     if recover(world) is not None:
         raise AssertionError("a part of the log is lost that no fault has taken: see operator.ndjson")
-    for slot in [*world.daemons.slots.values(), *world.shops.slots.values()]:
-        fleet = world.shops if slot.kind == "shop" else world.daemons
-        fleet.send(slot, signal.SIGCONT)
+    for fleet in world.fleets:
+        for slot in fleet.slots.values():
+            fleet.send(slot, signal.SIGCONT)
     world.shops.stop_kind("shop")
     for number in range(1, SELL_OUT_TIMES_MAX + 1):
         name = f"shop-last-{number}"
@@ -121,6 +123,9 @@ def _check_log(world: World, result: Result) -> None:
     files = sorted(world.history_dir.glob("*.jsonl"))
     for name, count in count_outcomes(files).items():
         setattr(result, name, count)
+    result.over_http = count_outcomes(world.http_histories())
+    if not result.over_http["ok"]:
+        result.broken.append("nobody was served over HTTP")
     told = world.home / WITHIN_THE_PROMISE
     told.mkdir(exist_ok=True)
     changed = changes(log)
@@ -161,7 +166,7 @@ def _check_stores(world: World, result: Result) -> None:
 
 def _check_processes(world: World, result: Result) -> None:
     """A daemon never ends by itself, and nobody prints a traceback."""
-    for slot in [*world.daemons.slots.values(), *world.shops.slots.values()]:
+    for slot in [slot for fleet in world.fleets for slot in fleet.slots.values()]:
         allowed = {0, UNREACHABLE} if slot.kind == "shop" else {0}
         unexpected = [code for code in slot.ends if code not in allowed]
         if unexpected:

@@ -1,4 +1,4 @@
-"""The processes that work on the sale: projectors, a sweeper, shops. Who dies is started again, as systemd would."""
+"""The processes that work on the sale: projectors, a sweeper, a gateway, shops. Who dies is started again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Slot:
     """One place in the fleet; one process after the other fills it."""
 
     name: str
-    #: projector, sweeper or shop
+    #: projector, sweeper, gateway or shop
     kind: str
     #: the command of its n-th process, n from 1
     command: Callable[[int], list[str]]
@@ -103,7 +103,7 @@ class Fleet:
         """End everything, at once what does not listen."""
         self._stopping.set()
         self._watcher.join()
-        for kind in ("shop", "sweeper", "projector"):
+        for kind in ("shop", "gateway", "sweeper", "projector"):
             with contextlib.suppress(AssertionError):
                 self.stop_kind(kind)
         for slot in self.slots.values():

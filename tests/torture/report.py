@@ -60,4 +60,6 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "events, epochs", f"{result.events:,}, {result.epochs}"
     asked = f"{result.asked:,} / {result.ok:,} / {result.refused:,} / {result.unknown:,}"
     yield "requests: asked / ok / refused / unknown", asked
+    if result.over_http:
+        yield "of these over HTTP", " / ".join(f"{count:,}" for count in result.over_http.values())
     yield "acknowledged by a log that was lost later (beyond D1)", f"{result.lost_with_the_log:,}"

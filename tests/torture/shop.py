@@ -1,5 +1,7 @@
 """One shop process: buyers come at a steady pace, and everything asked and told goes into a history file.
 
+This program uses the library; tests.torture.http_shop is the same shop before a gateway.
+
 python -m tests.torture.shop NAME HISTORY SALE SEED RATE     until SIGTERM, then every buyer finishes
 python -m tests.torture.shop NAME HISTORY SALE SEED 0        sell what is left, and end
 """
@@ -10,6 +12,8 @@ import asyncio
 import random
 import signal
 import sys
+from collections.abc import Awaitable
+from typing import Protocol
 
 from flashsale.bootstrap import connect
 from flashsale.client import AsyncClient
@@ -32,15 +36,35 @@ BUYERS_AT_ONCE_MAX = 3_000
 SELLERS = 48
 ROUNDS_MAX = 400
 
-#: The sale is halted or gone: somebody is called, and the shop asks again.
-HALTED = {Code.LOG_REGRESSED, Code.NOT_LOADED}
+#: The sale is halted or gone, over HTTP not open: somebody is called, and the shop asks again.
+HALTED = {Code.LOG_REGRESSED, Code.NOT_LOADED, Code.NOT_OPEN}
+
+
+class Door(Protocol):
+    """Where a shop sends its requests."""
+
+    def order_id(self, buyer: str, key: str) -> str:
+        """The id of the order that this buyer places with this key, which no other order has."""
+
+    def submit(self, sale: str, request: OrderRequest) -> Awaitable[Answer]:
+        """Raises `FlashsaleError` when there is no answer."""
+
+
+class LibraryDoor:
+    """Straight to Redis."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.submit = client.submit
+
+    def order_id(self, buyer: str, key: str) -> str:  # noqa: ARG002 - other doors make it of both
+        return f"0-{key}"
 
 
 class Shop:
     """Buyers of one process."""
 
-    def __init__(self, client: AsyncClient, history: HistoryWriter, sale: str, name: str, seed: str) -> None:
-        self._client, self._history, self._sale, self._name = client, history, sale, name
+    def __init__(self, door: Door, history: HistoryWriter, sale: str, name: str, seed: str) -> None:
+        self._door, self._history, self._sale, self._name = door, history, sale, name
         self._lots = random.Random(seed)  # noqa: S311 - no secret
         self._made = 0
         self.stopping = asyncio.Event()
@@ -52,7 +76,7 @@ class Shop:
             tries = min(tries, TRIES_AT_THE_END) - 1 if self.stopping.is_set() else tries - 1
             op = self._history.invoked(self._sale, request)
             try:
-                answer = await self._client.submit(self._sale, request)
+                answer = await self._door.submit(self._sale, request)
             except FlashsaleError as error:
                 self._history.returned(op, error)
             else:
@@ -79,7 +103,7 @@ class Shop:
             return  # forgotten: the sweeper ends it
         await asyncio.sleep(HOLD_S * 1.2 if lot < 0.14 else self._lots.uniform(0, HOLD_S * 0.6))
         if lot < 0.30:
-            await self.ask(Cancel(request.order_id))
+            await self.ask(Cancel(request.order_id, request.buyer))
             return
         paid = await self.ask(Confirm(request.order_id))
         await self.give_back(request.order_id, paid)
@@ -94,10 +118,7 @@ class Shop:
             await self.ask(Refund(order_id, units="keep" if lot < 0.03 else "restock"))
 
     def reservation(self, quantity: int) -> Reserve:
-        self._made += 1
-        buyer = f"buyer-{self._lots.randrange(BUYERS)}"
-        order_id = f"0-{self._name}-{self._made:08d}"
-        return Reserve(order_id, buyer, self._lots.choice(SKUS), quantity)
+        return self._reserve(f"buyer-{self._lots.randrange(BUYERS)}", self._lots.choice(SKUS), quantity)
 
     async def run(self, per_second: float) -> None:
         """Buyers come until the signal."""
@@ -123,24 +144,32 @@ class Shop:
                 return
 
     async def _buy(self, buyer: str, sku: str) -> bool:
-        self._made += 1
-        request = Reserve(f"0-{self._name}-{self._made:08d}", buyer, sku, 1)
+        request = self._reserve(buyer, sku, 1)
         answer = await self.ask(request)
         if answer is None or answer.code is not Code.RESERVED:
             return False
         await self.ask(Confirm(request.order_id))
         return True
 
+    def _reserve(self, buyer: str, sku: str, quantity: int) -> Reserve:
+        self._made += 1
+        order_id = self._door.order_id(buyer, f"{self._name}-{self._made:08d}")
+        return Reserve(order_id, buyer, sku, quantity)
+
+
+async def work(shop: Shop, per_second: float) -> None:
+    """Until SIGTERM, or, at a rate of 0, until all is sold."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, shop.stopping.set)
+    if per_second:
+        await shop.run(per_second)
+    else:
+        await shop.sell_out()
+
 
 async def main(name: str, history_file: str, sale: str, seed: str, per_second: float) -> None:
     with open_history(history_file, name) as history:
         async with connect(by=name) as client:
-            shop = Shop(client, history, sale, name, seed)
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, shop.stopping.set)
-            if per_second:
-                await shop.run(per_second)
-            else:
-                await shop.sell_out()
+            await work(Shop(LibraryDoor(client), history, sale, name, seed), per_second)
 
 
 if __name__ == "__main__":

@@ -21,23 +21,23 @@ from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.servers import debian_binaries
 from tests.torture.fleet import Fleet, daemon_command
-from tests.torture.losses import Loss
+from tests.torture.front import NAME, Front
+from tests.torture.losses import Loss, count_outcomes
 from tests.torture.machine import build_library
 from tests.torture.patience import came_true
 from tests.torture.redis_server import RedisServer
-from tests.torture.shop import HOLD_S, SKUS
+from tests.torture.sale import begin
 
 SALE = "torture"
 #: The second takes off the log what Postgres has.
 PROJECTORS: dict[str, tuple[str, ...]] = {"projector-1": (), "projector-2": ("--trim", "--keep", "100")}
-SHOPS = ("shop-1", "shop-2", "shop-3")
+SHOPS = ("shop-1", "shop-2")
+#: Shops that sell over HTTP; their histories begin with their names.
+HTTP_SHOPS = ("http-1", "http-2")
 #: Buyers of one shop, a second.
-BUYERS_PER_S = 15
+BUYERS_PER_S = 11
 #: So many that they last until the faults are over: a sale that is sold out has nothing to lose. The rest is sold then.
 UNITS_PER_MINUTE = 2_700
-#: One in so many of them are scarce, and sold out while the faults last.
-SCARCE = 12
-LIMIT = 40
 #: What a shop waits for a reply.
 REPLY_TIMEOUT_MS = 1_500
 START_TIMEOUT_S = 60
@@ -121,6 +121,19 @@ class World:
         assert row is not None
         return Position(*row)
 
+    @property
+    def fleets(self) -> tuple[Fleet, ...]:
+        return self.daemons, self.gateways, self.shops
+
+    @property
+    def redis_proxies(self) -> tuple[Proxy, ...]:
+        """Between Redis and everybody who uses it."""
+        return self.shop_redis, self.daemon_redis, self.front.redis
+
+    def http_histories(self) -> list[Path]:
+        """Of the shops that sell over HTTP."""
+        return sorted(self.history_dir.glob("http-*.jsonl"))
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """No fault of the other track is under way; whoever asks for this is the next."""
@@ -133,7 +146,7 @@ class World:
 
     def heal(self) -> None:
         """End every fault that does not end by itself."""
-        for proxy in (self.shop_redis, self.daemon_redis, self.postgres_proxy, self.replication):
+        for proxy in (*self.redis_proxies, self.front.http, self.postgres_proxy, self.replication):
             proxy.heal()
         for server in (self.master, self.replica):
             server.control.heal()
@@ -168,6 +181,9 @@ class World:
         self.daemon_redis = enter(Proxy(self.current_url))
         self.replication = enter(Proxy(self.current_url))
         self.postgres_proxy = enter(Proxy(self.postgres_url))
+        self.front = Front(self.home, self.current_url)
+        enter(self.front.redis)
+        enter(self.front.http)
         self.replica.start(self.replication_address)
 
     @property
@@ -183,20 +199,8 @@ class World:
             operator_home,
             {"FLASHSALE_REDIS_URL": self.current_url, "FLASHSALE_POSTGRES_URL": self.postgres_url},
         )
-        scarce = self.units // SCARCE
-        items = "".join(
-            f'[[items]]\nsku = "{sku}"\ntitle = "{sku}"\nquantity = {units}\n'
-            f"unit_price_minor = 100\nlimit = {LIMIT}\n"
-            for sku, units in zip(SKUS, (self.units - scarce, scarce), strict=True)
-        )
-        file = operator_home / "sale.toml"
-        file.write_text(
-            f'sale = "{SALE}"\ntitle = "Torture"\ncurrency = "EUR"\nhold = "{HOLD_S:.0f}s"\n{items}'
-        )
         self.cli.ok("db", "migrate")
-        self.cli.ok("sale", "define", str(file))
-        self.cli.ok("sale", "warm", SALE)
-        self.cli.ok("sale", "open", SALE, "--now")
+        begin(self.cli, operator_home, SALE, self.units)
 
     def _start_fleet(self) -> None:
         self.history_dir.mkdir()
@@ -207,18 +211,24 @@ class World:
             "FLASHSALE_REPLY_TIMEOUT_MS": str(REPLY_TIMEOUT_MS),
         }
         self.daemons = Fleet({"FLASHSALE_REDIS_URL": self.daemon_redis.url, **shared}, log_dir)
+        self.gateways = Fleet({**self.front.env, **shared}, log_dir)
         self.shops = Fleet({"FLASHSALE_REDIS_URL": self.shop_redis.url, **shared}, log_dir)
         for name, options in PROJECTORS.items():
             self.daemons.add(name, "projector", daemon_command("projector", name, *options))
         self.daemons.add("sweeper-1", "sweeper", daemon_command("sweeper", "sweeper-1"))
-        for name in SHOPS:
+        self.gateways.add(NAME, "gateway", self.front.gateway())
+        for name in (*SHOPS, *HTTP_SHOPS):
             self.shops.add(name, "shop", self._shop(name))
-        for fleet in (self.daemons, self.shops):
+        for fleet in self.fleets:
             self._open.callback(fleet.stop)
             fleet.watch()
         first = self.head()
         assert came_true(
-            lambda: self.head().seq > first.seq + len(SHOPS) * BUYERS_PER_S and self.checkpoint() > first,
+            lambda: (
+                self.head().seq > first.seq + len(self.shops.slots) * BUYERS_PER_S
+                and self.checkpoint() > first
+                and count_outcomes(self.http_histories())["ok"]
+            ),
             START_TIMEOUT_S,
         ), "the fleet does not begin to work"
 
@@ -230,6 +240,8 @@ class World:
         """A shop process of that name, which no other had."""
         history = self.history_dir / f"{name}.jsonl"
         lots = f"{self.seed} {name}"
+        if name.startswith(HTTP_SHOPS):
+            return self.front.shop(history, SALE, lots, per_second)
         return [
             *(sys.executable, "-m", "tests.torture.shop"),
             *(name, str(history), SALE, lots, str(per_second)),

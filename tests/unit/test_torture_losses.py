@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from flashsale.client_history import Line, Returned, open_history
-from flashsale.commands import Answer, Code, Reserve
+from flashsale.commands import Answer, Code, Confirm, Reserve
+from flashsale.events import encode
+from flashsale.events.types import Event, OrderConfirmed, OrderReserved, SalePaused
 from flashsale.ids import START, Position
-from tests.torture.losses import Loss, changes, count_outcomes, without_lost
+from tests.torture.losses import Loss, changes, changes_behind, count_outcomes, without_lost
 
 #: Epoch 2 ended at some place behind 2-10; nobody kept more than 2-10.
 FLUSHED = Loss("flushall", Position(2, 10), epoch=2, until_ns=0)
@@ -82,3 +84,41 @@ def test_a_status_is_lost_where_the_log_that_is_left_came_to_it_later_or_never(t
     assert without_lost(told, kept, [FLUSHED], changes(log)) == 2
     lines = [msgspec.json.decode(line, type=Line) for line in kept.read_bytes().splitlines()]
     assert [line.outcome for line in lines if isinstance(line, Returned)] == ["unknown", "ok", "unknown"]
+
+
+def entry(seq: int, event: Event) -> tuple[str, dict[str, str]]:
+    return f"2-{seq}", {"e": encode(event).decode()}
+
+
+def test_an_answer_without_a_place_is_lost_with_what_it_told(tmp_path: Path) -> None:
+    """As over HTTP."""
+    told, kept = tmp_path / "told", tmp_path / "kept"
+    kept_order, lost_order = "0-order-kept", "0-order-lost"
+    stream = [
+        entry(9, OrderReserved(1, 5, "x", kept_order, "ann", "phone", 1, 9, 1, 0, 0, 99)),
+        entry(11, SalePaused(1, 5, "x")),
+        entry(12, OrderReserved(1, 5, "x", lost_order, "ann", "phone", 1, 8, 2, 0, 0, 99)),
+        entry(13, OrderConfirmed(1, 5, "x", kept_order, "ann", "phone", 1, 8, 1, 1, 0, late=False)),
+    ]
+    lost = changes_behind(FLUSHED.survived, stream)
+    assert lost == {(lost_order, "held"), (kept_order, "confirmed")}
+    with open_history(told, "shop") as history:
+        for request, answer in [
+            (Reserve(kept_order, "ann", "phone"), Answer(Code.RESERVED, START, "99")),
+            (Reserve(lost_order, "ann", "phone"), Answer(Code.RESERVED, START, "99")),
+            (Confirm(kept_order), Answer(Code.CONFIRMED, START)),
+            (Reserve(kept_order, "ann", "phone"), Answer(Code.RESERVED, START, "99", "confirmed")),
+            (Confirm(lost_order), Answer(Code.NOT_FOUND, START)),
+        ]:
+            history.returned(history.invoked("sale", request), answer)
+
+    def outcomes(loss: Loss) -> list[str]:
+        without_lost(told, kept, [loss], {})
+        lines = [msgspec.json.decode(line, type=Line) for line in kept.read_bytes().splitlines()]
+        return [line.outcome for line in lines if isinstance(line, Returned)]
+
+    assert outcomes(FLUSHED._replace(changes=lost)) == ["ok", "unknown", "unknown", "unknown", "refused"]
+    assert outcomes(FLUSHED) == ["ok", "ok", "ok", "ok", "refused"]
+    # Whatever was done by a log that was behind.
+    assert outcomes(SERVED_BEHIND._replace(until_ns=0)) == ["unknown"] * 4 + ["refused"]
+    assert outcomes(SERVED_BEHIND) == ["ok", "ok", "ok", "ok", "refused"]

@@ -8,12 +8,13 @@ from flashsale.ids import START, Position
 from flashsale.keys import shard_keys
 from tests.fixtures.proxy import Mode
 from tests.torture.faults.registry import fault
-from tests.torture.losses import Loss
+from tests.torture.losses import Loss, changes_behind
 from tests.torture.operations import recover
 from tests.torture.patience import came_true, pause
 from tests.torture.schedule import Planned
 from tests.torture.world import SALE, World
 
+STREAM = shard_keys(SALE, 0).events
 SETTLED_S = 0.7
 SYNC_TIMEOUT_S = 30
 READ_TIMEOUT_S = 30
@@ -40,8 +41,10 @@ def flushall(world: World, planned: Planned) -> int:
         assert came_true(world.head, READ_TIMEOUT_S)
         head = world.head()
         with world.redis(5) as commands:
-            commands.flushall()
-        world.losses.append(Loss("flushall", _settled_checkpoint(world), head.epoch, 0))
+            entries, _ = commands.pipeline().xrange(STREAM).flushall().execute()
+        survived = _settled_checkpoint(world)
+        lost = changes_behind(survived, entries)
+        world.losses.append(Loss("flushall", survived, head.epoch, 0, changes=lost))
     done = recover(world)
     return done["events_lost_in_redis"] if done else 0
 
@@ -63,10 +66,10 @@ def replica_promoted(world: World, planned: Planned) -> int:
         new.promote()
         world.master, world.replica = new, old
         head = world.head()
-        world.losses.append(Loss("replica-promoted", max(head, checkpoint), epoch, promoted_ns))
+        survived = max(head, checkpoint)
         world.make_current(new)
         world.replication.heal()
-        for proxy in (world.shop_redis, world.daemon_redis):
+        for proxy in world.redis_proxies:
             proxy.heal()
     done = recover(world)
     if done:
@@ -74,6 +77,12 @@ def replica_promoted(world: World, planned: Planned) -> int:
         # Postgres still had. What is kept of that stands elsewhere now, and what is not was listed to the operator.
         recovered_ns = time.monotonic_ns() + LATE_NS
         world.losses.append(Loss("replica-promoted", START, epoch, recovered_ns, since_ns=promoted_ns))
+    # What only the old master has.
+    old.start()
+    with old.client(5) as commands:
+        lost = changes_behind(survived, commands.xrange(STREAM))
+    old.kill()
+    world.losses.append(Loss("replica-promoted", survived, epoch, promoted_ns, changes=lost))
     old.disk.wipe()
     old.start(world.replication_address)
     return int(done is not None)
@@ -84,9 +93,8 @@ def foreign_entry(world: World, planned: Planned) -> int:
     with world.alone():
         assert came_true(world.head, READ_TIMEOUT_S)
         with world.redis(5) as commands:
-            stream = shard_keys(SALE, 0).events
             # In one step, or a shop writes in between.
-            commands.eval(FORGE, 1, stream)
+            commands.eval(FORGE, 1, STREAM)
     done = recover(world)
     return int(done is not None)
 
@@ -100,7 +108,7 @@ return redis.call('XADD', KEYS[1], epoch .. '-' .. string.format('%d', seq + 1),
 
 def _head_of_replica(world: World) -> Position:
     with world.replica.client() as commands:
-        newest = commands.xrevrange(shard_keys(SALE, 0).events, count=1)
+        newest = commands.xrevrange(STREAM, count=1)
     return Position.parse(newest[0][0]) if newest else START
 
 

@@ -1,4 +1,4 @@
-"""Projectors, the sweeper and shops are killed, or hang and come back."""
+"""Projectors, the sweeper, the gateway and shops are killed, or hang and come back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import signal
 
 from tests.torture.faults.registry import fault
 from tests.torture.fleet import Fleet
+from tests.torture.http_door import BROKEN, PATIENCE_S, SILENT
 from tests.torture.patience import came_true, pause
 from tests.torture.schedule import Planned
 from tests.torture.world import World
 
 #: One projector in four that hangs does so for longer than its lease lasts.
 LEASE_S = 21
+#: Nobody may ask for anything meanwhile: the sale is halted.
+BITE_TIMEOUT_S = 25
 
 
 def _kill(fleet: Fleet, kind: str, planned: Planned) -> int:
@@ -60,3 +63,25 @@ def sweeper_stopped(world: World, planned: Planned) -> int:
 @fault("shop-stopped", "processes that hung")
 def shop_stopped(world: World, planned: Planned) -> int:
     return _stop(world.shops, "shop", planned, planned.lasts_s)
+
+
+@fault("gateway-killed", "requests over HTTP that broke")
+def gateway_killed(world: World, planned: Planned) -> int:
+    before = world.front.seen([BROKEN])
+    died = _kill(world.gateways, "gateway", planned)
+    came_true(lambda: world.front.seen([BROKEN]) > before, BITE_TIMEOUT_S)
+    return died and world.front.seen([BROKEN]) - before
+
+
+@fault("gateway-stopped", "requests over HTTP that nobody answered")
+def gateway_stopped(world: World, planned: Planned) -> int:
+    (slot,) = world.gateways.of_kind("gateway")
+    came_true(lambda: slot.is_running, 10)
+    hung = world.gateways.send(slot, signal.SIGSTOP)
+    # Whoever gives up later than this was not answered because of it.
+    pause(PATIENCE_S)
+    before = world.front.seen([SILENT])
+    pause(planned.lasts_s)
+    came_true(lambda: world.front.seen([SILENT]) > before, BITE_TIMEOUT_S)
+    world.gateways.send(slot, signal.SIGCONT)
+    return hung and world.front.seen([SILENT]) - before
