@@ -2,12 +2,16 @@
 std = 'lua51'
 read_globals = {'KEYS', 'ARGV', 'redis', 'cjson', 'struct'}
 
--- The loader puts lua/prelude.lua in front of every script: its local functions are in sight of each.
-local prelude = {}
-for line in io.lines('lua/prelude.lua') do
-  table.insert(prelude, line:match('^local function ([%w_]+)') or line:match('^local ([%w_]+) ='))
+-- The loader puts what a script calls of lua/prelude/ in front of it: those functions are in sight of each.
+local lfs, prelude = require('lfs'), {}
+for part in lfs.dir('lua/prelude') do
+  if part:match('%.lua$') then
+    for line in io.lines('lua/prelude/' .. part) do
+      table.insert(prelude, line:match('^local function ([%w_]+)'))
+    end
+  end
 end
-files['lua/*.lua'] = {read_globals = prelude}
+files['lua/**/*.lua'] = {read_globals = prelude}
 
 -- What the prelude defines is for others: not using it there is no mistake.
-files['lua/prelude.lua'] = {ignore = {'211'}}
+files['lua/prelude/*.lua'] = {ignore = {'211'}}

@@ -135,10 +135,13 @@ class Parts:
             yield Shop(client, log, connection)
 
     def daemon_client(self, name: str) -> Client:
-        """For a daemon, which looks after the fences itself: nothing is connected before it is used."""
+        """For a daemon, which looks after the fences itself: nothing is connected before it is used.
+
+        It tells nobody what was decided, so it waits for no replica.
+        """
         from flashsale.client import Client
 
-        return Client(self.urls().redis_url, by=name)
+        return Client(self.urls().redis_url, by=name, timeout_ms=self.settings.reply_timeout_ms)
 
     def projector(self, name: str, daemon: Daemon, client: Client, keep: int | None = None) -> Projector:
         """A projector; with `keep`, it trims the logs of its shards down to that many events."""

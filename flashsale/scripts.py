@@ -1,8 +1,8 @@
 """Load the Lua scripts: one file per command in `lua/`, each with a header that is its contract.
 
-A script's text is: an engine line with its flags, what the file needs of the shared prelude, the file; the code alone,
-without comments and indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two releases
-can run side by side on one server.
+A script's text is: an engine line with its flags, the functions of `lua/prelude/` that it calls, the file; the code
+alone, without comments and indentation. It runs by EVALSHA; the SHA1 of the text is its version, so processes of two
+releases can run side by side on one server.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+#: The folder below `lua/` of what scripts share.
 PRELUDE = "prelude"
 
 _NAME = re.compile(r"-- (?P<name>[a-z]+): (?P<sentence>.+[.,;:]?)$")
 #: Where a function of the prelude begins; the prelude holds nothing else.
 _FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
-_WORD = re.compile(r"\w+")
+#: A call of a function that is no field of a table.
+_CALL = re.compile(r"(?<![\w.:])(\w+)\(")
 _SECTION = re.compile(r"-- (?P<section>KEYS|ARGV|Returns|Flags|Emits) +(?P<text>.+)$")
 
 
@@ -27,7 +29,7 @@ class Script(NamedTuple):
 
     #: the file's name without `.lua`; also the name of the command
     name: str
-    #: the whole text: engine line, its part of the prelude, file
+    #: the whole text: engine line, what it calls of the prelude, file
     source: str
     #: SHA1 of `source`, hexadecimal: what EVALSHA takes
     sha: str
@@ -40,16 +42,16 @@ class Script(NamedTuple):
 @cache
 def script(name: str) -> Script:
     """The script `lua/NAME.lua`. Raises `KeyError` when there is none, `ValueError` when its header is incomplete."""
-    if name == PRELUDE or name not in script_names():
+    if name not in script_names():
         raise KeyError(name)
-    text = _read(name)
+    text = (files("flashsale") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
     header = parse_header(text)
     if header["name"] != name:
         raise ValueError(f"lua/{name}.lua calls itself {header['name']!r}")
     flags = header.get("Flags", "").partition(":")[0].strip()
     engine = f"#!lua flags={flags}\n" if flags else "#!lua\n"
     own = _code(text)
-    source = engine + _needed(_code(_read(PRELUDE)), own) + own
+    source = engine + "".join(_called(own)) + own
     emits = () if header["Emits"] == "nothing" else tuple(header["Emits"].split(", "))
     return Script(
         name,
@@ -62,10 +64,9 @@ def script(name: str) -> Script:
 
 @cache
 def script_names() -> tuple[str, ...]:
-    """The names of all scripts, sorted, without the prelude."""
-    folder = files("flashsale") / "lua"
-    names = (entry.name.removesuffix(".lua") for entry in folder.iterdir() if entry.name.endswith(".lua"))
-    return tuple(sorted(name for name in names if name != PRELUDE))
+    """The names of all scripts, sorted."""
+    entries = (files("flashsale") / "lua").iterdir()
+    return tuple(sorted(entry.name.removesuffix(".lua") for entry in entries if entry.name.endswith(".lua")))
 
 
 def parse_header(text: str) -> dict[str, str]:
@@ -90,16 +91,33 @@ def parse_header(text: str) -> dict[str, str]:
     return header
 
 
-def _needed(prelude: str, own: str) -> str:
-    """The functions of the prelude that a script calls, and those that they call, in the prelude's order."""
-    functions = _FUNCTION.split(prelude)[1:]
-    bodies = dict(zip(functions[::2], functions[1::2], strict=True))
-    needed: set[str] = set()
-    named = set(_WORD.findall(own)) & bodies.keys()
-    while named:
-        needed |= named
-        named = {word for name in named for word in _WORD.findall(bodies[name])} & bodies.keys() - needed
-    return "".join(f"local function {name}{body}" for name, body in bodies.items() if name in needed)
+def _called(own: str) -> list[str]:
+    """The functions of the prelude that a script calls: each behind those that it calls itself, as Lua wants it."""
+    shared, begun, called = _shared(), set[str](), list[str]()
+
+    def take_calls(code: str) -> None:
+        for name in _CALL.findall(code):
+            if name in shared and name not in begun:
+                begun.add(name)
+                take_calls(shared[name])
+                called.append(shared[name])
+
+    take_calls(own)
+    return called
+
+
+@cache
+def _shared() -> dict[str, str]:
+    """The functions of the prelude by name."""
+    found: dict[str, str] = {}
+    for part in (files("flashsale") / "lua" / PRELUDE).iterdir():
+        if part.name.endswith(".lua"):
+            pieces = _FUNCTION.split(_code(part.read_text(encoding="utf-8")))[1:]
+            found |= {
+                name: f"local function {name}{body}"
+                for name, body in zip(pieces[::2], pieces[1::2], strict=True)
+            }
+    return found
 
 
 def _code(text: str) -> str:
@@ -110,7 +128,3 @@ def _code(text: str) -> str:
     """
     lines = (line.strip() for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("--"))
-
-
-def _read(name: str) -> str:
-    return (files("flashsale") / "lua" / f"{name}.lua").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The draw of a line: which place each ticket gets, for anybody who wants to check.
 
-The same as `place_of` and `ticket_at` in lua/prelude.lua, by which the scripts go.
+The same as `place_of` and `ticket_at` in lua/prelude/draw.lua, by which the scripts go.
 """
 
 from __future__ import annotations

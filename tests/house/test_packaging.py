@@ -46,7 +46,7 @@ def wheel(request: pytest.FixtureRequest, sdist: Path, tmp_path_factory: pytest.
 
 def shipped_files() -> set[str]:
     """What the code reads at run time, as paths in a wheel."""
-    found = {f"flashsale/lua/{path.name}" for path in (ROOT / "lua").glob("*.lua")}
+    found = {f"flashsale/{path.relative_to(ROOT)}" for path in (ROOT / "lua").rglob("*.lua")}
     found |= {f"flashsale/examples/{path.name}" for path in (ROOT / "ops/examples").iterdir()}
     for name in ("grafana", "postgres", "prometheus", "redis", "systemd"):
         ops = [path for path in (ROOT / "ops" / name).rglob("*") if path.is_file()]

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -74,35 +75,46 @@ def test_a_header_ends_with_the_comment_block() -> None:
         parse_header(code_first)
 
 
+FUNCTION = re.compile(r"^local function (\w+)", re.MULTILINE)
+
+
 def code_lines(text: str) -> list[str]:
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("--")]
 
 
+def shared_texts() -> list[str]:
+    parts = sorted((Path(str(files("flashsale"))) / "lua" / PRELUDE).glob("*.lua"))
+    return [part.read_text(encoding="utf-8") for part in parts]
+
+
+def test_no_two_functions_of_the_prelude_have_one_name() -> None:
+    functions = [name for text in shared_texts() for name in FUNCTION.findall(text)]
+    assert sorted(functions) == sorted(set(functions))
+
+
 @pytest.mark.parametrize("name", script_names())
 def test_a_script_has_each_function_of_the_prelude_that_it_calls_and_no_other(name: str) -> None:
-    prelude = (files("flashsale") / "lua" / f"{PRELUDE}.lua").read_text(encoding="utf-8")
-    functions = re.findall(r"^local function (\w+)", prelude, re.MULTILINE)
     source = script(name).source
-    for function in functions:
-        uses = len(re.findall(rf"\b{function}\b", source))
-        assert uses == 0 or f"local function {function}(" in source
-        # Its definition, and a call of it; one that calls itself alone would be dead, and there is none.
-        assert uses != 1, function
+    for function in FUNCTION.findall("\n".join(shared_texts())):
+        calls = re.findall(rf"(?<![.:])\b(local function )?{function}\(", source)
+        # Its definition, and behind it a call; one that calls itself alone would be dead, and there is none.
+        assert not calls or (calls[0], calls.count("local function ")) == ("local function ", 1), function
+        assert len(calls) != 1, function
 
 
 @pytest.mark.parametrize("name", script_names())
-def test_a_script_is_engine_line_its_part_of_the_prelude_and_file(name: str) -> None:
-    folder = files("flashsale") / "lua"
-    prelude, own = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in (PRELUDE, name))
+def test_a_script_is_engine_line_what_it_calls_of_the_prelude_and_file(name: str) -> None:
+    own = (files("flashsale") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
     engine, rest = script(name).source.split("\n", 1)
 
     assert engine in {"#!lua", "#!lua flags=allow-oom", "#!lua flags=no-writes"}
-    theirs, ours = (code_lines(text) for text in (prelude, own))
-    assert rest.splitlines()[-len(ours) :] == ours
-    taken = rest.splitlines()[: -len(ours)]
-    remaining = iter(theirs)
-    assert all(line in remaining for line in taken), "lines of the prelude, in its order"
+    ours = "\n".join(code_lines(own)) + "\n"
+    assert rest.endswith(ours)
+    theirs = "\n".join(code_lines("\n".join(shared_texts()))) + "\n"
+    taken = re.split(r"^(?=local function )", rest.removesuffix(ours), flags=re.MULTILINE)
+    assert taken[0] == ""
+    assert all(function in theirs for function in taken), "whole functions of the prelude"
     assert len(script(name).source) < 16_384, "from a client without the password, Redis reads no more"
     sha1 = hashlib.sha1(script(name).source.encode())  # noqa: S324 - EVALSHA takes no other
     assert script(name).sha == sha1.hexdigest()
@@ -149,7 +161,9 @@ def test_shas_differ() -> None:
     assert len({script(name).sha for name in script_names()}) == len(script_names())
 
 
-@pytest.mark.parametrize("name", ["", "nothing", PRELUDE, "../lua/load", "LOAD", "load.lua"])
+@pytest.mark.parametrize(
+    "name", ["", "nothing", PRELUDE, f"{PRELUDE}/line", "../lua/load", "LOAD", "load.lua"]
+)
 def test_what_is_no_script_is_not_found(name: str) -> None:
     with pytest.raises(KeyError):
         script(name)

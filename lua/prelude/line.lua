@@ -1,0 +1,88 @@
+-- line: the line of the waiting room: who stands in it, who was seen, who may pass.
+
+-- The tickets of those of the buyers who are in the line, {buyer → ticket}, and what they are called there, in order:
+-- 12 bytes of the SHA-1, so that a long name takes no more memory than a short one.
+local function line_of(keys, buyers)
+  local names, tickets = {}, {}
+  for i = 1, #buyers do
+    local hash = redis.sha1hex(buyers[i])
+    names[i] = struct.pack('>I4I4I4', tonumber(string.sub(hash, 1, 8), 16), tonumber(string.sub(hash, 9, 16), 16),
+      tonumber(string.sub(hash, 17, 24), 16))
+  end
+  local found = redis.call('HMGET', keys.line, unpack(names))
+  for i = 1, #buyers do
+    if found[i] then tickets[buyers[i]] = whole(found[i], 'line ' .. buyers[i]) end
+  end
+  return tickets, names
+end
+
+-- Why nobody can be told of a place. A halted sale keeps its line: it has nothing to do with what the log lost.
+local function why_no_line(sale, refused)
+  if sale.door then return nil end
+  return refused or 'NO_ROOM'
+end
+
+-- The settings that scripts go by; the commitment and the message are for people.
+local function door_of(text)
+  local mode, rate, active, pass_ttl, leave_after, shuffle, commitment =
+    string.match(text, '^(%l[%l-]+) (%d+) (%d+) (%d+) (%d+) ([01]) (%x+) ')
+  if not mode then corrupt('sale door') end
+  return {
+    mode = mode, rate_per_s = whole(rate, 'sale door'), active_max = whole(active, 'sale door'),
+    pass_ttl_ms = whole(pass_ttl, 'sale door'), leave_after_s = math.ceil(whole(leave_after, 'sale door') / 1000),
+    shuffle = shuffle == '1', commitment = commitment,
+  }
+end
+
+-- A number of the room's record; false where it has none yet.
+local function room_number(text, what)
+  return text and whole(text, 'room ' .. what)
+end
+
+-- The counters of the room. Where Redis has lost them, tickets go on behind those that were drawn.
+local function read_room(keys, draw, now)
+  local field = redis.call('HMGET', keys.room, 'start_s', 'tickets', 'serving', 'called', 'called_before')
+  local first = draw and draw.n or 0
+  local room = {
+    start_s = room_number(field[1], 'start_s') or math.floor(now / 1000),
+    tickets = math.max(first, room_number(field[2], 'tickets') or 0),
+    serving = room_number(field[3], 'serving') or first,
+    -- People called and not come yet, of this quarter of a minute and of the one before.
+    called = room_number(field[4], 'called') or 0,
+    called_before = room_number(field[5], 'called_before') or 0,
+  }
+  -- As it stands in `seen`; 0 there is: never, or gone.
+  room.second = math.max(1, math.floor(now / 1000) - room.start_s + 1)
+  return room
+end
+
+-- What stands in `seen` of many tickets.
+local function seen_of(keys, tickets)
+  if #tickets == 0 then return {} end
+  local words = {}
+  for i = 1, #tickets do
+    words[3 * i - 2], words[3 * i - 1], words[3 * i] = 'GET', 'u32', '#' .. tickets[i]
+  end
+  return redis.call('BITFIELD', keys.seen, unpack(words))
+end
+
+-- Sets what stands in `seen` of many tickets: {ticket → second}.
+local function write_seen(keys, seconds)
+  local words = {}
+  for ticket, second in pairs(seconds) do
+    local n = #words
+    words[n + 1], words[n + 2], words[n + 3], words[n + 4] = 'SET', 'u32', '#' .. ticket, second
+  end
+  if #words > 0 then redis.call('BITFIELD', keys.seen, unpack(words)) end
+end
+
+-- People with a pass that has not expired.
+local function active_of(keys, now)
+  return redis.call('ZCOUNT', keys.passes, '(' .. now, '+inf')
+end
+
+-- The answer to somebody in the line. Before the draw there is no place to be told of.
+local function waiting(at, door, draw, ticket)
+  local place = (draw or not door.shuffle) and place_of(draw, ticket) or '-'
+  return 'WAITING ' .. at .. ' ' .. ticket .. ' ' .. place
+end
