@@ -13,7 +13,7 @@ from types import FrameType
 
 import structlog
 
-from flashsale.errors import Unreachable
+from flashsale.errors import OtherShop, Unreachable
 from flashsale.notify import Notifier
 
 log = structlog.get_logger(__name__)
@@ -57,8 +57,8 @@ class Daemon:
     def run(self, step: Callable[[], object], close: Callable[[], None]) -> int:
         """Call `step` until a signal; returns the exit code: 0 after SIGTERM, 130 after SIGINT (Ctrl-C).
 
-        `Unreachable` is waited out for ever. Any other exception ends the loop: `close` runs in every case. A service
-        manager is told of the start, of each turn that came to its end, and of the stop.
+        `Unreachable` is waited out for ever, but `OtherShop` ends the loop as any other exception does: `close` runs in
+        every case. A service manager is told of the start, of each turn that came to its end, and of the stop.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
@@ -70,6 +70,8 @@ class Daemon:
             while not self._stopping:
                 try:
                     step()
+                except OtherShop:
+                    raise  # a wrong URL does not become right by waiting
                 except Unreachable as error:
                     self.errors[_server_of(error)] += 1
                     log.warning(

@@ -5,6 +5,7 @@
     ├── NotFound                    3  the named sale, SKU or order does not exist
     ├── RefusedByState              4  valid, but not now: already open, not warm, sold below, ...
     ├── Unreachable                 5  Redis or Postgres cannot be reached or refuses to work; nothing was done
+    │   ├── OtherShop               5  Redis and Postgres have two sales of one id: they are not of one shop
     │   ├── Overloaded              5  too many requests are waiting already; nothing was sent
     │   └── UnknownOutcome          5  the reply was lost: retry with the same id
     │       └── NotReplicated       5  done, but too few replicas have it yet: retry with the same id
@@ -64,6 +65,16 @@ class Unreachable(FlashsaleError):
     """A server cannot be reached, or refuses to work; nothing was done."""
 
     exit_code = 5
+
+
+class OtherShop(Unreachable):
+    """Redis and Postgres are not of one shop: each has a sale of this id, and they are two. Nothing was done."""
+
+    def __init__(self, shard: str, in_redis: str, in_postgres: str) -> None:
+        super().__init__(
+            f"{shard} is two sales: Redis has the one that was defined at {in_redis}, Postgres the one of "
+            f"{in_postgres}. One of FLASHSALE_REDIS_URL and FLASHSALE_POSTGRES_URL leads to another shop"
+        )
 
 
 class Overloaded(Unreachable):

@@ -18,7 +18,8 @@ class ShardKeys(NamedTuple):
 
     #: hash: state, opens_ms, closes_ms, hold_ms, epoch, seq; one field `request:ID` per restock done; `door`, the
     #: settings of the waiting room, and `drawn`, the draw of its line, if the sale has one; `lost`, a place
-    #: in the log that somebody has seen and the log does not hold: the sale is halted; `mended`, how often `mend` put
+    #: in the log that somebody has seen and the log does not hold: the sale is halted; `origin`, when its
+    #: definition was stored, which tells sales of one id apart; `mended`, how often `mend` put
     #: records of these keys back to what the log says, which is the one write without an event
     sale: str
     #: hash: SKU → "available held sold returned limit"

@@ -10,6 +10,7 @@ from flashsale import history
 from flashsale.errors import Halted
 from flashsale.ids import START
 from flashsale.projections import reads
+from flashsale.projections.continuity import refuse_other_shop
 from flashsale.projections.database import Connection
 from flashsale.stream import Log, ShardId
 
@@ -25,9 +26,10 @@ class Health(msgspec.Struct, frozen=True):
 
 
 def troubles(log: Log, connection: Connection) -> Iterator[Health]:
-    """Every shard with which something is wrong, of the sales that were warmed and are not archived."""
+    """Every shard with which something is wrong. Raises `OtherShop`, and `Unreachable`."""
     for row in reads.checkpoints(connection):
         if row.reached == START:
+            yield from _half_warmed(log, row)
             continue
         if row.archived:
             yield from _half_archived(log, row)
@@ -40,6 +42,18 @@ def troubles(log: Log, connection: Connection) -> Iterator[Health]:
             )
         else:
             yield from _delayed(log, row)
+
+
+def _half_warmed(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
+    """A warming that ended before it told Postgres, and no projector has seen the log yet."""
+    try:
+        is_there = log.head(row.shard) is not None
+    except Halted as error:
+        yield Health(row.shard, str(error), "see `flashsale projector status`", is_halted=True)
+        return
+    if is_there:
+        found = "in Redis, and Postgres does not know: should Redis lose it now, it would look as if it never was warm"
+        yield Health(row.shard, found, f"run `flashsale sale warm {row.shard.sale}` again", is_halted=False)
 
 
 def _half_archived(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
@@ -55,8 +69,12 @@ def _half_archived(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
 
 
 def why_lost(log: Log, connection: Connection, row: reads.CheckpointRow) -> str:
-    """Why nothing may be sold from the log of a shard that was warmed; "" when it is whole. Raises `Unreachable`."""
+    """Why nothing may be sold from the log of a shard that was warmed; "" when it is whole.
+
+    Raises `Unreachable`, and `OtherShop` when it is not that shard's log.
+    """
     try:
+        refuse_other_shop(row.shard, log.origin(row.shard), row.origin)
         return _why_lost(log, connection, row)
     except Halted as error:
         return str(error)

@@ -93,6 +93,7 @@ def server_files() -> dict[str, str]:
     return {
         "redis.conf": (redis / "redis.conf").read_text(encoding="utf-8"),
         "users.acl": acl_file(users),
+        "redis-rewrite.conf": (redis / "rewrite.conf").read_text(encoding="utf-8"),
         "users-7.0.acl": acl_file(users, for_redis_7_0=True),
         "roles.sql": (postgres / "roles.sql").read_text(encoding="utf-8"),
     }

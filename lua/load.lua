@@ -10,13 +10,16 @@
 --       sku        text
 --       quantity   int   1 to 1000000000
 --       limit      int   units one buyer may hold or own; 0: no limit
+--       at the end, if the caller knows it:
+--       origin     text  origin:TIME, when its definition was stored, to the microsecond
 -- Returns  {position, now_ms, answer}: LOADED position | ALREADY_LOADED position state | LOG_REGRESSED position
 -- Emits    sale.loaded, stock.loaded
 local keys = named_keys()
 local fence, by = ARGV[1], actor_of(ARGV[2])
 local opens_ms, closes_ms = count_of(ARGV[3], 'opens_ms'), count_of(ARGV[4], 'closes_ms')
 local hold_ms = count_of(ARGV[5], 'hold_ms')
-local n = request_count(5, 3)
+local origin = (#ARGV - 5) % 3 == 1 and origin_of(string.match(ARGV[#ARGV], '^origin:(.+)$'), 'origin') or nil
+local n = request_count(origin and 6 or 5, 3)
 if hold_ms < 1 then invalid('hold_ms') end
 if closes_ms > 0 and closes_ms <= opens_ms then invalid('closes_ms') end
 
@@ -37,6 +40,7 @@ changes.events[1] = '["sale.loaded",1,' .. now .. ',"' .. by .. '",' .. opens_ms
   hold_ms .. ']'
 changes.sale = {
   state = 'warm', opens_ms = tostring(opens_ms), closes_ms = tostring(closes_ms), hold_ms = hold_ms, epoch = sale.epoch,
+  origin = origin,
 }
 for i = 1, n do
   local a = 3 * i + 3

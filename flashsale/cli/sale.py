@@ -73,7 +73,8 @@ def warm(session: Session, sale: SaleId, json: Json = False) -> None:
     def ask(shop: Shop) -> Answer:
         return warm_definition(shop.client, shop.connection, definition)
 
-    decided(session, ask, Asked(sale, "warmed"), Code.LOADED, json)
+    again = f"run `flashsale sale warm {sale}` again: it goes on, or says that it was done"
+    decided(session, ask, Asked(sale, "warmed"), Code.LOADED, json, again)
     output.say(f"{sale} is warm: its stock is in Redis.")
     now_ms = time.time_ns() // 1_000_000
     if 0 < definition.closes_ms <= now_ms:

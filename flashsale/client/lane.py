@@ -147,7 +147,7 @@ class Lane:
         room = self._round_max - under_way
         if under_way and min(self._waiting, room) < self._worth_a_call:
             return []
-        fence = self._options.fences.of(self._sale, self._shard)
+        fence = self._options.fences.text(self._sale, self._shard)
         flights = []
         for kind, queue in self._queues.items():
             while queue.requests and room:

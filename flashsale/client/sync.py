@@ -136,7 +136,7 @@ class Client:
         batches = plan(requests)
         for i in range(0, len(batches), CALLS_PER_ROUND):
             group = batches[i : i + CALLS_PER_ROUND]
-            fence = self.fences.of(sale, shard)
+            fence = self.fences.text(sale, shard)
             calls = [order_call(sale, shard, fence, self.by, [requests[j] for j in batch]) for batch in group]
             for batch, raw in zip(group, self._wire.run(calls), strict=True):
                 reply = self._parse(sale, shard, raw)
@@ -146,12 +146,12 @@ class Client:
 
     def control(self, sale: str, request: SaleRequest, shard: int = 0) -> Answer:
         """Carry out a request about the whole shard."""
-        call = sale_call(ids.sale_id(sale), shard, self.fences.of(sale, shard), self.by, request)
+        call = sale_call(ids.sale_id(sale), shard, self.fences.text(sale, shard), self.by, request)
         return self._parse(sale, shard, self._wire.run([call])[0]).answers[0]
 
     def expire(self, sale: str, request: Expire, shard: int = 0) -> Expired:
         """End holds whose time is over."""
-        call = sale_call(ids.sale_id(sale), shard, self.fences.of(sale, shard), self.by, request)
+        call = sale_call(ids.sale_id(sale), shard, self.fences.text(sale, shard), self.by, request)
         raw = self._wire.run([call])[0]
         reply = self._parse(sale, shard, raw[:3])
         answer = reply.answers[0]
@@ -178,7 +178,7 @@ class Client:
         `read`: up to where the log was read; `mended`: as `Hot` had it. Not to be repeated without another look: after
         an `UnknownOutcome`, take a new snapshot.
         """
-        call = mend_call(shard, self.fences.of(*shard), self.by, mends, read=read, mended=mended)
+        call = mend_call(shard, self.fences.text(*shard), self.by, mends, read=read, mended=mended)
         return self._parse(*shard, self._wire.run([call])[0]).answers
 
     def order(self, sale: str, order_id: str) -> Order | None:
@@ -201,12 +201,14 @@ class Client:
         counted: Position,
         head: Position,
         shard: int = 0,
+        origin: str = "",
     ) -> Answer:
         """Put a state, and the log that leads to it, in the place of a shard's own; for `recover` only.
 
+        `origin`: when the sale's definition was stored, if that is known.
         Answered MOVED, with nothing done, unless the shard still counts to `counted` and its log ends at `head`.
         """
-        for commands in staging(ids.sale_id(sale), shard, state, log):
+        for commands in staging(ids.sale_id(sale), shard, state, log, origin):
             self._wire.plain(commands)
         raw = self._wire.run([found_call(sale, shard, counted, head)])[0]
         return self._parse(sale, shard, raw).answers[0]

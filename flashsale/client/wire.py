@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from flashsale.client.replicas import Command, ReplicaWait, TooFewReplicas
 from flashsale.commands import Call
-from flashsale.errors import BadInput, FlashsaleError, Halted, NotReplicated, Unreachable
+from flashsale.errors import BadInput, FlashsaleError, Halted, NotReplicated, OtherShop, Unreachable
 from flashsale.ids import START, Position
 from flashsale.settings import REPLICAS_MAX
 
@@ -112,10 +112,8 @@ def error_from(error: RedisError) -> FlashsaleError:
     if error.status_code:
         text = f"{error.status_code} {text}"
     word, _, rest = text.partition(" ")
-    if word == "KEY_CORRUPT":
-        return Halted(f"Redis holds something flashsale did not write ({rest}): run `flashsale doctor`")
-    if word == "INVALID_ARGUMENT":
-        return BadInput(rest, "refused by the script", "this is a fault in the caller of the script")
+    if by_script := _said_by_script(word, rest):
+        return by_script
     if (
         word in _REFUSED_WHOLE
         or isinstance(error, BusyLoadingError)
@@ -127,11 +125,24 @@ def error_from(error: RedisError) -> FlashsaleError:
     return FlashsaleError(f"Redis: {text}")
 
 
+def _said_by_script(word: str, rest: str) -> FlashsaleError | None:
+    """What a script of flashsale says on purpose."""
+    match word:
+        case "KEY_CORRUPT":
+            return Halted(f"Redis holds something flashsale did not write ({rest}): run `flashsale doctor`")
+        case "OTHER_SHOP":
+            return OtherShop(*rest.split(" "))
+        case "INVALID_ARGUMENT":
+            return BadInput(rest, "refused by the script", "this is a fault in the caller of the script")
+    return None
+
+
 class Fences:
     """The highest position seen of every shard. A log that is behind it lost its tail and must sell nothing."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], Position] = {}
+        self._origins: dict[tuple[str, int], str] = {}
 
     def of(self, sale: str, shard: int) -> Position:
         return self._seen.get((sale, shard), START)
@@ -140,3 +151,13 @@ class Fences:
         """Raise the fence. A lower position changes nothing: the fence never goes down."""
         if position > self.of(sale, shard):
             self._seen[sale, shard] = position
+
+    def expect(self, sale: str, shard: int, origin: str | None) -> None:
+        """Say of which of all sales of this id the fence is: of the one that was defined then. None: not known."""
+        if origin is not None:
+            self._origins[sale, shard] = origin
+
+    def text(self, sale: str, shard: int) -> str:
+        """As scripts are shown it."""
+        origin = self._origins.get((sale, shard))
+        return f"{self.of(sale, shard)}@{origin}" if origin else str(self.of(sale, shard))

@@ -65,8 +65,13 @@ def plan(requests: Sequence[BatchRequest], batch_max: int = BATCH_MAX) -> list[l
     ]
 
 
-def order_call(sale: str, shard: int, fence: Position, by: str, requests: Sequence[BatchRequest]) -> Call:
-    """One call for a batch of requests of the same kind; at most `BATCH_MAX` of them."""
+def order_call(
+    sale: str, shard: int, fence: Position | str, by: str, requests: Sequence[BatchRequest]
+) -> Call:
+    """One call for a batch of requests of the same kind; at most `BATCH_MAX` of them.
+
+    `fence`: a position, or its text with the origin of the sale behind it.
+    """
     arguments = (str(fence), by, *chain.from_iterable([request.arguments() for request in requests]))
     traces = [request.trace_id for request in requests]
     if any(traces):
@@ -74,7 +79,7 @@ def order_call(sale: str, shard: int, fence: Position, by: str, requests: Sequen
     return _call(requests[0].SCRIPT, sale, shard, arguments)
 
 
-def sale_call(sale: str, shard: int, fence: Position, by: str, request: SaleRequest) -> Call:
+def sale_call(sale: str, shard: int, fence: Position | str, by: str, request: SaleRequest) -> Call:
     return _call(request.SCRIPT, sale, shard, (str(fence), by, *request.arguments()))
 
 
@@ -89,7 +94,13 @@ def room_state_call(sale: str) -> Call:
 
 
 def mend_call(
-    shard: tuple[str, int], fence: Position, by: str, mends: Sequence[Mend], *, read: Position, mended: int
+    shard: tuple[str, int],
+    fence: Position | str,
+    by: str,
+    mends: Sequence[Mend],
+    *,
+    read: Position,
+    mended: int,
 ) -> Call:
     """Put records back to what the log says. `read`: up to where the log was read; `mended`: as the snapshot had it."""
     head: tuple[str | int, ...] = (str(fence), by, str(read), mended)

@@ -20,12 +20,12 @@ PlainCommand = tuple[str | int, ...]
 
 
 def staging(
-    sale: str, shard: int, state: ShardState, log: Sequence[tuple[Position, AnyEvent]]
+    sale: str, shard: int, state: ShardState, log: Sequence[tuple[Position, AnyEvent]], origin: str = ""
 ) -> Iterator[list[PlainCommand]]:
     """The commands that stage a state and the log that leads to it from where the old one ended, bite by bite."""
     keys = staged_keys(sale, shard)
     yield [("UNLINK", *keys)]
-    yield from _hash(keys.sale, _sale(state))
+    yield from _hash(keys.sale, _sale(state) | ({"origin": origin} if origin else {}))
     yield from _hash(keys.stock, {sku: stock_record(stock) for sku, stock in state.stock.items()})
     yield from _hash(keys.orders, {key: order_record(order) for key, order in state.orders.items()})
     yield from _hash(

@@ -62,6 +62,8 @@ class Load(SaleRequest, frozen=True):
     hold_ms: int
     opens_ms: int = 0
     closes_ms: int = 0
+    #: when the definition was stored, as `catalog.origin` has it; empty: not known
+    origin: str = ""
 
     def __post_init__(self) -> None:
         check_window(self.opens_ms, self.closes_ms)
@@ -71,7 +73,8 @@ class Load(SaleRequest, frozen=True):
 
     def arguments(self) -> tuple[str | int, ...]:
         flat = [value for item in self.items for value in (item.sku, item.quantity, item.limit)]
-        return (self.opens_ms, self.closes_ms, self.hold_ms, *flat)
+        told = (f"origin:{self.origin}",) if self.origin else ()
+        return (self.opens_ms, self.closes_ms, self.hold_ms, *flat, *told)
 
 
 class Open(SaleRequest, frozen=True):

@@ -30,6 +30,8 @@ class Snapshot(msgspec.Struct):
     lost: Position | None = None
     #: order id → when its hold ends, ms
     holds: dict[str, int] = msgspec.field(default_factory=dict)
+    #: when the definition was stored from which it was warmed; empty: not known
+    origin: str = ""
 
     @property
     def is_loaded(self) -> bool:
@@ -92,6 +94,7 @@ def _parse(raw: Sequence[Any]) -> Snapshot:
     )
     lost = Position.parse(sale["lost"]) if "lost" in sale else None
     snapshot = Snapshot(int(raw[1]), Position.parse(raw[4]), int(raw[5]), int(raw[6]), state, lost)
+    snapshot.origin = sale.get("origin", "")
     if len(raw) > 7:  # part `all`
         state.orders = {order_id: parse_order(text) for order_id, text in _pairs(raw[7])}
         state.units = {_holder(field): int(units) for field, units in _pairs(raw[8])}

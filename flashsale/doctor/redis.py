@@ -44,7 +44,9 @@ def advice(log: Log, info: Mapping[str, Any], replicas: int) -> Iterator[Check]:
     if not info:
         return
     yield versions.holes(*_version(info))
-    yield versions.torn_scripts(*_version(info))
+    # -1 until the first since the start.
+    is_rewritten = int(info.get("aof_last_rewrite_time_sec", -1)) >= 0
+    yield versions.torn_scripts(*_version(info), is_rewritten=is_rewritten)
     if int(info.get("cluster_enabled", 0)):
         yield _cluster(replicas)
     yield from _replicas(log, info, replicas)

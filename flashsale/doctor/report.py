@@ -13,7 +13,7 @@ from flashsale.doctor.durability import UNKNOWN, Level, durability
 from flashsale.doctor.passwords import passwords
 from flashsale.doctor.redis_access import access
 from flashsale.doctor.sales import sales
-from flashsale.errors import FlashsaleError, Halted, RefusedByState, Unreachable
+from flashsale.errors import FlashsaleError, Halted, OtherShop, RefusedByState, Unreachable
 from flashsale.projections.database import Connection
 from flashsale.stream import Log
 
@@ -70,7 +70,8 @@ def examine(
         except FlashsaleError as error:  # it went away between two looks, and says itself which it is
             if not isinstance(error, Unreachable):
                 raise
-            checks.append(Check("sales", "unreachable", str(error), "look again"))
+            remedy = "`flashsale config show`" if isinstance(error, OtherShop) else "look again"
+            checks.append(Check("sales", "unreachable", str(error), remedy))
     return Report(checks, level)
 
 

@@ -95,15 +95,23 @@ def holes(server: str, version: str) -> Check:
     return Check("known holes", "ok", f"none of {server} {version} that this flashsale knows of")
 
 
-def torn_scripts(server: str, version: str) -> Check:
-    """Whether a script that a power cut tore can come back in part, at the second start after it."""
+def torn_scripts(server: str, version: str, *, is_rewritten: bool = False) -> Check:
+    """Whether a script that a power cut tore can come back in part, at the second start after it.
+
+    `is_rewritten`: the log was written anew since the server started.
+    """
     numbers = _numbers(version)
     first = _MENDS_TORN_SCRIPTS.get(numbers[:2], 0)
     is_mended = server == "Valkey" and numbers[:2] >= min(_MENDS_TORN_SCRIPTS) and numbers[2:3] >= (first,)
+    if is_rewritten and not is_mended:
+        return Check(
+            "log after a power cut", "ok", "it was written anew since Redis started: whole scripts only"
+        )
     return checked(
         "log after a power cut",
         "whole scripts only" if is_mended else "a script that was torn may come back in part at the second start",
-        "when the machine crashed, let an administrator call BGREWRITEAOF before the next start (docs/runbook.md)",
+        "have the log written anew after each start (redis-rewrite.conf of `flashsale ops install`); if the machine "
+        "crashed, let an administrator call BGREWRITEAOF before the next start (docs/runbook.md)",
         holds=is_mended, verdict="warn",
     )  # fmt: skip
 

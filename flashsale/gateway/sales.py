@@ -33,6 +33,8 @@ class Catalogue(msgspec.Struct, frozen=True):
     reached: Mapping[ShardId, Position]
     #: sales that only Postgres has
     archived: frozenset[str]
+    #: when each was defined, once it was warmed: tells it from another shop's sale of the same id
+    origins: Mapping[ShardId, str | None] = msgspec.field(default_factory=dict)
 
 
 class Sales:
@@ -99,6 +101,7 @@ class Sales:
     def _take(self, catalogue: Catalogue) -> None:
         for shard, position in catalogue.reached.items():
             self._fences.saw(shard.sale, shard.shard, position)
+            self._fences.expect(shard.sale, shard.shard, catalogue.origins.get(shard))
         if self._known is None:
             log.info("ready", action="gateway_ready", sales=len(catalogue.definitions))
         self._known = catalogue

@@ -16,7 +16,7 @@ import structlog
 from flashsale import sale_health
 from flashsale.client import Client
 from flashsale.commands import Snapshot
-from flashsale.errors import FlashsaleError, Halted, Unreachable
+from flashsale.errors import FlashsaleError, Halted, OtherShop, Unreachable
 from flashsale.ids import START
 from flashsale.metrics.names import Sample
 from flashsale.projections import comparisons, reads
@@ -157,6 +157,8 @@ class Examiner:
                 seen.samples += part()
             except NoGroup:
                 continue  # nobody has read the log yet, or there is none: how much is pending is unknown
+            except OtherShop as error:  # both servers answer
+                seen.failed(error)
             except Unreachable:
                 raise
             except FlashsaleError as error:

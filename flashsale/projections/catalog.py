@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from psycopg.rows import TupleRow
 
@@ -74,15 +75,46 @@ def due(connection: Connection, *, now_ms: int, within_ms: int) -> list[SaleDefi
         return [_definition(connection, row) for row in rows]
 
 
-def fences(connection: Connection, *, running: bool = False) -> dict[ShardId, Position]:
-    """Every shard of every sale, with the highest position its log is known to have reached.
+class Fence(NamedTuple):
+    """What Postgres knows of a log."""
 
-    A client begins with it: a Redis that is behind has lost something. `START` before a sale was warmed. `running`:
-    without the sales that are archived, which daemons leave alone.
+    #: the highest that it is known to have reached; `START` before the sale was warmed
+    position: Position
+    #: when the sale was defined, to tell it from another shop's of the same id; None before it was warmed
+    origin: str | None
+
+
+def known_logs(connection: Connection, *, running: bool = False) -> dict[ShardId, Fence]:
+    """Every shard of every sale, and what a client begins with: a Redis that is behind has lost something.
+
+    `running`: without the sales that are archived, which daemons leave alone.
     """
     with errors_told():
         rows = connection.execute(query("catalog", "fences"), {"all": not running})
-        return {ShardId(sale, shard): Position(epoch, seq) for sale, shard, epoch, seq in rows}
+        return {
+            ShardId(sale, shard): Fence(Position(epoch, seq), origin)
+            for sale, shard, epoch, seq, origin in rows
+        }
+
+
+def fences(connection: Connection, *, running: bool = False) -> dict[ShardId, Position]:
+    """The same, without the origins."""
+    return {shard: fence.position for shard, fence in known_logs(connection, running=running).items()}
+
+
+def origin(connection: Connection, sale: str) -> str:
+    """When a sale was defined, to the microsecond. Raises `NotFound`."""
+    with errors_told():
+        row = connection.execute(query("catalog", "origin"), {"sale_id": sale}).fetchone()
+        if row is None:
+            raise NotFound(f"sale {sale} is not defined")
+        return str(row[0])
+
+
+def adopt(connection: Connection, sale: str, origin: str) -> None:
+    """Take a sale for the one that Redis has: it was defined anew after Postgres was lost. Not once it was warmed."""
+    with errors_told():
+        connection.execute(query("catalog", "adopt"), {"sale_id": sale, "origin": origin})
 
 
 def founded_epoch(connection: Connection, shard: ShardId) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flashsale.errors import Halted
+from flashsale.errors import Halted, OtherShop
 from flashsale.ids import START, Position
 from flashsale.projections.apply import Fork, Lease, refuse_fork
 from flashsale.projections.database import Connection
@@ -29,6 +29,15 @@ def prove_continuity(connection: Connection, log: Log, lease: Lease, head: Posit
         # A trimmed entry proves nothing either way; the archive had proven it before it was trimmed.
         before = Position(checkpoint.epoch, checkpoint.seq - 1)
         refuse_fork(connection, lease.shard, log.entries(lease.shard, before, up_to=checkpoint, count=1))
+
+
+def refuse_other_shop(shard: ShardId, in_redis: str | None, in_postgres: str | None) -> None:
+    """Raise `OtherShop` unless both origins are the same, or one is not known.
+
+    Before anything else: held against the history of a stranger, every log looks forked, and a fork halts a sale.
+    """
+    if in_redis and in_postgres and in_redis != in_postgres:
+        raise OtherShop(str(shard), in_redis, in_postgres)
 
 
 def refuse_foreign(log: Log, shard: ShardId, newest: Position) -> None:

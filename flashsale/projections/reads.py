@@ -32,6 +32,8 @@ class CheckpointRow(msgspec.Struct, frozen=True):
     parked: int
     #: the sale is over: Redis has nothing of it any more, or soon will not
     archived: bool = False
+    #: when its definition was stored, as Redis has it, too; None: no log of it was founded from here
+    origin: str | None = None
 
     @property
     def reached(self) -> Position:

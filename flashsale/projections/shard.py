@@ -14,8 +14,8 @@ import msgspec
 from flashsale.ids import START
 from flashsale.projections.apply import Applied, Fork, Lease, Poison, apply_rows, park_row, refuse_fork
 from flashsale.projections.batch import Row, read_entry
-from flashsale.projections.catalog import founded_epoch
-from flashsale.projections.continuity import gap, prove_continuity, refuse_foreign
+from flashsale.projections.catalog import founded_epoch, origin
+from flashsale.projections.continuity import gap, prove_continuity, refuse_foreign, refuse_other_shop
 from flashsale.projections.database import Connection
 from flashsale.projections.dead_stream import publish
 from flashsale.projections.lease import set_halted
@@ -46,8 +46,6 @@ class ShardProjector:
         self.halted: str | None = None
         self._connection, self._log, self._consumer = connection, log, consumer
         self._batch_max = batch_max
-        #: at the last look the sale was founded, and had no log
-        self._was_missing = False
         self._pending = PendingEntries(log, consumer, lease)
 
     def start(self, *, first_time: bool) -> None:
@@ -56,14 +54,14 @@ class ShardProjector:
         `first_time`: this process has not led the shard before, so whoever left entries pending died with them.
         """
         is_founded = founded_epoch(self._connection, self.lease.shard) > 0  # before the log is looked at
+        if is_founded:
+            mine = origin(self._connection, self.lease.shard.sale)
+            refuse_other_shop(self.lease.shard, self._log.origin(self.lease.shard), mine)
         head = self._log.head(self.lease.shard)
         if head is None and self.lease.checkpoint == START:
-            # Founded a moment ago, it is being warmed. Still missing at the next look, it is lost.
-            if is_founded and self._was_missing:
+            if is_founded:
                 raise Fork(f"FORK of {self.lease.shard}: it was warmed, and Redis has lost its whole log")
-            self._was_missing = is_founded
             return
-        self._was_missing = False
         prove_continuity(self._connection, self._log, self.lease, head or START)
         # Still unreadable, it is halted still: not for a moment does it look as if it were not.
         refuse_if_newer(self.lease.shard, self._log.entries(self.lease.shard, self.lease.checkpoint, count=1))

@@ -12,6 +12,7 @@ from flashsale.errors import Halted
 from flashsale.events import Audit, InvariantBroken, NewerEvent, UndecodableEvent, decode
 from flashsale.ids import START, Position
 from flashsale.projections import mending, reads
+from flashsale.projections.continuity import refuse_other_shop
 from flashsale.projections.database import Connection
 from flashsale.projections.mending import Archived
 from flashsale.reconcile import hot as hot_side
@@ -19,9 +20,6 @@ from flashsale.reconcile import tables as table_side
 from flashsale.reconcile.comparison import wait_for_checkpoint
 from flashsale.reconcile.finding import Finding, Report
 from flashsale.stream import Entry, Log, ShardId
-
-#: From the founding of a log in Postgres until it is in Redis: one script call.
-WARMING_S = 1.0
 
 
 class Servers(NamedTuple):
@@ -67,16 +65,14 @@ def examine(
 ) -> Examined:
     """Examine one shard, also while it is sold. Waits until Postgres has applied what Redis held at the snapshot.
 
-    Raises `NotCaughtUp`, and `Halted` when Redis refuses to show its state.
+    Raises `NotCaughtUp`, `Halted` when Redis refuses to show its state, and `OtherShop`.
     """
     report, audit = Report(shard), Audit()
     # Postgres first: Redis, asked later, must have all that Postgres had.
     row = next((row for row in reads.checkpoints(servers.connection, shard.sale) if row.shard == shard), None)
     hot = servers.client.hot(*shard)
-    if hot.position == START and row is not None and row.checkpoint == START != row.reached:
-        wait(WARMING_S)  # founded in Postgres a moment ago: it may be on its way into Redis
-        hot = servers.client.hot(*shard)
     report.position = hot.position
+    refuse_other_shop(shard, hot.sale.get("origin"), row.origin if row else None)
     if row is not None and row.archived:
         report.skipped = "archived: Redis holds nothing of it any more"
     elif hot.position == START and (row is None or row.reached == START):

@@ -80,6 +80,8 @@ def _carry_out(
         return Outcome(before, before.state.position, 0, [], done=False)
     epoch = before.next_epoch
     _refuse_losses(_planned(before, definition, client.by), leave_out=leave_out)
+    if before.origin:
+        catalog.adopt(connection, lease.shard.sale, before.origin)
     if not catalog.found(connection, lease.shard, epoch, before=before.founded_epoch):
         raise RefusedByState(f"{lease.shard} was founded anew meanwhile: look again")
     now_ms = halt_sale(client, lease.shard, Position(epoch, 1))
@@ -98,6 +100,7 @@ def _carry_out(
         counted=found.counted,
         head=found.head,
         shard=lease.shard.shard,
+        origin=catalog.origin(connection, lease.shard.sale),
     )
     if answer.code is not Code.FOUNDED:
         raise RefusedByState(f"{lease.shard} was written to meanwhile: look again, and repeat")

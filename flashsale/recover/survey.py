@@ -30,6 +30,8 @@ class Survey(msgspec.Struct):
     common: Position
     #: the fold of the archive and of `tail`
     state: ShardState
+    #: when the definition was stored from which the sale in Redis was warmed; empty: not known
+    origin: str = ""
     #: archived events that Redis has lost, or holds other events in the place of
     only_postgres: list[tuple[Position, AnyEvent]] = msgspec.field(default_factory=list)
     #: entries that follow the archive, to be projected as they are

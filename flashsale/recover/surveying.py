@@ -21,6 +21,7 @@ from flashsale.events import (
 from flashsale.ids import START, Position
 from flashsale.keys import GROUP
 from flashsale.projections import reads
+from flashsale.projections.continuity import refuse_other_shop
 from flashsale.projections.database import Connection
 from flashsale.recover.remains import remains
 from flashsale.recover.survey import Survey
@@ -30,14 +31,17 @@ from flashsale.stream import PAGE_MAX, Entry, Log, NoGroup, ShardId
 def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> Survey:
     """Look at one shard in both stores. A sale that is well may go on selling meanwhile.
 
-    Raises `Halted` when the archive itself does not add up: then nothing is left to found a log on.
+    Raises `Halted` when the archive itself does not add up: then nothing is left to found a log on; and `OtherShop`.
     """
     # Postgres first: Redis can then not be behind it, unless it lost something.
     row = reads.checkpoint_row(connection, shard)
     snapshot, problem = _hot(client, shard)
+    origin = snapshot.origin if snapshot else ""
+    refuse_other_shop(shard, origin, row.origin)
     counted = snapshot.state.position if snapshot else _counted(log, shard)
     head = snapshot.log_position if snapshot else _head(log, shard)
     found = Survey(shard, row.checkpoint, row.founded_epoch, head, counted, START, ShardState())
+    found.origin = origin
     if problem:
         found.damage.append(problem)
     entries = list(_entries(log, shard, head))

@@ -45,6 +45,17 @@ class Log(Group):
         """The newest event's position by the scripts' own count. Raises `Halted` as `record` does."""
         return self.record(shard)[0]
 
+    def origin(self, shard: ShardId) -> str | None:
+        """When the definition was stored from which the sale was warmed; None: not known, or nothing is there.
+
+        Raises `Halted` as `record` does.
+        """
+        try:
+            (found,) = self._call("HMGET", shard_keys(shard.sale, shard.shard).sale, "origin")
+        except ResponseError as error:
+            raise Halted(f"{shard}'s record cannot be read: {error}") from error
+        return None if found is None else found.decode(errors="backslashreplace")
+
     def entries(
         self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX
     ) -> list[Entry]:

@@ -44,6 +44,16 @@ local function sentence_of(text, bytes_max, what)
   return (string.gsub(text, '[\\"]', '\\%0'))
 end
 
+-- When the definition was stored from which a sale was warmed, to the microsecond: tells sales of one id apart.
+local function is_origin(text)
+  return text and string.find(text, '^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%d%d%d%dZ$') ~= nil
+end
+
+local function origin_of(text, what)
+  if not is_origin(text) then invalid(what) end
+  return text
+end
+
 -- How many requests of `width` arguments follow the first `fixed`. Bounded: unpack() has a limit, Redis must not block.
 local function request_count(fixed, width)
   local n = (#ARGV - fixed) / width

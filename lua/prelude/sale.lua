@@ -8,13 +8,21 @@ end
 
 -- The head of the sale, and the word that refuses everything: NOT_LOADED (missing is closed, never empty stock),
 -- LOG_REGRESSED (a caller has seen a later event than this log holds: a flush, a failover or a restore lost it) or
--- ARCHIVED (the sale is over, and only Postgres has it).
+-- ARCHIVED (the sale is over, and only Postgres has it). A caller whose fence is of another sale of this id, that of
+-- another shop, is stopped before it can halt this one.
 local function read_sale(key, fence)
-  local fence_epoch, fence_seq = string.match(fence or '', '^(%d+)%-(%d+)$')
+  local fence_epoch, fence_seq, origin = string.match(fence or '', '^(%d+)%-(%d+)(.*)$')
   if not fence_epoch or #fence_epoch > 20 or #fence_seq > 20 then invalid('fence') end
-  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost', 'door')
+  if origin ~= '' then origin = origin_of(string.match(origin, '^@(.+)$'), 'fence') end
+  fence = fence_epoch .. '-' .. fence_seq
+  local field = redis.call('HMGET', key, 'state', 'opens_ms', 'closes_ms', 'hold_ms', 'epoch', 'seq', 'lost', 'door',
+    'origin')
   if not (field[1] or field[2] or field[5] or field[6]) then
     return {epoch = 0, seq = 0}, fence == '0-0' and 'NOT_LOADED' or 'LOG_REGRESSED'
+  end
+  if origin ~= '' and field[9] and origin ~= field[9] then
+    if not is_origin(field[9]) then corrupt('sale origin') end
+    error({err = 'OTHER_SHOP ' .. string.match(key, '{(.+)}') .. ' ' .. field[9] .. ' ' .. origin})
   end
   -- Of an archived sale only state, epoch and seq are left.
   if field[1] == 'archived' then field[2], field[3], field[4] = '0', '0', '0' end

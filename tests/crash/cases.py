@@ -45,8 +45,6 @@ class Case:
     adds_up: bool = True
     #: what a repeat may end with when the first try did it after all, and only its reply was lost
     done_already: int = 0
-    #: what mends what a repeat cannot, as the manual says
-    mend: tuple[str, ...] = ()
     #: the keys and tables that tell whether it was done; none: everything. A repeat may write another event
     parts: tuple[str, ...] = ()
 
@@ -88,19 +86,16 @@ def _sale(scene: Scene, *args: str) -> Case:
     return Case(scene, ("sale", *args), is_one_step=True, done_already=4)
 
 
+WARMING = Case(
+    scenes.defined, ("sale", "warm", SALE), done_already=4, parts=(KEYS.stock, "checkpoint", *DEFINITION)
+)
 WRITERS = (
     _order(scenes.selling, "reserve", SALE, SKU, "--buyer", "eve", "--order", "0-order-new"),
     _order(scenes.selling, "confirm", SALE, HELD),
     _order(scenes.selling, "cancel", SALE, HELD),
     _order(scenes.selling, "refund", SALE, PAID),
     Case(scenes.nothing, ("sale", "define", "drop.toml"), is_one_step=True, done_already=4),
-    Case(
-        scenes.defined,
-        ("sale", "warm", SALE),
-        done_already=4,
-        mend=("recover", SALE, "--yes"),
-        parts=(KEYS.stock, *DEFINITION),
-    ),
+    WARMING,
     _sale(scenes.warm, "open", SALE, "--now"),
     _sale(scenes.selling, "pause", SALE),
     _sale(scenes.paused, "resume", SALE),

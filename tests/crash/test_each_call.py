@@ -15,12 +15,13 @@ import pytest
 
 from flashsale.errors import Halted, Unreachable
 from tests.crash.calls_kit import Fault
-from tests.crash.cases import DAEMONS, FILES, READERS, WRITERS, Case
-from tests.crash.scenes import SALE
+from tests.crash.cases import DAEMONS, FILES, READERS, WARMING, WRITERS, Case
+from tests.crash.scenes import KEYS, SALE, SHARD, UNITS
 from tests.crash.stage_kit import Stage, open_stage
 from tests.crash.thoroughness import every_case
 from tests.crash.world_kit import Essence, assert_books_add_up, in_epoch_two
 from tests.fixtures.processes import Finished
+from tests.fixtures.read_side import SKU
 
 FAULTS = tuple(Fault)
 #: No command needs as many calls as this.
@@ -72,6 +73,32 @@ def test_whichever_call_meets_a_fault(stage: Stage, case: Case) -> None:
     assert bitten, "a fault that never bit proves nothing"
 
 
+def test_a_warming_that_was_killed_goes_on_and_is_not_taken_for_a_loss(stage: Stage) -> None:
+    stage.prepare(WARMING)
+    assert stage.run(WARMING).exit_code == 0
+    last = stage.calls.count
+    left = set()
+    for at in range(last - 2, last + 1):
+        stage.prepare(WARMING)
+        assert stage.run(WARMING, Fault.KILL, at).exit_code == -SIGKILL
+        stage.calls.arm(None)
+        side, is_there = stage.world.side, stage.world.redis.exists(KEYS.events) == 1
+        left.add(is_there)
+
+        doctor = stage.cli.run("doctor")
+        assert doctor.exit_code != Halted.exit_code
+        assert (f"run `flashsale sale warm {SALE}` again" in doctor.stderr) is is_there
+        side.drain(side.projector("looks")) if is_there else side.projector("looks").step()
+        assert side.halted(SHARD) is None
+        assert stage.cli.run("reconcile", SALE).exit_code == 0
+        assert f"Nothing of {SALE} is lost" in stage.cli.run("recover", SALE).stderr
+
+        assert stage.cli.run(*WARMING.args).exit_code == (4 if is_there else 0)
+        assert side.value("SELECT founded_epoch FROM checkpoint") == 1
+        assert side.client.snapshot(SALE).state.stock[SKU].available == UNITS
+    assert left == {False, True}, "killed before Redis had it, and when Postgres did not know it yet"
+
+
 def tried(case: Case, last: int) -> Iterator[tuple[int, Fault]]:
     """The calls that are cut, and how.
 
@@ -117,9 +144,6 @@ def repeat(stage: Stage, case: Case, code: int) -> None:
     """Do what a person does who was told of the fault."""
     again = stage.run(case)
     assert_told(again)
-    if again.exit_code == Halted.exit_code and case.mend:
-        again = stage.cli.run(*case.mend)
-        stage.world.settle()
     assert again.exit_code in {code, case.done_already}, again.stderr
 
 

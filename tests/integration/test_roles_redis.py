@@ -17,8 +17,9 @@ from flashsale.projections.halting import SaleHalter
 from flashsale.scripts import script
 from flashsale.stream import ShardId
 from flashsale.units import server_files
-from tests.fixtures.roles import ROLES, Guarded, guarded_servers
+from tests.fixtures.roles import REWRITER, ROLES, Guarded, guarded_servers
 from tests.fixtures.servers import private_binaries, redis_client
+from tests.helpers import wait_until
 from tests.lua.kit import Shard
 from tests.lua.scenes import GOOD, WRITERS, prepare
 
@@ -140,6 +141,18 @@ def shard(guarded: Guarded) -> Iterator[Shard]:
 def test_is_refused(guarded: Guarded, role: str, words: str) -> None:
     with guarded.redis(role) as client, pytest.raises(NoPermissionError):
         client.execute_command(*words.split())
+
+
+def test_the_rewriter_has_the_log_written_anew_and_can_do_nothing_else(guarded: Guarded) -> None:
+    with guarded.redis() as admin, guarded.redis(REWRITER) as rewriter:
+        assert rewriter.execute_command("BGREWRITEAOF")
+        wait_until(
+            lambda: admin.info("persistence")["aof_last_rewrite_time_sec"] >= 0, 10, "it is written anew"
+        )
+        for words in (*FOR_NOBODY, *FOR_OTHERS["metrics"], "INFO"):
+            if words != "BGREWRITEAOF":
+                with pytest.raises(NoPermissionError):
+                    rewriter.execute_command(*words.split())
 
 
 @pytest.mark.parametrize("words", ["DEBUG SLEEP 0", "MODULE LOAD /x.so", "CONFIG SET dir /tmp"])

@@ -156,6 +156,25 @@ def test_a_log_that_was_founded_anew_goes_on_in_its_epoch(shard: Shard, name: st
 
 
 @each_later_writer
+def test_a_fence_of_another_sale_of_this_id_is_refused_and_halts_nothing(shard: Shard, name: str) -> None:
+    ours, theirs = "2026-11-26T07:00:00.000001Z", "2026-11-26T07:00:00.000002Z"
+    prepare(shard, name)
+    assert shard.run(name, *GOOD[name], fence=f"1-1@{theirs}").position != "0-0", (
+        "which sale it is, is not known"
+    )
+    shard.damage("HSET", shard.keys.sale, "origin", ours)
+    before = shard.dump()
+
+    for position in ("0-0", "1-1", "1-99999", "2-1"):
+        error = shard.error(name, *GOOD[name], fence=f"{position}@{theirs}")
+        assert error.startswith(f"OTHER_SHOP {shard.keys.sale[4:-6]} {ours} {theirs}")
+    assert shard.dump() == before
+    assert "LOG_REGRESSED" not in shard.run(name, *GOOD[name], fence=f"1-1@{ours}").words
+    assert shard.run(name, *GOOD[name], fence=f"1-99999@{ours}").words == ["LOG_REGRESSED"]
+    assert str(shard.snapshot().lost) == "1-99999"
+
+
+@each_later_writer
 def test_who_proves_a_loss_halts_the_sale_for_those_who_know_less(shard: Shard, name: str) -> None:
     prepare(shard, name)
     head, now_lost = shard.snapshot().state.position, "1-1000"

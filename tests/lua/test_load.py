@@ -48,6 +48,17 @@ def test_a_second_time_says_what_the_clock_made_of_it(
     assert shard.load(("A", 99)).answer == f"ALREADY_LOADED 1-2 {state}"
 
 
+def test_it_keeps_when_the_sale_was_defined(shard: Shard) -> None:
+    origin = "2026-11-26T07:00:00.123456Z"
+    for other in ("origin:", "origin:today", origin, f"origin:{origin}0"):
+        assert shard.error("load", *TIMES, "A", 5, 2, other).startswith("INVALID_ARGUMENT origin")
+
+    assert shard.run("load", *TIMES, "A", 5, 2, f"origin:{origin}").answer == "LOADED 1-2"
+
+    assert shard.redis.hget(shard.keys.sale, "origin") == origin.encode()
+    assert shard.check().stock["A"].available == 5
+
+
 @pytest.mark.parametrize("fence", ["1-1", "0-1", "7-0"])
 def test_a_sale_that_somebody_has_seen_events_of_is_not_begun_again(shard: Shard, fence: str) -> None:
     assert shard.run("load", *TIMES, "A", 5, 0, fence=fence).answer == "LOG_REGRESSED 0-0"

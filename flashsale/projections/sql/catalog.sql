@@ -43,9 +43,11 @@ ORDER BY s.opens_ms, s.sale_id;
 
 -- fences --
 -- Every shard with the highest position that its log is known to have reached: applied, or founded and not applied yet.
+-- And its origin, once it was founded: before, the log may be that of another definition, stored in another database.
 -- `all`: also those of archived sales, which daemons leave alone.
 SELECT
-    c.sale_id, c.shard, greatest(c.epoch, c.founded_epoch), CASE WHEN c.epoch < c.founded_epoch THEN 1 ELSE c.seq END
+    c.sale_id, c.shard, greatest(c.epoch, c.founded_epoch), CASE WHEN c.epoch < c.founded_epoch THEN 1 ELSE c.seq END,
+    CASE WHEN c.founded_epoch > 0 THEN to_char(s.defined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END
 FROM checkpoint c
 JOIN sales s ON s.sale_id = c.sale_id
 WHERE %(all)s OR s.archived_at IS NULL
@@ -59,6 +61,15 @@ RETURNING 1;
 
 -- founded --
 SELECT founded_epoch FROM checkpoint WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
+
+-- origin --
+SELECT to_char(defined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM sales WHERE sale_id = %(sale_id)s;
+
+-- adopt --
+-- The sale was defined before, in a database that is gone: it is that sale, unless a log of it was founded from here.
+UPDATE sales s SET defined_at = %(origin)s::timestamptz
+WHERE s.sale_id = %(sale_id)s
+  AND NOT EXISTS (SELECT 1 FROM checkpoint c WHERE c.sale_id = s.sale_id AND c.founded_epoch > 0);
 
 -- mark_archived --
 -- The first time stays: a repeat after a lost reply is the same archiving.
