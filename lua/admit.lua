@@ -31,7 +31,8 @@ local state = state_now(sale, now)
 if state ~= 'open' then return {position(sale), now, 'HELD ' .. position(sale) .. ' ' .. state} end
 
 local door, draw = door_of(sale.door), draw_of(keys)
-local room = read_room(keys, draw, now)
+local room = read_room(keys, draw)
+set_second(room, door, now)
 local field = redis.call('HMGET', keys.room, 'served_ms', 'carry', 'called_ms', 'seed', 'commitment')
 local served_ms, carry = room_number(field[1], 'served_ms') or 0, room_number(field[2], 'carry') or 0
 local called_ms = room_number(field[3], 'called_ms') or 0

@@ -31,7 +31,8 @@ end
 -- The bits of `seen` are addressed by tickets: more would not fit into a string.
 local TICKETS_MAX = 16777216
 local draw = draw_of(keys)
-local room = read_room(keys, draw, now)
+local room = read_room(keys, draw)
+set_second(room, door, now)
 local tickets, names = line_of(keys, buyers)
 local passes, expire = {}, redis.call('ZMSCORE', keys.passes, unpack(buyers))
 for i = 1, n do
@@ -87,6 +88,6 @@ if come > 0 then
   local earlier = math.min(come, room.called_before)
   room.called_before, room.called = room.called_before - earlier, math.max(0, room.called - come + earlier)
 end
-redis.call('HSET', keys.room, 'start_s', room.start_s, 'tickets', room.tickets, 'serving', room.serving,
-  'called', room.called, 'called_before', room.called_before)
+redis.call('HSET', keys.room, 'start_s', room.begins_s, 'heard_s', room.heard_s, 'tickets', room.tickets,
+  'serving', room.serving, 'called', room.called, 'called_before', room.called_before)
 return reply

@@ -12,7 +12,7 @@ if #ARGV ~= 0 then invalid('ARGV: ' .. #ARGV .. ' values') end
 local now = now_ms()
 local sale = read_sale(keys.sale, '0-0')
 if not sale.door then return {position(sale), now, '', '', 0, 0, 0, 0} end
-local room = read_room(keys, draw_of(keys), now)
+local room = read_room(keys, draw_of(keys))
 return {
   position(sale), now, sale.door, redis.call('HGET', keys.sale, 'drawn') or '', room.tickets, room.serving,
   active_of(keys, now), redis.call('HLEN', keys.line),
