@@ -20,13 +20,9 @@ local sale, refused = read_sale(keys.sale, fence)
 local no_line = why_no_line(sale, refused)
 if no_line then return refuse_all(sale, now, no_line, n) end
 local at, state, door = position(sale), state_now(sale, now), door_of(sale.door)
-if state == 'closed' then return refuse_all(sale, now, 'CLOSED', n) end
+local alike = told_to_all(sale, door, state, now, n)
+if alike then return alike end
 local reply = {at, now}
-if door.mode == 'pass-through' then
-  -- No pass is demanded, so none is kept; and whoever waits keeps the place, should there be a line again.
-  for i = 1, n do reply[i + 2] = 'ADMITTED ' .. at .. ' ' .. string.format('%d', now + door.pass_ttl_ms) end
-  return reply
-end
 
 -- The bits of `seen` are addressed by tickets: more would not fit into a string.
 local TICKETS_MAX = 16777216

@@ -519,6 +519,17 @@ local function door_of(text)
   }
 end
 
+-- The reply where everybody is told the same, whether they wait or not; nil where it depends on who asks.
+local function told_to_all(sale, door, state, now, n)
+  if state == 'closed' then return refuse_all(sale, now, 'CLOSED', n) end
+  if door.mode ~= 'pass-through' then return nil end
+  -- No pass is demanded, so none is kept; and whoever waits keeps the place, should there be a line again.
+  local reply = {position(sale), now}
+  local answer = string.format('ADMITTED %s %d', position(sale), now + door.pass_ttl_ms)
+  for i = 1, n do reply[i + 2] = answer end
+  return reply
+end
+
 -- A draw: tickets below n have their places by lot. Without a seed, which Redis may have lost before, n is 0.
 local function new_draw(keys, n, seed)
   local sale = string.match(keys.sale, '^fs:{([^:]+):') or invalid('KEYS')
