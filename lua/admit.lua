@@ -112,7 +112,7 @@ if not why or #changes.events > 0 then
   redis.call('HSET', keys.room, 'start_s', room.start_s, 'tickets', room.tickets, 'serving', room.serving,
     'called', room.called, 'called_before', room.called_before, 'called_ms', called_ms, 'served_ms', served_ms,
     'carry', carry)
-  if #changes.events > 0 then redis.call('HSET', keys.room, 'rounds', draw.rounds) end
+  if #changes.events > 0 then redis.call('HSET', keys.room, rounds_of(draw), draw.rounds) end
 end
 local at = position(sale)
 if why then return {at, now, 'HELD ' .. at .. ' ' .. why} end
