@@ -37,7 +37,8 @@ class ShardKeys(NamedTuple):
 class RoomKeys(NamedTuple):
     """The keys of a sale's waiting room, which is in its shard 0. Nothing of stock or money depends on them."""
 
-    #: hash: start_s, tickets, serving, called, called_before, called_ms, served_ms, carry, seed, commitment, rounds
+    #: hash: start_s, heard_s, tickets, serving, called, called_before, called_ms, served_ms, carry, seed, commitment;
+    #: `rounds:KEY`, the values of the draw's round function, KEY being the draw's own
     room: str
     #: hash: 12 bytes of the SHA-1 of a buyer → ticket
     line: str

@@ -31,7 +31,8 @@ local state = state_now(sale, now)
 if state ~= 'open' then return {position(sale), now, 'HELD ' .. position(sale) .. ' ' .. state} end
 
 local door, draw = door_of(sale.door), draw_of(keys)
-local room = read_room(keys, draw, now)
+local room = read_room(keys, draw)
+set_second(room, door, now)
 local field = redis.call('HMGET', keys.room, 'served_ms', 'carry', 'called_ms', 'seed', 'commitment')
 local served_ms, carry = room_number(field[1], 'served_ms') or 0, room_number(field[2], 'carry') or 0
 local called_ms = room_number(field[3], 'called_ms') or 0
@@ -111,7 +112,7 @@ if not why or #changes.events > 0 then
   redis.call('HSET', keys.room, 'start_s', room.start_s, 'tickets', room.tickets, 'serving', room.serving,
     'called', room.called, 'called_before', room.called_before, 'called_ms', called_ms, 'served_ms', served_ms,
     'carry', carry)
-  if #changes.events > 0 then redis.call('HSET', keys.room, 'rounds', draw.rounds) end
+  if #changes.events > 0 then redis.call('HSET', keys.room, rounds_of(draw), draw.rounds) end
 end
 local at = position(sale)
 if why then return {at, now, 'HELD ' .. at .. ' ' .. why} end

@@ -20,18 +20,15 @@ local sale, refused = read_sale(keys.sale, fence)
 local no_line = why_no_line(sale, refused)
 if no_line then return refuse_all(sale, now, no_line, n) end
 local at, state, door = position(sale), state_now(sale, now), door_of(sale.door)
-if state == 'closed' then return refuse_all(sale, now, 'CLOSED', n) end
+local alike = told_to_all(sale, door, state, now, n)
+if alike then return alike end
 local reply = {at, now}
-if door.mode == 'pass-through' then
-  -- No pass is demanded, so none is kept; and whoever waits keeps the place, should there be a line again.
-  for i = 1, n do reply[i + 2] = 'ADMITTED ' .. at .. ' ' .. string.format('%d', now + door.pass_ttl_ms) end
-  return reply
-end
 
 -- The bits of `seen` are addressed by tickets: more would not fit into a string.
 local TICKETS_MAX = 16777216
 local draw = draw_of(keys)
-local room = read_room(keys, draw, now)
+local room = read_room(keys, draw)
+set_second(room, door, now)
 local tickets, names = line_of(keys, buyers)
 local passes, expire = {}, redis.call('ZMSCORE', keys.passes, unpack(buyers))
 for i = 1, n do
@@ -87,6 +84,6 @@ if come > 0 then
   local earlier = math.min(come, room.called_before)
   room.called_before, room.called = room.called_before - earlier, math.max(0, room.called - come + earlier)
 end
-redis.call('HSET', keys.room, 'start_s', room.start_s, 'tickets', room.tickets, 'serving', room.serving,
-  'called', room.called, 'called_before', room.called_before)
+redis.call('HSET', keys.room, 'start_s', room.begins_s, 'heard_s', room.heard_s, 'tickets', room.tickets,
+  'serving', room.serving, 'called', room.called, 'called_before', room.called_before)
 return reply

@@ -6,7 +6,8 @@
 --       then for each request, 1 to 1000 of them:
 --       buyer  text
 -- Returns  {position, now_ms, answer ...}: ADMITTED position expires_ms | WAITING position ticket place
---          NOT_FOUND position | NO_ROOM position | NOT_LOADED position | LOG_REGRESSED position
+--          NOT_FOUND position | NO_ROOM position | CLOSED position
+--          NOT_LOADED position | LOG_REGRESSED position
 -- Flags    no-writes
 -- Emits    nothing
 local keys = line_keys()
@@ -17,7 +18,11 @@ local sale, refused = read_sale(keys.sale, '0-0')
 local no_line = why_no_line(sale, refused)
 if no_line then return refuse_all(sale, now, no_line, #buyers) end
 
-local at, door, draw = position(sale), door_of(sale.door), draw_of(keys)
+local door = door_of(sale.door)
+local alike = told_to_all(sale, door, state_now(sale, now), now, #buyers)
+if alike then return alike end
+
+local at, draw = position(sale), draw_of(keys)
 local tickets, expire = line_of(keys, buyers), redis.call('ZMSCORE', keys.passes, unpack(buyers))
 local reply = {at, now}
 for i = 1, #buyers do

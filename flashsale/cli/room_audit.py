@@ -100,6 +100,8 @@ def _judge(found: Audited) -> None:
         output.say("Redis had lost the seed before the draw: nothing was drawn, every place is its ticket.")
     elif not found.fits:
         raise DriftFound("the seed is not the one that was committed to: these places are worth nothing")
+    elif not found.draw[1].drawn:
+        output.say("No place was drawn: the shuffle was off, or nobody had come. Every place is its ticket.")
     else:
         output.say("The seed is the one that was committed to; the places follow from it and the tickets.")
 

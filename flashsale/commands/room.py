@@ -138,7 +138,8 @@ class Leave(LineRequest, frozen=True, gc=False):
 class Stand(LineRequest, frozen=True, gc=False):
     """How one stands, without joining and without a sign of life.
 
-    ADMITTED and WAITING as of `Join`; NOT_FOUND: not in the line | NO_ROOM | NOT_LOADED | ARCHIVED | LOG_REGRESSED.
+    ADMITTED, WAITING and CLOSED as of `Join`; NOT_FOUND: not in the line | NO_ROOM | NOT_LOADED | ARCHIVED |
+    LOG_REGRESSED.
     """
 
     SCRIPT = "stand"

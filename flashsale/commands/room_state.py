@@ -32,6 +32,8 @@ class RoomState(msgspec.Struct, frozen=True):
     active: int
     #: people in the line, at most: some may have gone without a word
     waiting: int
+    #: people called within the last half minute, at most, who have not come for their pass
+    called: int = 0
 
     @property
     def settings(self) -> RoomSettings | None:
@@ -55,10 +57,10 @@ def parse_room_state(raw: Sequence[Any]) -> RoomState:
     """Read the reply of the script `roomstate`. Raises `Halted` when a record cannot be read."""
     try:
         door, drawn = bytes(raw[2]).decode(), bytes(raw[3]).decode()
-        tickets, serving, active, in_line = map(int, raw[4:8])
+        tickets, serving, active, in_line, called = map(int, raw[4:9])
         room = parse_room(door, drawn) if door else None
         waiting = max(0, min(in_line, tickets - serving))
-        return RoomState(Position.parse(raw[0]), int(raw[1]), room, tickets, serving, active, waiting)
+        return RoomState(Position.parse(raw[0]), int(raw[1]), room, tickets, serving, active, waiting, called)
     except (ValueError, IndexError) as error:
         raise Halted(f"Redis holds a record that flashsale did not write: {error}") from error
 

@@ -109,7 +109,7 @@ OPERATIONS = (
         summary="How the buyer who asks stands, without joining.",
         callers="a buyer",
         answer=messages.QueueState,
-        problems=(*_OF_SALE, problems.CLOSED, problems.NOT_IN_LINE, problems.HALTED),
+        problems=(*_OF_SALE, problems.NOT_OPEN, problems.CLOSED, problems.NOT_IN_LINE, problems.HALTED),
     ),
     Operation(
         name="leave_queue",
@@ -118,6 +118,7 @@ OPERATIONS = (
         summary="Give the place, or the pass, to the others.",
         callers="a buyer",
         answer=messages.LeftQueue,
+        is_throttled=True,
         problems=_IN_LINE,
     ),
     Operation(

@@ -49,11 +49,10 @@ class Orders:
         """Hold units. The same buyer and key is the same order, for ever: the engine knows it by its id."""
         buyer = self._callers.buyer(request)
         sale = self._sales.selling(request.path_params["sale"]).sale
-        key = reading.idempotency_key(request)
+        order = ids.derived_order_id(sale, buyer, reading.idempotency_key(request))
         if self._rooms.demand_pass(sale):
-            self._passes.check(request, sale, buyer)
+            await self._check_pass(request, sale, buyer, order)
         wanted = await reading.body(request, _place)
-        order = ids.derived_order_id(sale, buyer, key)
         await self._admit(sale, buyer, order)
         trace_id = reading.trace_id(request)
         reserve = Reserve(order, buyer, wanted.sku, wanted.quantity, trace_id=trace_id)
@@ -98,6 +97,14 @@ class Orders:
         wanted = await reading.body(request, _refund, empty=b"{}")
         refund = Refund(order, units=wanted.units, trace_id=reading.trace_id(request))
         return await self._change(sale, refund, Code.REFUNDED)
+
+    async def _check_pass(self, request: Request, sale: str, buyer: str, order: str) -> None:
+        """Raises `Problem` for a new order without a pass. What has been ordered needs none, whatever holds by now."""
+        try:
+            self._passes.check(request, sale, buyer)
+        except Problem:
+            if await self._engine.order(sale, order) is None:
+                raise
 
     async def _admit(self, sale: str, buyer: str, order: str) -> None:
         """Raises `Problem` for a buyer who asks for new orders too often. What has been ordered is not new."""

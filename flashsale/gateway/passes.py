@@ -1,7 +1,7 @@
 """Signed passes: what somebody who was let in shows with the order.
 
 Redis decides whether a pass is good, once, in the step that holds the units. The signature keeps those away who never
-were let in, so that they cost Redis nothing. A pass has the form of a token: `CONTENT.SIGNATURE`; its content is
+were let in: no script runs for them. A pass has the form of a token: `CONTENT.SIGNATURE`; its content is
 `[sale, buyer, expires_ms]`.
 """
 

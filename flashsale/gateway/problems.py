@@ -56,7 +56,7 @@ NO_JSON = Kind("no-json", 415, "The body is not said to be JSON")
 IDEMPOTENCY_KEY_REUSED = Kind(
     "idempotency-key-reused", 422, "The Idempotency-Key belongs to another purchase"
 )
-TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "This buyer asks for new orders too often", 1_000)
+TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "This buyer asks too often", 1_000)
 HEADERS_TOO_LARGE = Kind("headers-too-large", 431, "The headers are too large")
 INTERNAL = Kind("internal", 500, "Something unexpected happened", 1_000)
 UNKNOWN_OUTCOME = Kind(

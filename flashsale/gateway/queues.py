@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale.client import AsyncClient
 from flashsale.commands import Answer, Code, pass_expires_ms, standing
+from flashsale.errors import UnknownOutcome
 from flashsale.gateway import problems
 from flashsale.gateway.answers import refusal
 from flashsale.gateway.callers import Callers
@@ -16,6 +19,10 @@ from flashsale.gateway.passes import Passes
 from flashsale.gateway.problems import PRIVATE, Problem
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
+from flashsale.gateway.throttle import Throttle
+
+#: So often one buyer may leave at once. Whoever comes back takes another ticket, and a line has only so many.
+LEAVES_MAX = 10
 
 
 class Queues:
@@ -26,6 +33,7 @@ class Queues:
     ) -> None:
         self._callers, self._sales, self._client = callers, sales, client
         self._rooms, self._passes = rooms, passes
+        self._leaves = Throttle(LEAVES_MAX)
 
     async def join(self, request: Request) -> Response:
         """Take a place, or keep the one that there is; or fetch the pass."""
@@ -35,7 +43,10 @@ class Queues:
     async def look(self, request: Request) -> Response:
         """The same without joining, and without a sign of life."""
         sale, buyer = self._named(request)
-        answer = await self._client.stand(sale, buyer)
+        try:
+            answer = await self._client.stand(sale, buyer)
+        except UnknownOutcome as error:
+            raise Problem(problems.UNAVAILABLE, "the reply was lost: ask again") from error
         if answer.code is Code.NOT_FOUND:
             raise Problem(problems.NOT_IN_LINE, "this buyer neither waits nor has a pass: POST joins")
         return _json(self._told(sale, buyer, answer))
@@ -43,6 +54,9 @@ class Queues:
     async def leave(self, request: Request) -> Response:
         """Give the place, or the pass, back."""
         sale, buyer = self._named(request)
+        if wait_ms := self._leaves.wait_ms(buyer, "", time.monotonic()):
+            sentence = "this buyer leaves more often than people do"
+            raise Problem(problems.TOO_MANY_REQUESTS, sentence, retry_ms=wait_ms)
         answer = await self._client.leave(sale, buyer)
         if answer.code not in (Code.LEFT, Code.NO_ROOM):
             raise refusal(answer)

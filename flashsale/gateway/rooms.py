@@ -53,9 +53,10 @@ class View(msgspec.Struct, frozen=True):
         """What somebody who stands there is told."""
         if at.place is None:
             # The lot decides who is ahead: nobody, or all the others.
-            ahead, fewest, most = None, 0, max(0, self.state.tickets - 1)
+            ahead, fewest, most = None, 0, min(max(0, self.state.tickets - 1), self._others(at.ticket))
         else:
-            ahead = fewest = most = max(0, at.place - self.state.serving)
+            ahead = max(0, at.place - self.state.serving)
+            fewest = most = min(ahead, self._others(at.place))
         least_ms, longest_ms = (None, None)
         if ahead is not None and self.moves:
             least_ms, longest_ms = self.speed.wait_ms(ahead)
@@ -76,6 +77,10 @@ class View(msgspec.Struct, frozen=True):
             ),
         )
 
+    def _others(self, number: int) -> int:
+        """People who wait beside the one of this ticket or place, at most; those who came since the look, too."""
+        return max(0, self.state.waiting - 1 + max(0, number + 1 - self.state.tickets))
+
 
 class Rooms:
     """The room of every sale that has one."""
@@ -92,7 +97,8 @@ class Rooms:
         if settings is None:
             return None
         stock = snapshot.state.stock.values()
-        supply = Supply(sum(item.available for item in stock), sum(item.held for item in stock), room.active)
+        available, held = sum(item.available for item in stock), sum(item.held for item in stock)
+        supply = Supply(available, held, room.active + room.called)
         before = self._views.get(of.sale)
         speed, lag = (before.speed, before.lag) if before else (Speed(), Lag())
         view = View(room, settings, of.state, supply, of.poll_after_ms, speed, lag)

@@ -1,4 +1,4 @@
-"""Repeat clicks: how many new orders one buyer may ask for. Never by the address, which many share.
+"""Repeat clicks: how many new orders, or other things, one buyer may ask for. Never by the address, which many share.
 
 Kept in this process alone, so each gateway counts for itself, and a restart forgets. It protects the crowd from a few
 hands, not the stock from one buyer: that is the limit of the sale, which Redis keeps.
@@ -31,7 +31,10 @@ class Throttle:
         self._buckets: dict[str, _Bucket] = {}
 
     def wait_ms(self, buyer: str, order_id: str, now_s: float) -> int:
-        """When this buyer may ask for this order; 0: now, and it is counted. A retry of one of the newest is not."""
+        """When this buyer may ask for this order; 0: now, and it is counted. A retry of one of the newest is not.
+
+        Without an id nothing is a retry.
+        """
         if not self._orders_max:
             return 0
         bucket = self._buckets.pop(buyer, None) or _Bucket(self._orders_max, now_s)
@@ -41,7 +44,7 @@ class Throttle:
         bucket.left = min(self._orders_max, bucket.left + (now_s - bucket.at_s) / REFILL_S)
         bucket.at_s = now_s
         order = hash(order_id)
-        if order in bucket.recent:
+        if order_id and order in bucket.recent:
             return 0
         if bucket.left < 1:
             return max(1, int((1 - bucket.left) * REFILL_S * 1000))

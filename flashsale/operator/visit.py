@@ -52,10 +52,11 @@ def fields(text: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
     except ValueError as error:  # too many fields, or bytes that are not UTF-8
-        raise BadInput("form", text, f"it cannot be read: {error}") from error
+        # Not its text: it may hold a token, and stands in the log.
+        raise BadInput("form", "a form that no page of ours sends", f"it cannot be read: {error}") from error
     found = {name: value.strip() for name, value in pairs}
     if len(found) < len(pairs):
-        raise BadInput("form", text, "send each field once")
+        raise BadInput("form", "a field that stands there twice", "send each field once")
     return {name: value for name, value in found.items() if value}
 
 

@@ -16,7 +16,7 @@ class Supply(msgspec.Struct, frozen=True):
     available: int
     #: units of orders that are not paid: they may come back
     held: int
-    #: buyers who have been let in and have not ordered
+    #: buyers who have been let in, or called, and have not ordered
     active: int
 
 

@@ -21,11 +21,17 @@ local function hashed(draw, round, half)
   return tonumber(string.sub(redis.sha1hex(draw.key .. ':' .. round .. ':' .. half), 1, 13), 16) % draw.side
 end
 
+-- The field of the room's record that holds the values of `hashed`. The log may come to tell of another draw than the
+-- one that Redis made: then this is another field.
+local function rounds_of(draw)
+  return 'rounds:' .. draw.key
+end
+
 -- The same, from the table that was made at the draw if Redis still has it: a hash takes longer than all the rest of
 -- a sign of life.
 local function shuffled(draw, round, half)
   if draw.rounds == nil then
-    draw.rounds = redis.call('HGET', draw.room, 'rounds')
+    draw.rounds = redis.call('HGET', draw.room, rounds_of(draw))
     if draw.rounds and #draw.rounds ~= 8 * draw.side then corrupt('room rounds') end
   end
   if not draw.rounds then return hashed(draw, round, half) end

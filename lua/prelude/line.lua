@@ -34,26 +34,47 @@ local function door_of(text)
   }
 end
 
+-- The reply where everybody is told the same, whether they wait or not; nil where it depends on who asks.
+local function told_to_all(sale, door, state, now, n)
+  if state == 'closed' then return refuse_all(sale, now, 'CLOSED', n) end
+  if door.mode ~= 'pass-through' then return nil end
+  -- No pass is demanded, so none is kept; and whoever waits keeps the place, should there be a line again.
+  local reply = {position(sale), now}
+  local answer = string.format('ADMITTED %s %d', position(sale), now + door.pass_ttl_ms)
+  for i = 1, n do reply[i + 2] = answer end
+  return reply
+end
+
 -- A number of the room's record; false where it has none yet.
 local function room_number(text, what)
   return text and whole(text, 'room ' .. what)
 end
 
 -- The counters of the room. Where Redis has lost them, tickets go on behind those that were drawn.
-local function read_room(keys, draw, now)
-  local field = redis.call('HMGET', keys.room, 'start_s', 'tickets', 'serving', 'called', 'called_before')
+local function read_room(keys, draw)
+  local field = redis.call('HMGET', keys.room, 'start_s', 'heard_s', 'tickets', 'serving', 'called', 'called_before')
   local first = draw and draw.n or 0
-  local room = {
-    start_s = room_number(field[1], 'start_s') or math.floor(now / 1000),
-    tickets = math.max(first, room_number(field[2], 'tickets') or 0),
-    serving = room_number(field[3], 'serving') or first,
+  return {
+    start_s = room_number(field[1], 'start_s'),
+    heard_s = room_number(field[2], 'heard_s'),
+    tickets = math.max(first, room_number(field[3], 'tickets') or 0),
+    serving = room_number(field[4], 'serving') or first,
     -- People called and not come yet, of this quarter of a minute and of the one before.
-    called = room_number(field[4], 'called') or 0,
-    called_before = room_number(field[5], 'called_before') or 0,
+    called = room_number(field[5], 'called') or 0,
+    called_before = room_number(field[6], 'called_before') or 0,
   }
-  -- As it stands in `seen`; 0 there is: never, or gone.
-  room.second = math.max(1, math.floor(now / 1000) - room.start_s + 1)
-  return room
+end
+
+-- Sets the room's own clock, by which signs of life are counted: `second`, as it stands in `seen`, where 0 is: never,
+-- or gone. When nobody at all was heard for longer than anybody who is there is silent, no person has left: gateways, a
+-- network or Redis were away, or the clock was set. That time is left out: from `begins_s` on it runs, once one is.
+local function set_second(room, door, now)
+  local now_s = math.floor(now / 1000)
+  room.start_s = room.start_s or now_s
+  local silent_s = now_s - (room.heard_s or now_s)
+  local left_out_s = (silent_s < 0 or silent_s > door.leave_after_s / 2) and silent_s or 0
+  room.second = math.max(1, now_s - room.start_s - left_out_s + 1)
+  room.heard_s, room.begins_s = now_s, room.start_s + left_out_s
 end
 
 -- What stands in `seen` of many tickets.

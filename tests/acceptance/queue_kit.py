@@ -39,6 +39,7 @@ SALES: Mapping[str, RoomSale] = {
     "drawn": RoomSale(100, {"rate_per_s": 1, "active_max": 1}, is_open=False),
     "lagging": RoomSale(100, FAST),
     "free": RoomSale(100, FAST | {"mode": "pass-through"}),
+    "shutting": RoomSale(100, FAST | {"mode": "pass-through"}),
 }
 
 

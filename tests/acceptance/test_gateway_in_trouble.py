@@ -75,6 +75,15 @@ def test_a_request_that_did_not_arrive_is_unknown_too_and_the_same_key_buys(
     assert "idempotency-replayed" not in again.headers
 
 
+def test_a_lost_look_at_the_line_changed_nothing(far_front: Front, network: Proxy) -> None:
+    buyer, path = a_buyer(), "/v1/sales/drop/queue"
+    network.behave(Mode.CUT_REPLY, when=buyer.encode(), times=1)
+    problem(far_front.http.get(path, headers=as_buyer(buyer)), 503, "unavailable")
+
+    network.behave(Mode.CUT_REPLY, when=buyer.encode(), times=1)
+    problem(far_front.http.post(path, headers=as_buyer(buyer)), 503, "unknown-outcome")
+
+
 def test_while_redis_is_away_nobody_is_told_anything_and_then_it_goes_on(
     far_front: Front, network: Proxy
 ) -> None:

@@ -103,6 +103,22 @@ def test_leaving(door: Front) -> None:
     assert buyer.join()["ticket"] > ticket, "at the end"
 
 
+def test_who_leaves_again_and_again_is_asked_to_wait_and_nobody_else_is(door: Front) -> None:
+    """Each time takes a ticket for good: one buyer must not use up all that there are."""
+    buyer = Person(door, "still")
+    for _ in range(10):
+        buyer.join()
+        assert buyer.request("DELETE").status_code == 200
+    ticket = buyer.join()["ticket"]
+
+    assert problem(buyer.request("DELETE"), 429, "too-many-requests")["retry_after_ms"]
+
+    assert buyer.look()["ticket"] == ticket
+    other = Person(door, "still")
+    other.join()
+    assert other.request("DELETE").status_code == 200
+
+
 def test_only_a_buyer_waits_and_only_where_there_is_a_sale(door: Front) -> None:
     for method in ("POST", "GET", "DELETE"):
         path = "/v1/sales/still/queue"
@@ -110,7 +126,8 @@ def test_only_a_buyer_waits_and_only_where_there_is_a_sale(door: Front) -> None:
         problem(door.http.request(method, path, headers=as_service()), 403, "forbidden")
         problem(Person(door, "nothing").request(method), 404, "unknown-sale")
         problem(Person(door, "past").request(method), 409, "closed")
-    problem(Person(door, "cold").request("POST"), 409, "not-open")
+    for method in ("POST", "GET", "DELETE"):
+        problem(Person(door, "cold").request(method), 409, "not-open")
     problem(Person(door, "still").request("PUT"), 405, "method-not-allowed")
 
 
@@ -152,6 +169,21 @@ def test_a_repeat_gets_its_order_also_when_the_pass_has_ended(door: Front) -> No
 
     assert buyer.order(ended).json() == placed.json()
     problem(buyer.order(ended, key="cart-2"), 403, "pass-required")
+
+
+def test_a_repeat_gets_its_order_without_a_pass_where_none_was_needed_before(door: Front) -> None:
+    """The answer was lost, and the room shut before the buyer asked again: the order is there all the same."""
+    buyer = Person(door, "shutting")
+    placed = buyer.order()
+    assert placed.status_code == 201
+    door.client.control("shutting", SetRoom(RoomSettings(**FAST)))
+    wait_until(lambda: room(door, "shutting")["mode"] == "open", 10, "it is seen")
+
+    again = buyer.order()
+
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert again.json() == placed.json()
+    problem(buyer.order(key="cart-2"), 403, "pass-required")
 
 
 def test_the_back_door_is_closed_in_the_gateway_and_in_redis(door: Front) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
@@ -76,6 +77,22 @@ def test_a_login_needs_the_form_of_its_own_page(office: Office) -> None:
     browser.see("/login")
     assert browser.send(other, token=token("eve")).status == 403
     assert browser.http.post("/login", data={"token": token("eve")}).status_code == 403
+
+
+@pytest.mark.parametrize("more", ["&token=x", "&x=%ff"])
+def test_no_token_comes_into_the_log(office: Office, more: str) -> None:
+    browser, shown = office.stranger("127.0.0.5"), token("eve")
+    form = browser.see("/login").form("/login")
+    content = urlencode(form.fields | {"token": shown}) + more
+
+    answer = browser.http.post(
+        "/login", content=content, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert answer.status_code == 403
+    assert shown not in answer.text
+    assert shown not in office.process.stderr
+    assert form.fields["form_token"] not in office.process.stderr
 
 
 def test_who_guesses_has_to_wait_and_nobody_else(office: Office) -> None:

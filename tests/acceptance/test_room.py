@@ -101,6 +101,19 @@ def test_the_draw_is_audited_before_and_after(shop: Shop) -> None:
         assert part in text
 
 
+def test_a_line_that_was_not_shuffled_is_told_as_such(shop: Shop) -> None:
+    shop.open()
+    shop.control(SetRoom(RoomSettings(rate_per_s=5, active_max=5), SEED))
+    shop.client.execute(SALE, [Join(f"b{n}") for n in range(3)])
+    shop.control(SetRoom(RoomSettings(rate_per_s=5, active_max=5, shuffle=False)))
+    shop.client.execute(SALE, [Admit()])
+
+    done = shop.finished("room", "audit", SALE, "--ticket", "2")
+
+    assert "No place was drawn" in done.stderr
+    assert "place 2" in done.stdout
+
+
 def test_a_seed_that_was_not_committed_to_is_found(shop: Shop) -> None:
     shop.open()
     shop.control(SetRoom(RoomSettings(rate_per_s=5, active_max=5), SEED))

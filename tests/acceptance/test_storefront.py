@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import pytest
 
+from flashsale.commands import Open, RoomSettings, SetRoom
+from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.gateway.storefront.previews import STATES
 from flashsale.gateway.storefront.purchases import order_of
+from flashsale.projections import catalog
+from flashsale.projections.database import connect
 from tests.acceptance.gateway_kit import Front, a_buyer, as_service
 from tests.acceptance.storefront_kit import Visit
 from tests.fixtures.proxy import Mode, Proxy
+from tests.helpers import wait_until
 
 
 @pytest.fixture
 def front(stage: tuple[Front, Front]) -> Front:
     """The shop's gateway."""
     return stage[0]
+
+
+def open_with_a_room(front: Front, database_url: str, sale: str) -> None:
+    """A sale of its own, whose doorman calls everybody at once."""
+    item = SaleItem(sku="phone", title="Phone", quantity=10, unit_price_minor=1)
+    definition = SaleDefinition(sale=sale, title="Drop", currency="EUR", items=(item,), hold_ms=600_000)
+    with connect(database_url) as connection:
+        catalog.define(connection, definition)
+    settings = RoomSettings(rate_per_s=100, active_max=100)
+    for request in (definition.load(), SetRoom(settings), Open(at_once=True)):
+        front.client.control(sale, request)
+    wait_until(lambda: "room" in front.http.get(f"/v1/sales/{sale}").json(), 20, "the gateway knows it")
 
 
 # ------------------------------------------------------------------------------------------------------ a purchase
@@ -113,6 +130,22 @@ def test_an_answer_that_is_lost_is_looked_for_and_never_told_as_a_failure(
     assert browser.open(lost.reload[1]).kind == "unknown", "it did not arrive, and may arrive yet"
     assert browser.send(lost.form("/buy")).kind == "held"
     assert browser.open(lost.reload[1]).kind == "held"
+
+
+def test_who_asks_again_after_a_lost_answer_still_has_the_pass(
+    front: Front, visit: Visit, network: Proxy, module_database_url: str
+) -> None:
+    open_with_a_room(front, module_database_url, "queued")
+    buyer = a_buyer()
+    browser = visit(buyer)
+    wait_until(lambda: browser.open("/sale/queued").kind == "called", 20, "it is this buyer's turn")
+    form = browser.open("/sale/queued").buy("phone")
+    network.behave(Mode.RESET, when=order_of("queued", buyer, 1).encode(), times=1)
+
+    lost = browser.send(form)
+
+    assert lost.kind == "unknown", lost.text
+    assert browser.send(lost.form("/buy")).kind == "held"
 
 
 def test_an_order_whose_answer_was_lost_is_found(front: Front, visit: Visit, network: Proxy) -> None:

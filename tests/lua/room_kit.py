@@ -87,3 +87,9 @@ def let_pass(shard: Shard, ms: int) -> None:
     for field in ("served_ms", "called_ms"):
         if shard.redis.hexists(shard.room_keys.room, field):
             shard.redis.hincrby(shard.room_keys.room, field, -ms)
+
+
+def let_all_be_silent(shard: Shard, ms: int) -> None:
+    """Have so much time gone by in which nobody at all was heard: a gateway, a network or a clock was not there."""
+    let_pass(shard, ms)
+    shard.redis.hincrby(shard.room_keys.room, "heard_s", -ms // 1000)

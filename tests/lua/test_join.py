@@ -47,6 +47,18 @@ def test_the_draw_gives_every_place_once_as_anybody_can_check(shard: Shard) -> N
     assert join(shard, "late") == ["WAITING 101 101"], "who comes later stands behind"
 
 
+@pytest.mark.parametrize("count", [101, 99, 9])
+def test_the_places_are_those_of_the_draw_that_the_log_tells_of(shard: Shard, count: int) -> None:
+    """A replica drew the line once more and a recovery found the first draw: the table of the other one is none."""
+    open_room(shard, shuffle=1, rate_per_s=1, active_max=1)
+    buyers = crowd(shard, 100)
+    admit(shard, 0)
+    shard.damage("HSET", shard.keys.sale, "drawn", f"{count} {SEED}")
+
+    places = Shuffle("sale", count, SEED)
+    assert join(shard, *buyers) == [f"WAITING {n} {places.place_of(n)}" for n in range(100)]
+
+
 def test_who_is_called_gets_one_pass(shard: Shard) -> None:
     open_room(shard, rate_per_s=2)
     crowd(shard, 3)

@@ -38,10 +38,12 @@ def test_it_tells_settings_and_counters(shard: Shard) -> None:
     assert found.settings.rate_per_s == 3
 
     admit(shard)
-    assert len(admitted(shard, *buyers)) == 3
+    assert state(shard).called == 3
+    assert len(admitted(shard, *buyers[:9])) + len(admitted(shard, buyers[9])) == 3
 
     found = state(shard)
     assert (found.tickets, found.serving, found.active, found.waiting) == (10, 3, 3, 7)
+    assert found.called == 0
     assert found.room is not None
     assert (found.room.drawn, found.room.seed) == (10, SEED)
     assert found.room == shard.snapshot().state.room
@@ -94,4 +96,4 @@ GOOD_DOOR = f"open 1 1 1 1 1 {COMMITMENT} "
 )
 def test_a_record_that_no_script_wrote_is_a_halt(door: str, drawn: str) -> None:
     with pytest.raises(Halted, match="flashsale did not write"):
-        parse_room_state([b"1-1", 1, door.encode("latin-1"), drawn.encode(), 1, 1, 1, 1])
+        parse_room_state([b"1-1", 1, door.encode("latin-1"), drawn.encode(), 1, 1, 1, 1, 1])

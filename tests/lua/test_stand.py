@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flashsale.scripts import script
 from tests.lua.kit import Shard
-from tests.lua.room_kit import admit, admitted, crowd, let_pass, open_room, words
+from tests.lua.room_kit import admit, admitted, crowd, join, let_pass, open_room, set_room, words
 
 
 def test_it_tells_who_waits_who_has_a_pass_and_who_is_unknown(shard: Shard) -> None:
@@ -50,3 +50,25 @@ def test_redis_takes_it_for_a_reader(shard: Shard) -> None:
     keys = shard.keys_of("stand")
 
     assert shard.redis.eval_ro(script("stand").source, len(keys), *keys, "0-0", "test", "ann") is not None
+
+
+def test_it_tells_what_joining_would_tell_of_a_sale_that_is_over(shard: Shard) -> None:
+    open_room(shard, rate_per_s=1)
+    crowd(shard, 2)
+    admit(shard)
+    admitted(shard, "b0")
+    shard.run("close")
+
+    told = words(shard.run("stand", "b0", "b1", "stranger").answers)
+
+    assert told == join(shard, "b0", "b1", "stranger") == ["CLOSED"] * 3
+
+
+def test_it_tells_what_joining_would_tell_where_nobody_waits(shard: Shard) -> None:
+    open_room(shard)
+    crowd(shard, 1)
+    set_room(shard, mode="pass-through")
+
+    told = shard.run("stand", "b0", "stranger")
+
+    assert words(told.answers) == [f"ADMITTED {told.now_ms + 60_000}"] * 2

@@ -25,9 +25,10 @@ SNAPSHOT = Snapshot(0, Position(1, 7), 0, 0, ShardState(stock=STOCK))
 def look(rooms: Rooms, second: int = 0, word: str = "open", mode: str = "open", **changes: Any) -> None:
     """One look, at a line in which 50 people a second are called."""
     room = msgspec.structs.replace(ROOM, mode=mode, drawn=changes.pop("drawn", 0))
+    snapshot = msgspec.structs.replace(SNAPSHOT, state=ShardState(stock=changes.pop("stock", STOCK)))
     values = {"now_ms": second * 1_000, "serving": 50 * second, "waiting": 1_000 - 50 * second, **changes}
     state = msgspec.structs.replace(STATE, room=room, **values)
-    rooms.saw(msgspec.structs.replace(SALE, state=word), SNAPSHOT, state)
+    rooms.saw(msgspec.structs.replace(SALE, state=word), snapshot, state)
 
 
 def looked(seconds: int = 15) -> Rooms:
@@ -47,6 +48,33 @@ def test_a_place_has_a_wait_and_a_chance() -> None:
     assert (told.poll_after_ms, told.heartbeat_after_ms) == (4_000, 40_000)
     assert looked().waiting("drop", Standing(1_300, 1_300)).chance == "uncertain"
     assert looked().waiting("drop", Standing(1_349, 1_350)).chance == "none"
+
+
+def test_those_who_were_called_and_have_not_come_yet_may_buy_first() -> None:
+    rooms = looked()
+    look(rooms, 15, active=100, called=200)
+
+    assert rooms.waiting("drop", Standing(0, 949)).chance == "good"
+    assert rooms.waiting("drop", Standing(0, 950)).chance == "uncertain", (
+        "199 ahead, 200 called, 100 with a pass"
+    )
+
+
+def test_those_who_left_take_nothing_away_from_who_waits() -> None:
+    """Of a thousand who joined, all but a hundred have said goodbye."""
+    rooms = looked()
+    look(rooms, 15, waiting=100)
+    held = {"phone": Stock(20, 10, 0, 0, 0, 30)}
+
+    told = rooms.waiting("drop", Standing(999, 999))
+    assert (told.ahead, told.chance) == (249, "good")
+    look(rooms, 15, waiting=100, stock=held)
+    assert rooms.waiting("drop", Standing(999, 999)).chance == "none"
+    look(rooms, 15, waiting=30, stock=held)
+    assert rooms.waiting("drop", Standing(999, 999)).chance == "uncertain", "29 others, and 30 may be left"
+    assert rooms.waiting("drop", Standing(1_000, 1_000)).chance == "none", (
+        "who came after that look has one more"
+    )
 
 
 def test_whoever_is_called_and_has_no_pass_yet_comes_again_soon() -> None:

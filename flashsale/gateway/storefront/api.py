@@ -45,6 +45,10 @@ class Api:
         """Join the line, keep the place in it, or fetch the pass."""
         return await self._ask(request, "join_queue", QueueState, {"sale": sale}, visitor.credentials)
 
+    async def look(self, request: Request, visitor: Visitor, sale: str) -> QueueState:
+        """How the visitor stands in the line, without joining it."""
+        return await self._ask(request, "get_queue", QueueState, {"sale": sale}, visitor.credentials)
+
     async def leave(self, request: Request, visitor: Visitor, sale: str) -> None:
         await self._answer(request, "leave_queue", {"sale": sale}, visitor.credentials)
 

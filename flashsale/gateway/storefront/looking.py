@@ -88,7 +88,19 @@ class Looks:
         is_sold = any(item.sku == sku for item in sale.items)
         if number is None or order_id != order_of(sale.sale, buyer, number) or not is_sold:
             raise Problem(problems.UNKNOWN_ORDER, f"sale {sale.sale} has no order {order_id} of yours")
-        return OrderView(sale=sale, order=None, order_id=order_id, number=number, sku=sku)
+        ticket = await self._ticket(request, visitor, sale)
+        return OrderView(sale=sale, order=None, order_id=order_id, number=number, sku=sku, ticket=ticket)
+
+    async def _ticket(self, request: Request, visitor: Visitor, sale: SaleState) -> str:
+        """The pass of a visitor who has been let in; empty: there is none, or none is needed."""
+        if sale.room is None or sale.state not in _HAS_LINE:
+            return ""
+        try:
+            return (await self._api.look(request, visitor, sale.sale)).pass_ or ""
+        except Problem as problem:
+            if problem.kind in (problems.NOT_IN_LINE, problems.NOT_OPEN, problems.CLOSED):
+                return ""
+            raise
 
     def _maybe_buyer(self, request: Request, visitor: Visitor) -> str | None:
         try:

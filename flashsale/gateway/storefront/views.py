@@ -106,6 +106,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     #: of the purchase, for another try
     number: int = 1
     sku: str = ""
+    #: the pass that it shows
+    ticket: str = ""
     notice: str = ""
     checkout_url: str = ""
     #: there is no such order, and nothing to look for again
