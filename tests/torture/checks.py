@@ -14,7 +14,7 @@ from flashsale.client import Client
 from flashsale.keys import GROUP, shard_keys
 from tests.torture.fleet import UNREACHABLE
 from tests.torture.losses import changes, count_outcomes, without_lost
-from tests.torture.operations import lag_is_gone, note, parked, recover, retry_dead_letters
+from tests.torture.operations import lag_is_gone, note, parked, recover, retry_dead_letters, set_room
 from tests.torture.patience import came_true
 from tests.torture.world import SALE, World
 
@@ -67,6 +67,7 @@ def drain(world: World) -> None:
     for fleet in world.fleets:
         for slot in fleet.slots.values():
             fleet.send(slot, signal.SIGCONT)
+    set_room(world, "pass-through")
     world.shops.stop_kind("shop")
     for number in range(1, SELL_OUT_TIMES_MAX + 1):
         name = f"shop-last-{number}"

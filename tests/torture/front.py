@@ -51,7 +51,7 @@ class Front:
         ]
 
     def seen(self, words: Iterable[str]) -> int:
-        """How many requests the shops had to do without an answer, for one of these reasons."""
+        """How often the shops have met one of these."""
         found = Counter[str]()
         for file in self._seen_dir.iterdir():
             found.update(file.read_text(encoding="utf-8").split())

@@ -23,6 +23,8 @@ CONNECTIONS_MAX = 32
 CHUNK_BYTES = 65_536
 #: Why there was no answer, beside the problems that say so.
 BROKEN, SILENT = "connection-broken", "no-answer-in-time"
+#: An order was placed with a pass of the waiting room.
+ADMITTED = "admitted"
 
 #: What the operation is called that carries out each request, and what its answer says that it did.
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
@@ -32,6 +34,7 @@ _ASKED = {
     Cancel.SCRIPT: (_OPERATIONS["cancel_order"], Code.CANCELLED),
     Refund.SCRIPT: (_OPERATIONS["refund_order"], Code.REFUNDED),
 }
+_JOIN = _OPERATIONS["join_queue"]
 #: What may be answered to requests in which nothing is wrong. Of the others, `internal` is a fault of the gateway.
 _EXPECTED = frozenset(
     [
@@ -43,6 +46,7 @@ _EXPECTED = frozenset(
         problems.REFUND_DUE,
         problems.IDEMPOTENCY_KEY_REUSED,
         problems.TOO_MANY_REQUESTS,
+        problems.PASS_REQUIRED,
         problems.TOO_SLOW,
         problems.UNKNOWN_OUTCOME,
         problems.UNAVAILABLE,
@@ -57,12 +61,14 @@ class Undocumented(Exception):
 
 
 class HttpDoor:
-    """Sends a shop's requests to `target`. `saw` is told why a request has no answer."""
+    """Sends a shop's requests to `target`. `saw` is told why one has no answer, and of passes that were used."""
 
     def __init__(self, target: Target, saw: Callable[[str], object]) -> None:
         self._target, self._saw = target, saw
         #: order → the key with which it is placed
         self._keys: dict[str, str] = {}
+        #: order → the pass that it comes with
+        self._passes: dict[str, str] = {}
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._turn = asyncio.Semaphore(CONNECTIONS_MAX)
 
@@ -75,28 +81,46 @@ class HttpDoor:
         """Raises `UnknownOutcome` and `Unreachable` as the library does, and `Undocumented`."""
         assert sale == self._target.sale
         operation, done = _ASKED[request.SCRIPT]
+        reply = await self._answer(operation, self._content(request))
+        found = told(reply, done)
+        if not isinstance(found.answer, Answer):
+            self._saw(str(found.answer))
+            if isinstance(request, Reserve) and str(found.answer) == problems.PASS_REQUIRED.slug:
+                await self._join(request)
+            raise found.answer
+        if found.answer.code is Code.RESERVED and request.order_id in self._passes:
+            self._saw(ADMITTED)
+        if found.order not in ("", request.order_id):
+            raise Undocumented(f"{request} was answered for another order: {reply.body!r}")
+        return found.answer
+
+    async def _join(self, request: Reserve) -> None:
+        """Take a place in the line; whoever was called has a pass afterwards."""
+        with contextlib.suppress(UnknownOutcome):
+            reply = await self._answer(_JOIN, self._target.join(request.buyer))
+            stands = msgspec.json.decode(reply.body)
+            if stands.get("state") == "admitted":
+                self._passes[request.order_id] = stands["pass"]
+
+    async def _answer(self, operation: Operation, content: bytes) -> Reply:
+        """What the gateway says. Raises `UnknownOutcome` without an answer, and `Undocumented`."""
         try:
             async with self._turn, asyncio.timeout(PATIENCE_S):
-                reply = await self._exchange(self._content(request))
+                reply = await self._exchange(content)
         except (TimeoutError, OSError) as error:
             word = SILENT if isinstance(error, TimeoutError) else BROKEN
             self._saw(word)
             raise UnknownOutcome(word) from error
         require_documented(operation, reply)
-        found = told(reply, done)
-        if not isinstance(found.answer, Answer):
-            self._saw(str(found.answer))
-            raise found.answer
-        if found.order not in ("", request.order_id):
-            raise Undocumented(f"{request} was answered for another order: {reply.body!r}")
-        return found.answer
+        return reply
 
     def _content(self, request: OrderRequest) -> bytes:
         target, order = self._target, request.order_id
         match request:
             case Reserve():
                 of_sku = target._replace(sku=request.sku)
-                return of_sku.order(request.buyer, self._keys[order], request.quantity)
+                shown = self._passes.get(order, "")
+                return of_sku.order(request.buyer, self._keys[order], request.quantity, shown)
             case Cancel():
                 return target.cancel(order, request.buyer)
             case Refund():

@@ -2,7 +2,8 @@
 
 python -m tests.torture.http_shop NAME HISTORY SALE SEED RATE URL KEYS SEEN
 
-URL is the gateway's, KEYS its file of secrets. SEEN gets a line for each request without an answer, with the reason.
+URL is the gateway's, KEYS its file of secrets. SEEN gets a line for each request without an
+answer, with the reason, and for each pass that was used.
 """
 
 from __future__ import annotations

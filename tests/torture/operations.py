@@ -14,6 +14,8 @@ from tests.torture.world import SALE, World
 TRIES_MAX = 60
 AGAIN_S = 0.5
 LOOK_TIMEOUT_S = 30
+#: Nobody waits for long, and passes that nobody uses end soon.
+ROOM = ("--rate", "500", "--active", "2000", "--pass-ttl", "10s")
 
 
 def recover(world: World) -> dict[str, Any] | None:
@@ -40,6 +42,21 @@ def recover(world: World) -> dict[str, Any] | None:
         assert finished.exit_code in expected, f"recover ended with {finished.exit_code}: {finished.stderr}"
         pause(AGAIN_S)
     raise AssertionError(f"recover did not come to an end: {finished.stderr}")
+
+
+def set_room(world: World, mode: str) -> None:
+    """By "The waiting room": have buyers wait, or let everybody pass."""
+    for _ in range(TRIES_MAX):
+        finished = world.cli.run("room", "set", SALE, *ROOM, "--mode", mode)
+        if finished.exit_code == 0:
+            return
+        assert finished.exit_code in (
+            Unreachable.exit_code,
+            RefusedByState.exit_code,
+            Halted.exit_code,
+        ), f"room set ended with {finished.exit_code}: {finished.stderr}"
+        pause(AGAIN_S)
+    raise AssertionError(f"the room cannot be set: {finished.stderr}")
 
 
 def retry_dead_letters(world: World) -> None:

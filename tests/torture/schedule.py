@@ -52,6 +52,7 @@ TRACKS = {
         "gateway-black-hole",
         "http-replies-lost",
         "http-reset",
+        "room-opened",
         "group-destroyed",
         "group-rewound",
         "consumer-deleted",

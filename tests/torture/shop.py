@@ -9,6 +9,7 @@ python -m tests.torture.shop NAME HISTORY SALE SEED 0        sell what is left, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import sys
@@ -36,8 +37,8 @@ BUYERS_AT_ONCE_MAX = 3_000
 SELLERS = 48
 ROUNDS_MAX = 400
 
-#: The sale is halted or gone, over HTTP not open: somebody is called, and the shop asks again.
-HALTED = {Code.LOG_REGRESSED, Code.NOT_LOADED, Code.NOT_OPEN}
+#: The sale is halted or gone, over HTTP not open, or there is a waiting room: the shop asks again.
+NOT_NOW = {Code.LOG_REGRESSED, Code.NOT_LOADED, Code.NOT_OPEN, Code.NO_PASS}
 
 
 class Door(Protocol):
@@ -47,17 +48,24 @@ class Door(Protocol):
         """The id of the order that this buyer places with this key, which no other order has."""
 
     def submit(self, sale: str, request: OrderRequest) -> Awaitable[Answer]:
-        """Raises `FlashsaleError` when there is no answer."""
+        """Raises `FlashsaleError` when there is no answer. Whoever needs a pass joins the line, and may ask again."""
 
 
 class LibraryDoor:
     """Straight to Redis."""
 
     def __init__(self, client: AsyncClient) -> None:
-        self.submit = client.submit
+        self._client = client
 
     def order_id(self, buyer: str, key: str) -> str:  # noqa: ARG002 - other doors make it of both
         return f"0-{key}"
+
+    async def submit(self, sale: str, request: OrderRequest) -> Answer:
+        answer = await self._client.submit(sale, request)
+        if isinstance(request, Reserve) and answer.code is Code.NO_PASS:
+            with contextlib.suppress(FlashsaleError):
+                await self._client.join(sale, request.buyer)
+        return answer
 
 
 class Shop:
@@ -81,7 +89,7 @@ class Shop:
                 self._history.returned(op, error)
             else:
                 self._history.returned(op, answer)
-                if answer.code not in HALTED:
+                if answer.code not in NOT_NOW:
                     return answer
             again_s = min(again_s * 1.5, AGAIN_S[1])
             await asyncio.sleep(self._lots.uniform(again_s / 2, again_s))

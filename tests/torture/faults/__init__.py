@@ -8,6 +8,7 @@ from tests.torture.faults import (  # importing registers
     postgres,
     processes,
     redis_process,
+    waiting_room,
 )
 from tests.torture.faults.registry import FAULTS, Fault
 
@@ -21,4 +22,5 @@ __all__ = [
     "postgres",
     "processes",
     "redis_process",
+    "waiting_room",
 ]
