@@ -72,8 +72,8 @@ ORDER BY epoch DESC, seq DESC, shard
 LIMIT %(limit)s;
 
 -- orders_of --
--- The newest orders of one buyer in one sale. Reads all orders of the sale: an index of buyers would cost every order
--- that is applied more than this costs the few who ask (docs/decisions/0011-no-index-of-buyers.md).
+-- The newest orders of one buyer in one sale. Reads all orders of the sale: every order that is applied would pay for
+-- an index of buyers, and few people ask (docs/decisions/0011-no-index-of-buyers.md).
 SELECT order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq
 FROM orders WHERE sale_id = %(sale_id)s AND buyer = %(buyer)s
 ORDER BY reserved_ms DESC, order_id
