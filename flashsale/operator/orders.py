@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import NamedTuple
+
 from starlette.responses import Response
 
 from flashsale import ids, order_story, words
-from flashsale.errors import NotFound
+from flashsale.errors import BadInput, NotFound
 from flashsale.events import type_name
 from flashsale.history import Shown
 from flashsale.operator import pages
@@ -14,8 +17,21 @@ from flashsale.operator.visit import Visit
 from flashsale.projections import catalog, reads
 from flashsale.shop import Shop
 
-#: Orders of one buyer that are listed.
+#: Orders of one buyer that are listed of one sale; with so many, no further sale is searched for the same page.
 ORDERS_MAX = 100
+#: Sales that are searched for a page. Each is read whole: there is no index of buyers.
+SALES_SEARCHED_MAX = 20
+
+
+class Search(NamedTuple):
+    """What was found of a buyer."""
+
+    #: each order with its sale: sales and orders, the newest first
+    rows: list[tuple[str, reads.OrderRow]]
+    #: the sales that were searched
+    searched: list[str]
+    #: the sale to go on with; None: all were searched
+    on: str | None
 
 
 def search(desk: Desk, visit: Visit) -> Response:
@@ -34,9 +50,25 @@ def search(desk: Desk, visit: Visit) -> Response:
             return _page(visit, sales, by_sale=found)
         if wanted:
             buyer = ids.buyer(wanted, "buyer or order")
-            rows = reads.orders_of(shop.connection, buyer, sale, ORDERS_MAX)
-            return _page(visit, sales, rows=rows)
+            newest_first = [sale] if sale else sales[::-1]
+            start = visit.fields.get("from", next(iter(newest_first), ""))
+            if start and start not in newest_first:
+                raise BadInput("from", start, "name one of the sales")
+            rest = newest_first[newest_first.index(start) :] if start else []
+            return _page(visit, sales, search=search_buyer(shop, buyer, rest))
     return _page(visit, sales)
+
+
+def search_buyer(shop: Shop, buyer: str, sales: list[str]) -> Search:
+    """One sale after the other, until enough was found or enough was read."""
+    rows: list[tuple[str, reads.OrderRow]] = []
+    searched: list[str] = []
+    for sale in islice(sales, SALES_SEARCHED_MAX):
+        rows += [(sale, row) for row in reads.orders_of(shop.connection, buyer, sale, ORDERS_MAX)]
+        searched.append(sale)
+        if len(rows) >= ORDERS_MAX:
+            break
+    return Search(rows, searched, next(iter(sales[len(searched) :]), None))
 
 
 def story(desk: Desk, visit: Visit) -> Response:
@@ -69,11 +101,11 @@ def _page(
     sales: list[str],
     *,
     by_sale: list[str] | None = None,
-    rows: list[tuple[str, reads.OrderRow]] | None = None,
+    search: Search | None = None,
 ) -> Response:
     return pages.page(
         "orders.html", visit.login, sales=sales, q=visit.fields.get("q", ""), chosen=visit.fields.get("sale"),
-        by_sale=by_sale, rows=rows, most=ORDERS_MAX,
+        by_sale=by_sale, search=search, most=ORDERS_MAX,
     )  # fmt: skip
 
 

@@ -215,12 +215,11 @@ def acts(connection: Connection, sale: str, limit: int) -> list[Entry]:
         return _entries(connection.execute(query("read", "acts"), values).fetchall())
 
 
-def orders_of(connection: Connection, buyer: str, sale: str | None, limit: int) -> list[tuple[str, OrderRow]]:
-    """The newest orders of a buyer, of one sale or of all, each with its sale; newest first. Reads all orders."""
+def orders_of(connection: Connection, buyer: str, sale: str, limit: int) -> list[OrderRow]:
+    """The newest orders of a buyer in one sale, newest first. Reads every order of the sale."""
     values = {"buyer": buyer, "sale_id": sale, "limit": limit}
     with errors_told():
-        rows = connection.execute(query("read", "orders_of"), values).fetchall()
-        return [(sale_id, _order(row)) for sale_id, *row in rows]
+        return [_order(row) for row in connection.execute(query("read", "orders_of"), values).fetchall()]
 
 
 def _order(row: Sequence[Any]) -> OrderRow:

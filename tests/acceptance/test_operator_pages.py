@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from flashsale.commands import Cancel, Confirm, Pause, Refund, Reserve
+from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.ids import START
 from flashsale.keys import shard_keys
 from flashsale.operator.events import EVENTS_PER_PAGE, SEARCHED_MAX
+from flashsale.operator.orders import SALES_SEARCHED_MAX
+from flashsale.projections import catalog
 from flashsale.stream import ShardId
 from tests.acceptance.operator_kit import Office, Page
 from tests.fixtures.servers import redis_client
@@ -232,3 +235,25 @@ def test_what_the_timer_found_is_shown_too(office: Office) -> None:
     overview_shows(office, "timed", "; not possible, 20")
     told = office.ada.see("/sales/timed").text
     assert told.index("agree at 1-") < told.index("not possible: timed:0: Postgres stands at")
+
+
+def test_a_search_by_buyer_reads_so_many_sales_says_which_and_goes_on(office: Office) -> None:
+    office.open_sale("older")
+    office.client.execute("older", [Reserve(order(1), "zoe", "phone")])
+    office.project()
+    item = SaleItem(sku="phone", title="Phone", quantity=1, unit_price_minor=1, limit=0)
+    for number in range(SALES_SEARCHED_MAX):
+        definition = SaleDefinition(
+            sale=f"later-{number}", title="Later", currency="EUR", items=(item,), hold_ms=1_000
+        )
+        catalog.define(office.connection, definition)
+
+    first = office.ada.see("/orders", q="zoe")
+    (on,) = (link for link in first.links if "from=" in link)
+    further = office.ada.see(on)
+
+    assert "0 orders in 20 sales: later-19, later-18," in first.text
+    assert "search on , from older." in first.text
+    assert f"/sales/older/orders/{order(1)}" in further.links
+    assert "1 order in 1 sale: older." in office.ada.see("/orders", q="zoe", sale="older").text
+    assert office.ada.see("/orders", q="zoe", **{"from": "nowhere"}).status == 400

@@ -45,7 +45,7 @@ $python -m pip download --quiet --disable-pip-version-check --only-binary=:all: 
 printf '[global]\nno-index = true\nfind-links = /wheels\n' >"$root/etc/pip.conf"
 
 install -D -m 755 "tests/boot/$what.sh" "$root/boot-test/inside.sh"
-install -m 644 tests/boot/{shop,order}.py docs/{install,gateway,operator-page}.md "$root/boot-test/"
+install -m 644 tests/boot/{shop,order,operator_page}.py docs/{install,gateway,operator-page}.md "$root/boot-test/"
 # The blocks of its steps: what somebody copies and pastes.
 sed -n '/^## 1\. /,/^## What systemd/p' docs/install.md | sed -n '/^```sh$/,/^```$/p' | sed '/^```/d' >"$root/boot-test/steps.sh"
 install -m 644 tests/boot/boot-test.service "$root/etc/systemd/system/"

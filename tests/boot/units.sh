@@ -136,6 +136,13 @@ set_up_operator_page() {
   typed operator-page.md 'On a server'
   await page_answers
   show page_answers
+
+  say "Somebody logs in, pauses the sale and resumes it; the log says who"
+  OPERATOR_TOKEN=$(FLASHSALE_GATEWAY_KEYS_FILE=/etc/credstore/flashsale.gateway_keys flashsale operator token --operator ada)
+  export OPERATOR_TOKEN
+  show python /boot-test/operator_page.py drop
+  show as auditor flashsale events tail drop --number 2 | tee /boot-test/acts
+  [[ $(grep -cE 'sale\.(paused|resumed) .*operator:ada' /boot-test/acts) == 2 ]]
 }
 
 # The target is away while the shop sells 300 units, and starts again.
@@ -245,6 +252,8 @@ second_boot() {
   say "The books"
   show systemctl start flashsale-reconcile
   show journalctl --no-pager -o cat -u flashsale-reconcile -n 5
+  show flashsale sale show drop --json | grep -o '"comparison":.*' | tee /boot-test/compared
+  grep -q '"differences":0' /boot-test/compared
   as auditor flashsale events export drop >/root/drop.ndjson
   show flashsale verify /root/drop.ndjson
   sold=$(flashsale sale show drop --json | grep -o '"sold":[0-9]*' | head -n 1)
