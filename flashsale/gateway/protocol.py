@@ -9,9 +9,10 @@ or empty lines, keeps its connection no longer than silence would: the server's 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from flashsale.gateway import problems
 from flashsale.gateway.alarm import Alarm
@@ -19,6 +20,7 @@ from flashsale.gateway.one_write import OneWrite
 from flashsale.gateway.outlet import Outlet
 from flashsale.gateway.problems import Problem
 from flashsale.gateway.reading import WHOLE
+from flashsale.gateway.ready import REPLY
 
 #: Request line and headers together. Browsers send 1 to 2 KB, cookies of a shop's domain up to 4 KB more.
 HEAD_BYTES_MAX = 16 * 1024
@@ -94,6 +96,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
             self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # what a cycle calls of it
+            self.scope["state"][REPLY] = partial(self._reply, self.cycle)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -109,6 +112,20 @@ class LimitedProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._has_head:
             self._alarm.set(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _reply(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
+        """Write a whole answer, unless it must wait, or there is nobody any more; tells whether it was written."""
+        if self.flow.write_paused or cycle.disconnected or cycle.response_started:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        common = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])
+        last = b"" if cycle.keep_alive else b"connection: close\r\n"
+        self.transport.write(b"%b%b%b%b\r\n%b" % (STATUS_LINE[status], common, lines, last, body))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+        return True
 
     def shutdown(self) -> None:
         """The server leaves: what does not end by itself is ended."""

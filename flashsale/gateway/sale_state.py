@@ -21,6 +21,7 @@ from flashsale.gateway.messages import ItemState, SaleState
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.polling import poll_after_ms
 from flashsale.gateway.problems import Problem
+from flashsale.gateway.ready import Ready
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
 from flashsale.stream import ShardId
@@ -188,8 +189,8 @@ def page(state: SaleState) -> Page:
     change = msgspec.structs.replace(lasting, poll_after_ms=0)
     body, etag = msgspec.json.encode(state), f'W/"{_digest(lasting)}"'
     headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
-    whole = Response(body, headers=headers, media_type="application/json")
-    return Page(body, etag, _digest(change), whole, Response(status_code=304, headers=headers))
+    whole = Ready(Response(body, headers=headers, media_type="application/json"))
+    return Page(body, etag, _digest(change), whole, Ready(Response(status_code=304, headers=headers)))
 
 
 def _digest(state: SaleState) -> str:

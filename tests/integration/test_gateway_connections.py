@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from flashsale.address import Address
 from flashsale.gateway import protocol
 from flashsale.gateway.outlet import UNREAD_BYTES_MAX, chunk
+from flashsale.gateway.ready import Ready
 from flashsale.gateway.server import Server, listen
 from tests.helpers import wait_until
 
@@ -64,8 +65,14 @@ def server() -> Iterator[Server]:
     async def stream(request: Request) -> Response:
         return Stream(request)
 
+    once = Ready(Response(b"no", 409, {"Cache-Control": "no-store"}))
+
+    async def ready(request: Request) -> Response:
+        return once
+
     routes = [
         Route("/", answer, methods=["POST"]),
+        Route("/ready", ready),
         Route("/read", read, methods=["POST"]),
         Route("/large", large),
         Route("/stream/{chunks}", stream),
@@ -166,6 +173,25 @@ def test_an_answer_comes_in_one_piece(address: Address, asked: bytes, end: bytes
         assert found.startswith(b"HTTP/1.1 200 ")
         assert found.count(b"\r\n\r\n") == 1
         assert segments(connection) == 1
+
+
+def test_an_answer_that_is_made_once_is_like_any_other(address: Address) -> None:
+    asked = b"GET /ready HTTP/1.1\r\nHost: test\r\n"
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(
+            asked.replace(b"GET", b"HEAD") + b"\r\n" + asked + b"\r\n" + asked + b"Connection: close\r\n\r\n"
+        )
+        found = b""
+        while piece := connection.recv(65_536):
+            found += piece
+    _, of_head, first, last = found.split(b"HTTP/1.1 409 Conflict\r\n")
+    for head, _, body in (first.partition(b"\r\n\r\n"), last.partition(b"\r\n\r\n")):
+        assert body == b"no"
+        assert b"\r\ncache-control: no-store\r\ncontent-length: 2" in head
+        assert head.startswith(b"date: ")
+    assert of_head.partition(b"\r\n\r\n")[2] == b""
+    assert b"connection: close" in last
+    assert b"connection: close" not in first
 
 
 def test_who_waits_to_be_asked_for_a_body_is_asked(address: Address) -> None:
