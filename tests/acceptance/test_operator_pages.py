@@ -10,7 +10,7 @@ from flashsale.keys import shard_keys
 from flashsale.operator.events import EVENTS_PER_PAGE
 from flashsale.stream import ShardId
 from tests.acceptance.operator_kit import Office, Page
-from tests.fixtures.servers import redis_client
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
 
 

@@ -17,12 +17,12 @@ from flashsale.keys import shard_keys
 from flashsale.projections.database import Connection, connect
 from flashsale.servers import DevServers, binaries, location
 from flashsale.servers.account import server_account
+from tests.fixtures.machine import build_library
 from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.servers import debian_binaries
 from tests.torture.fleet import Fleet, daemon_command
 from tests.torture.losses import Loss
-from tests.torture.machine import build_library
 from tests.torture.patience import came_true
 from tests.torture.redis_server import RedisServer
 from tests.torture.shop import HOLD_S, SKUS
@@ -168,7 +168,7 @@ class World:
         self.daemon_redis = enter(Proxy(self.current_url))
         self.replication = enter(Proxy(self.current_url))
         self.postgres_proxy = enter(Proxy(self.postgres_url))
-        self.replica.start(self.replication_address)
+        self.replica.follow(self.replication_address)
 
     @property
     def replication_address(self) -> tuple[str, int]:

@@ -75,7 +75,7 @@ def replica_promoted(world: World, planned: Planned) -> int:
         recovered_ns = time.monotonic_ns() + LATE_NS
         world.losses.append(Loss("replica-promoted", START, epoch, recovered_ns, since_ns=promoted_ns))
     old.disk.wipe()
-    old.start(world.replication_address)
+    old.follow(world.replication_address)
     return int(done is not None)
 
 
