@@ -125,6 +125,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "refuse"
 
+    @property
+    def gateway_secrets(self) -> list[str]:
+        """What signs tokens, the newest first."""
+        return (self.gateway_keys or "").split()
+
 
 class Setting(msgspec.Struct, frozen=True):
     """One row of the table."""

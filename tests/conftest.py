@@ -13,6 +13,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.fixtures.servers",
+    "tests.fixtures.databases",
     "tests.fixtures.processes",
     "tests.fixtures.proxy",
     "tests.fixtures.workers",

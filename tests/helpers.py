@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,3 +33,10 @@ def meanwhile(stop: threading.Event, *works: Callable[[], None]) -> Iterator[Non
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def free_port() -> int:
+    """A port where nobody listens now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port

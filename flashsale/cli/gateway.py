@@ -121,5 +121,5 @@ def token(
     if (buyer is None) == (service is None):
         raise values.Usage("give either --buyer or --service")
     caller = Caller("service", service) if service is not None else Caller("buyer", buyer or "")
-    tokens = Tokens((session.config.settings.gateway_keys or "").split())
+    tokens = Tokens(session.config.settings.gateway_secrets)
     output.line(tokens.issue(caller, lifetime_s))

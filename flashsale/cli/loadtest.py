@@ -160,7 +160,7 @@ def _running(session: Session, given: _Given) -> Iterator[tuple[Shop, Path]]:
     from flashsale.projections import catalog
     from flashsale.stream import ShardId
 
-    tokens = None if given.demo_auth else Tokens((session.config.settings.gateway_keys or "").split())
+    tokens = None if given.demo_auth else Tokens(session.config.settings.gateway_secrets)
     with session.connected() as at, tempfile.TemporaryDirectory(prefix="flashsale-loadtest-") as folder:
         sku = given.sku or catalog.get(at.connection, given.sale).items[0].sku
         target = Target.at(given.url, given.sale, sku, tokens)

@@ -68,5 +68,5 @@ def token(
     if (viewer is None) == (operator is None):
         raise values.Usage("give either --viewer or --operator")
     person = Person("operator", operator) if operator is not None else Person("viewer", viewer or "")
-    tokens = PersonTokens((session.config.settings.gateway_keys or "").split())
+    tokens = PersonTokens(session.config.settings.gateway_secrets)
     output.line(tokens.issue(person, lifetime_s))

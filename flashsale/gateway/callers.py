@@ -32,16 +32,11 @@ class Callers:
     @classmethod
     def configured(cls, settings: Settings, *, demo: bool = False) -> Callers:
         """By the settings. Raises `BadInput` for faulty ones, and when they leave nobody to believe."""
-        keys, header = settings.gateway_keys, settings.gateway_buyer_header
+        header = settings.gateway_buyer_header
         if header is not None and _HEADER.fullmatch(header) is None:
             raise BadInput("gateway_buyer_header", header, "use the name of a header, like X-Buyer")
-        if keys is None and header is None and not demo:
-            raise BadInput(
-                "gateway_keys",
-                keys,
-                "name a file with a secret in FLASHSALE_GATEWAY_KEYS_FILE (`flashsale gateway secret` makes one)",
-            )
-        tokens = None if keys is None else Tokens(keys.split())
+        needs_no_token = settings.gateway_keys is None and (header is not None or demo)
+        tokens = None if needs_no_token else Tokens(settings.gateway_secrets)
         return cls(tokens, header, _networks(settings.gateway_proxies), demo=demo)
 
     def of(self, request: Request) -> Caller:

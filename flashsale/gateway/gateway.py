@@ -59,7 +59,7 @@ class Options(msgspec.Struct, frozen=True):
 def run(parts: Parts, options: Options) -> int:
     """Serve until told to stop; returns the exit code. Raises `BadInput` for settings that let nobody in."""
     callers = Callers.configured(parts.settings, demo=options.demo_auth)
-    passes = Passes((parts.settings.gateway_keys or "").split())
+    passes = Passes(parts.settings.gateway_secrets)
     # asyncio's own loop, not uvloop: there, a write to a connection that has just ended raises RuntimeError, which
     # redis-py does not take for a lost connection.
     with listen(options.address) as listener, asyncio.Runner() as runner:

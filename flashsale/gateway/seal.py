@@ -30,7 +30,13 @@ class Seal:
     """
 
     def __init__(self, secrets: Sequence[str], salt: str) -> None:
-        if not 1 <= len(secrets) <= SECRETS_MAX:
+        if not secrets:
+            raise BadInput(
+                "gateway_keys",
+                None,
+                "name a file with a secret in FLASHSALE_GATEWAY_KEYS_FILE (`flashsale gateway secret` makes one)",
+            )
+        if len(secrets) > SECRETS_MAX:
             raise BadInput("gateway_keys", f"{len(secrets)} secrets", f"use 1 to {SECRETS_MAX}")
         if short := [len(secret) for secret in secrets if len(secret) < SECRET_LENGTH_MIN]:
             raise BadInput(

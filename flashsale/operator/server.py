@@ -54,14 +54,7 @@ class OperatorServer(Server):
 
 def run(parts: Parts, options: Options) -> int:
     """Serve until told to stop; returns the exit code. Raises `BadInput` without a secret to read tokens by."""
-    keys = parts.settings.gateway_keys
-    if keys is None:
-        raise BadInput(
-            "gateway_keys",
-            keys,
-            "name a file with a secret in FLASHSALE_GATEWAY_KEYS_FILE (`flashsale gateway secret` makes one)",
-        )
-    door = Door(PersonTokens(keys.split()), behind_tls=options.behind_tls)
+    door = Door(PersonTokens(parts.settings.gateway_secrets), behind_tls=options.behind_tls)
     with listen(options.address) as listener, asyncio.Runner() as runner:
         parts.urls()  # private servers start here, and not in the thread of the watch
         watch = Watch(lambda: parts.connected(_WATCHER))

@@ -175,28 +175,12 @@ def order_events(connection: Connection, shard: ShardId, order_id: str) -> list[
 
 def events(connection: Connection, shard: ShardId, after: Position, limit: int) -> list[Entry]:
     """Archived events after a position, in order."""
-    values = {
-        "sale_id": shard.sale,
-        "shard": shard.shard,
-        "epoch": after.epoch,
-        "seq": after.seq,
-        "limit": limit,
-    }
-    with errors_told():
-        return _entries(connection.execute(query("read", "events"), values).fetchall())
+    return _page(connection, "events", shard, after, limit)
 
 
 def events_before(connection: Connection, shard: ShardId, before: Position, limit: int) -> list[Entry]:
     """The newest archived events before a position, oldest first."""
-    values = {
-        "sale_id": shard.sale,
-        "shard": shard.shard,
-        "epoch": before.epoch,
-        "seq": before.seq,
-        "limit": limit,
-    }
-    with errors_told():
-        return _entries(connection.execute(query("read", "events_before"), values).fetchall())[::-1]
+    return _page(connection, "events_before", shard, before, limit)[::-1]
 
 
 def latest_event(connection: Connection, shard: ShardId, kind: str) -> Entry | None:
@@ -226,6 +210,12 @@ def _order(row: Sequence[Any]) -> OrderRow:
     order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, epoch, seq = row
     position = Position(epoch, seq)
     return OrderRow(order_id, buyer, sku, quantity, status, reserved_ms, hold_until_ms, changed_ms, position)
+
+
+def _page(connection: Connection, name: str, shard: ShardId, at: Position, limit: int) -> list[Entry]:
+    values = {"sale_id": shard.sale, "shard": shard.shard, "epoch": at.epoch, "seq": at.seq, "limit": limit}
+    with errors_told():
+        return _entries(connection.execute(query("read", name), values).fetchall())
 
 
 def _entries(rows: list[TupleRow]) -> list[Entry]:

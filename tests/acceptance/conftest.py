@@ -22,7 +22,6 @@ from tests.acceptance.operator_kit import Office
 from tests.acceptance.storefront_kit import Browser, Visit
 from tests.fixtures.processes import Cli, Finished
 from tests.fixtures.proxy import Proxy
-from tests.fixtures.servers import redis_client
 
 SALE, SKU = "drop", "phone"
 #: Tables whose rows must stay as they are when a command is refused; of checkpoints, what a heartbeat does not change.
@@ -124,19 +123,17 @@ def shop(connected_cli: Cli, redis_url: str, database_url: str) -> Iterator[Shop
 @pytest.fixture(scope="module")
 def front(
     request: pytest.FixtureRequest,
-    redis_url: str,
+    module_redis_url: str,
     module_database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[Front]:
     """A gateway on the sales of `gateway_kit.SALES`, for all tests of a module, with its `GATEWAY_OPTIONS`."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
-    prepare(redis_url, module_database_url)
+    prepare(module_redis_url, module_database_url)
     home = tmp_path_factory.mktemp("gateway") / "home"
     options: tuple[str, ...] = getattr(request.module, "GATEWAY_OPTIONS", ())
     in_roles = pytestconfig.getoption("--roles")
-    with running(home, redis_url, module_database_url, *options, in_roles=in_roles) as front:
+    with running(home, module_redis_url, module_database_url, *options, in_roles=in_roles) as front:
         yield front
 
 
@@ -156,22 +153,25 @@ def network(redis_url: str) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="module")
 def stage(
-    redis_url: str,
+    module_redis_url: str,
     network: Proxy,
     module_database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[tuple[Front, Front]]:
     """Two gateways with pages on the same sales: the shop's, and one with --demo-auth."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
-    prepare(redis_url, module_database_url)
+    prepare(module_redis_url, module_database_url)
     home = tmp_path_factory.mktemp("gateway")
     in_roles = pytestconfig.getoption("--roles")
     with (
         running(home / "shop", network.url, module_database_url, *PAGES, in_roles=in_roles) as shop,
         running(
-            home / "demo", redis_url, module_database_url, "--storefront", "--demo-auth", in_roles=in_roles
+            home / "demo",
+            module_redis_url,
+            module_database_url,
+            "--storefront",
+            "--demo-auth",
+            in_roles=in_roles,
         ) as demo,
     ):
         yield shop, demo
@@ -198,15 +198,13 @@ def visit(stage: tuple[Front, Front]) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def office(
-    redis_url: str,
+    module_redis_url: str,
     module_database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[Office]:
     """An operator page with nothing behind it yet, for all tests of a module: each has sales of its own."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
     home = tmp_path_factory.mktemp("operator") / "home"
     in_roles = pytestconfig.getoption("--roles")
-    with operator_kit.running(home, redis_url, module_database_url, in_roles=in_roles) as office:
+    with operator_kit.running(home, module_redis_url, module_database_url, in_roles=in_roles) as office:
         yield office

@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from flashsale.commands import Reserve
+from tests.acceptance.conftest import SALE, SKU, Shop
 from tests.fixtures.processes import Background, Cli
 
 ANY_PORT = "127.0.0.1:0"
 #: Longer than the exporter ever takes, shorter than Prometheus waits.
 SCRAPE_TIMEOUT_S = 9
+#: A look is shown again for two seconds.
+AGAIN_S = 10
 
 
 class Scrape(NamedTuple):
@@ -59,3 +63,19 @@ def serving(process: Background) -> Exporter:
     url = re.search(r"http://[^\s\"']+", process.stderr)
     assert url is not None, process.stderr
     return Exporter(process, url[0])
+
+
+def orders(*numbers: int, quantity: int = 1) -> list[Reserve]:
+    return [Reserve(f"0-{number:08}", f"buyer-{number}", SKU, quantity) for number in numbers]
+
+
+def sell(shop: Shop, sale: str = SALE) -> None:
+    """A sale that was warmed as people warm it: Postgres knows, before any projector ran. Its log has three events."""
+    shop.define(sale)
+    shop.finished("sale", "warm", sale)
+    shop.finished("sale", "open", sale)
+
+
+def stock(seen: Scrape) -> dict[str, float | None]:
+    states = ("available", "held", "sold", "returned")
+    return {state: seen.of_shard("stock_units", state=state) for state in states}

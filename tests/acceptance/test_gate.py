@@ -11,9 +11,9 @@ import redis
 from flashsale.commands import Reserve
 from tests.acceptance.conftest import SKU, Shop, assert_one_sentence
 from tests.fixtures.own_servers import own_servers
+from tests.fixtures.private_postgres import PrivatePostgres
 from tests.fixtures.servers import private_binaries
 from tests.helpers import wait_until
-from tests.integration.doctor_kit import PrivatePostgres
 
 DAEMONS = pytest.mark.parametrize("daemon", ["projector", "sweeper"])
 WORKS = {"projector": "shard_started", "sweeper": "daemon_started"}

@@ -23,7 +23,7 @@ from tests.acceptance.gateway_kit import (
     running,
 )
 from tests.fixtures.proxy import Mode, Proxy
-from tests.fixtures.servers import redis_client
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
 
 CONNECTIONS_MAX = 20
@@ -31,16 +31,14 @@ CONNECTIONS_MAX = 20
 
 @pytest.fixture(scope="module")
 def far_front(
-    redis_url: str,
+    module_redis_url: str,
     network: Proxy,
     module_database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[Front]:
     """A gateway that reaches its Redis over a network."""
-    with redis_client(redis_url) as raw:
-        raw.flushdb()
-    prepare(redis_url, module_database_url)
+    prepare(module_redis_url, module_database_url)
     home = tmp_path_factory.mktemp("gateway") / "home"
     options = ("--connections-max", str(CONNECTIONS_MAX))
     in_roles = pytestconfig.getoption("--roles")

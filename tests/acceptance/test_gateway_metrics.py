@@ -18,7 +18,7 @@ from tests.acceptance.gateway_kit import (
 )
 from tests.acceptance.metrics_kit import Exporter, Scrape
 from tests.acceptance.queue_kit import Person, prepare_rooms
-from tests.fixtures.servers import redis_client
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
 
 #: A gateway that is looked at, and tells all.

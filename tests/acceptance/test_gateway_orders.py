@@ -22,7 +22,7 @@ from tests.acceptance.gateway_kit import (
     http_request,
     problem,
 )
-from tests.fixtures.servers import redis_client
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
 
 RUSH = {"Idempotency-Key": "rush"}

@@ -28,7 +28,6 @@ from tests.acceptance.gateway_kit import (
 )
 from tests.acceptance.queue_kit import FAST, Person, prepare_rooms, room
 from tests.fixtures.processes import Cli
-from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
 
 
@@ -39,14 +38,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def projectors(
-    redis_url: str, module_database_url: str, home: Path, pytestconfig: pytest.Config
+    module_redis_url: str, module_database_url: str, home: Path, pytestconfig: pytest.Config
 ) -> Iterator[Cli]:
     """Starts projectors: without one, Postgres is behind after a while, and the line slows."""
-    with redis_client(redis_url) as raw:
-        raw.flushdb()
-    prepare(redis_url, module_database_url)
-    prepare_rooms(redis_url, module_database_url)
-    urls = {"FLASHSALE_REDIS_URL": redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
+    prepare(module_redis_url, module_database_url)
+    prepare_rooms(module_redis_url, module_database_url)
+    urls = {"FLASHSALE_REDIS_URL": module_redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
     cli = Cli(home, urls, pytestconfig.getoption("--roles"))
     cli.start("projector", "run", "--name", "test")
     yield cli

@@ -12,26 +12,23 @@ from flashsale.events.types import StockAdded
 from tests.acceptance import operator_kit
 from tests.acceptance.operator_kit import Office
 from tests.fixtures.proxy import Mode, Proxy
-from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
 
 
 @pytest.fixture(scope="module")
 def far_office(
-    redis_url: str,
+    module_redis_url: str,
     network: Proxy,
     module_database_url: str,
     tmp_path_factory: pytest.TempPathFactory,
     pytestconfig: pytest.Config,
 ) -> Iterator[Office]:
     """A page that begins while its Redis is away."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
     home = tmp_path_factory.mktemp("operator") / "home"
     in_roles = pytestconfig.getoption("--roles")
     network.behave(Mode.RESET)
     with operator_kit.running(
-        home, redis_url, module_database_url, in_roles=in_roles, network_url=network.url
+        home, module_redis_url, module_database_url, in_roles=in_roles, network_url=network.url
     ) as office:
         wait_until(lambda: "Redis cannot be reached" in office.ada.see("/").text, 20, "it says who is away")
         network.heal()

@@ -13,7 +13,7 @@ from flashsale.operator.orders import SALES_SEARCHED_MAX
 from flashsale.projections import catalog
 from flashsale.stream import ShardId
 from tests.acceptance.operator_kit import Office, Page
-from tests.fixtures.servers import redis_client
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
 
 

@@ -22,8 +22,7 @@ from tests.fixtures.cast import password, role_of
 from tests.fixtures.processes import Cli
 from tests.fixtures.roles import Guarded, guarded_servers
 from tests.fixtures.servers import private_binaries
-from tests.helpers import wait_until
-from tests.integration.doctor_kit import free_port
+from tests.helpers import free_port, wait_until
 
 DEFINITION = """
 sale = "drop"

@@ -21,7 +21,6 @@ from flashsale.projections import catalog
 from flashsale.projections.database import connect
 from tests.acceptance.gateway_kit import Front, running
 from tests.fixtures.processes import Cli
-from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
 
 #: A phone of the smallest common width.
@@ -92,18 +91,16 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(
-    redis_url: str, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+    module_redis_url: str, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shop]:
     """One for all tests of a module."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
     home = tmp_path_factory.mktemp("shop")
     options = ("--storefront", "--demo-auth")
     with (
         ExitStack() as stack,
-        running(home / "gateway", redis_url, module_database_url, *options, in_roles=False) as front,
+        running(home / "gateway", module_redis_url, module_database_url, *options, in_roles=False) as front,
     ):
-        env = {"FLASHSALE_REDIS_URL": redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
+        env = {"FLASHSALE_REDIS_URL": module_redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
         cli = Cli(home, env)
         for daemon in ("projector", "sweeper"):
             stack.callback(cli.start(daemon, "run", "--name", f"{daemon}-1").clean_up)

@@ -17,7 +17,6 @@ from flashsale.commands import Confirm, Reserve
 from tests.acceptance import operator_kit
 from tests.acceptance.operator_kit import Office, token
 from tests.browser.conftest import TIMEOUT_MS
-from tests.fixtures.servers import redis_client
 
 ROOT = Path(__file__).parents[2]
 PICTURE = "operator-page.png"
@@ -26,13 +25,11 @@ BYTES_MAX = 180_000
 
 @pytest.fixture(scope="module")
 def office(
-    redis_url: str, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+    module_redis_url: str, module_database_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Office]:
     """An operator page, and a projector behind it."""
-    with redis_client(redis_url) as redis:
-        redis.flushdb()
     home = tmp_path_factory.mktemp("operator") / "home"
-    with operator_kit.running(home, redis_url, module_database_url, in_roles=False) as office:
+    with operator_kit.running(home, module_redis_url, module_database_url, in_roles=False) as office:
         office.open_sale("mega-drop", units=1_000)
         projector = office.cli.start("projector", "run", "--name", "projector-1")
         yield office

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 
 import redis
 
-from tests.integration.client_kit import PrivateRedis
+from tests.fixtures.private_redis import PrivateRedis
 from tests.lua.kit import Argument, Dump, Shard
 
 #: Where Redis 7 and Valkey keep a server's append-only files, and the one that grows.

@@ -16,7 +16,8 @@ from flashsale.cli import app
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for top in ("flashsale", "tests") for path in (ROOT / top).rglob("*.py"))
-FILE_LINES_MAX = 400
+#: Of code, and of tests, which stay whole where they share servers.
+FILE_LINES_MAX = {"flashsale": 250, "tests": 320}
 FUNCTION_LINES_MAX = 70
 
 #: a code and a reason, each in the form that its tool can read
@@ -46,7 +47,8 @@ def commands(command: object, path: str = "") -> Iterator[str]:
 
 @each_file
 def test_a_file_is_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX
+    top = path.relative_to(ROOT).parts[0]
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX[top]
 
 
 @each_file

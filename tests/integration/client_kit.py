@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Self
 
-import pytest
 import redis
 
 from flashsale.client import AsyncClient, Client
@@ -23,8 +18,8 @@ from flashsale.events.types import OrderReserved
 from flashsale.ids import Position
 from flashsale.keys import ShardKeys, shard_keys
 from flashsale.scripts import script, script_names
-from tests.fixtures.servers import redis_client
-from tests.helpers import wait_until
+from tests.fixtures.private_redis import PrivateRedis
+from tests.fixtures.redis_client import redis_client
 
 SALE, SKU = "sale-1", "phone"
 HOLD_MS = 60_000
@@ -145,80 +140,8 @@ def sentences(found: Iterable[Outcome]) -> set[str]:
     return {str(item) for item in found if isinstance(item, FlashsaleError)}
 
 
-@dataclass
-class PrivateRedis:
-    """A Redis process of the test's own, which has each event on disk before it replies."""
-
-    directory: Path
-    #: path of a redis-server or valkey-server
-    program: str
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-
-    @classmethod
-    def like(cls, other: redis.Redis, directory: Path) -> Self:
-        """The same program as that of a server that runs; skips the test when it is not on this machine."""
-        program: str = other.info("server")["executable"]
-        if not Path(program).is_file():
-            pytest.skip("starts a server of its own: needs the server's program on this machine")
-        return cls(directory, program)
-
-    @property
-    def url(self) -> str:
-        """For clients."""
-        return f"unix://{self.directory}/redis.sock"
-
-    @contextmanager
-    def shop(self) -> Iterator[Shop]:
-        """A shop on it."""
-        with redis_client(self.url) as raw, Client(self.url, by="tests") as client:
-            yield Shop(self.url, raw, client)
-
-    def start(self, *options: str) -> None:
-        """Start it on the data it has, with more options, and wait until it answers."""
-        settings = f"--port 0 --unixsocket {self.directory}/redis.sock --dir {self.directory} --save"
-        with (self.directory / "redis.log").open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    self.program,
-                    *settings.split(),
-                    "",
-                    "--appendonly",
-                    "yes",
-                    "--appendfsync",
-                    "always",
-                    *options,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self._processes.append(process)
-        wait_until(self._answers, description="the private Redis answers")
-
-    @property
-    def exit_code(self) -> int | None:
-        """How its process ended; None while it runs."""
-        return self._processes[-1].poll()
-
-    def kill(self) -> None:
-        """End it as a power cut does."""
-        self._processes[-1].send_signal(signal.SIGKILL)
-        self._processes[-1].wait()
-
-    def _answers(self) -> bool:
-        assert self._processes[-1].poll() is None, (self.directory / "redis.log").read_text()
-        with socket.socket(socket.AF_UNIX) as client:
-            try:
-                client.connect(f"{self.directory}/redis.sock")
-                client.sendall(b"PING\r\n")
-                return client.recv(64) == b"+PONG\r\n"  # else it is loading
-            except OSError:
-                return False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
+@contextmanager
+def shop_on(server: PrivateRedis) -> Iterator[Shop]:
+    """A shop on a server of the test's own."""
+    with redis_client(server.url) as raw, Client(server.url, by="tests") as client:
+        yield Shop(server.url, raw, client)

@@ -10,12 +10,14 @@ import redis
 
 from flashsale.client import Client
 from flashsale.stream import Log
+from tests.fixtures.pair import pair
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import ReadSide, read_side
-from tests.integration.client_kit import PrivateRedis, Shop
+from tests.integration.client_kit import Shop
 from tests.integration.desk_kit import Desk, open_desk
 from tests.integration.dev_servers_kit import Make, open_directory, servers_below
 
-__all__ = ["read_side"]
+__all__ = ["pair", "read_side"]
 
 
 @pytest.fixture

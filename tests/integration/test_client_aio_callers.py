@@ -10,11 +10,11 @@ import pytest
 from flashsale.client import AsyncClient
 from flashsale.commands import Answer, Cancel, Code, Confirm, Reserve
 from flashsale.errors import Halted, Unreachable
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.proxy import Mode, Proxy
 from tests.integration.client_kit import (
     SALE,
     SKU,
-    PrivateRedis,
     Shop,
     kinds,
     order,
@@ -22,6 +22,7 @@ from tests.integration.client_kit import (
     place_of,
     request,
     sentences,
+    shop_on,
 )
 
 # -------------------------------------------------------------------------------------------------- callers that leave
@@ -107,7 +108,7 @@ async def test_a_full_memory_refuses_reservations_and_lets_payments_through(shop
 
 
 async def test_a_replica_refuses_whole_rounds(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.open_sale(units=100)
         async with AsyncClient(private_redis.url) as client:
             shop.redis.replicaof("127.0.0.1", "1")

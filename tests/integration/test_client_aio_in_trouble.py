@@ -13,11 +13,11 @@ from flashsale.client import AsyncClient
 from flashsale.client.wire import REPLY_TIMEOUT_MS
 from flashsale.commands import Answer, Code, Confirm
 from flashsale.errors import UnknownOutcome, Unreachable
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.proxy import Mode, Proxy
 from tests.integration.client_kit import (
     SALE,
     SKU,
-    PrivateRedis,
     Shop,
     kinds,
     order,
@@ -25,6 +25,7 @@ from tests.integration.client_kit import (
     place_of,
     request,
     sentences,
+    shop_on,
 )
 
 #: A reply later than this is lost. Above what a busy machine needs for one.
@@ -138,7 +139,7 @@ async def test_without_a_server_nothing_is_done_and_the_client_works_once_there_
 async def test_a_server_killed_between_two_rounds_has_everything_and_the_client_does_not_notice(
     private_redis: PrivateRedis, clean_redis: redis.Redis
 ) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.open_sale(units=1_000)
         async with AsyncClient(private_redis.url) as client:
             first = await outcomes(client, *(request(number) for number in range(500)))
@@ -178,7 +179,7 @@ async def test_a_server_killed_in_the_middle_of_a_rush_loses_nothing_acknowledge
             private_redis.start()
             back.set()
 
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.open_sale(units=1_000)
         async with AsyncClient(private_redis.url, batch_max=20) as client:
             await asyncio.gather(*(buy(client, number) for number in range(1_500)))

@@ -14,9 +14,10 @@ import pytest
 from flashsale.client import Client
 from flashsale.commands import Answer, Code, Reserve, Restock
 from flashsale.errors import UnknownOutcome
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.proxy import Mode, Proxy
 from tests.helpers import wait_until
-from tests.integration.client_kit import SALE, SKU, PrivateRedis, Shop, order, request
+from tests.integration.client_kit import SALE, SKU, Shop, order, request, shop_on
 
 #: A reply later than this is lost. Above what a busy machine needs for one.
 TIMEOUT_MS = 1_000
@@ -129,7 +130,7 @@ def test_a_server_that_takes_no_writes_for_a_while_is_given_up(shop: Shop) -> No
 
 
 def test_a_server_that_hangs_may_carry_it_out_later(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop, Client(private_redis.url, timeout_ms=TIMEOUT_MS) as client:
+    with shop_on(private_redis) as shop, Client(private_redis.url, timeout_ms=TIMEOUT_MS) as client:
         shop.open_sale(units=10)
         client.reserve(SALE, order(1), "buyer-1", SKU)
         events = len(shop.log())
@@ -144,7 +145,7 @@ def test_a_server_that_hangs_may_carry_it_out_later(private_redis: PrivateRedis)
 
 
 def test_a_server_that_dies_before_it_replies_leaves_the_outcome_unknown(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop, Proxy(private_redis.url) as proxy, Client(proxy.url) as client:
+    with shop_on(private_redis) as shop, Proxy(private_redis.url) as proxy, Client(proxy.url) as client:
         shop.load_scripts().open_sale(units=10)
         client.snapshot(SALE)
         events, passed = len(shop.log()), proxy.counts.requests_passed

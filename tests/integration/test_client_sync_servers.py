@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,7 +12,9 @@ from flashsale.client import Client
 from flashsale.commands import Code, Expire, Item, Load, Open, Reconfigure
 from flashsale.errors import BadInput, FlashsaleError, Halted, Unreachable
 from flashsale.keys import ShardKeys
-from tests.integration.client_kit import HOLD_MS, SALE, SKU, PrivateRedis, Shop, order, request
+from tests.fixtures.private_redis import PrivateRedis
+from tests.helpers import free_port
+from tests.integration.client_kit import HOLD_MS, SALE, SKU, Shop, order, request, shop_on
 
 
 @pytest.fixture
@@ -35,13 +36,9 @@ def raises_exactly(kind: type[FlashsaleError], match: str) -> Iterator[None]:
 # ----------------------------------------------------------------------------------------------------------- nobody
 
 
-def closed_port() -> str:
-    """The URL of a port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"redis://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", closed_port()], ids=["socket", "port"])
+@pytest.mark.parametrize(
+    "url", ["unix:///nowhere/redis.sock", f"redis://127.0.0.1:{free_port()}"], ids=["socket", "port"]
+)
 def test_a_server_that_is_not_there_is_unreachable(url: str) -> None:
     with Client(url) as client:
         asks: list[Callable[[], object]] = [
@@ -58,7 +55,7 @@ def test_a_server_that_is_not_there_is_unreachable(url: str) -> None:
 
 
 def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.redis.config_set("requirepass", "open sesame")
         for url in (private_redis.url, private_redis.url.replace("unix://", "unix://:close-sesame@")):
             # Redis 7.0 says so later than Valkey: at the first request, not at the greeting.
@@ -75,7 +72,7 @@ def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private_redis: Pr
 def test_nothing_acknowledged_is_gone_after_a_crash_and_the_client_recovers_by_itself(
     private_redis: PrivateRedis,
 ) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.open_sale(units=1000)
         before = shop.client.execute(SALE, [request(i) for i in range(600)])
         private_redis.kill()
@@ -90,7 +87,7 @@ def test_nothing_acknowledged_is_gone_after_a_crash_and_the_client_recovers_by_i
 
 
 def test_a_server_that_is_down_is_unreachable_until_it_is_back(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.open_sale(units=10)
         private_redis.kill()
         for _ in range(2):
@@ -118,7 +115,7 @@ def test_a_client_that_was_closed_opens_its_connection_again(shop: Shop) -> None
 
 
 def test_a_server_that_lost_its_data_sells_nothing(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.open_sale(units=10)
         shop.redis.flushall()
 
@@ -143,7 +140,7 @@ def test_a_server_that_lost_its_data_sells_nothing(private_redis: PrivateRedis) 
 def test_a_server_that_refuses_to_work_has_done_nothing(
     private_redis: PrivateRedis, refuse: Callable[[redis.Redis], object], word: str
 ) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.load_scripts().open_sale(units=10)
         log = shop.log()
         refuse(shop.redis)
@@ -154,7 +151,7 @@ def test_a_server_that_refuses_to_work_has_done_nothing(
 
 
 def test_full_memory_lets_a_buyer_pay(private_redis: PrivateRedis) -> None:
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.load_scripts().open_sale(units=10)
         shop.client.reserve(SALE, order(1), "ann", SKU)
         shop.redis.config_set("maxmemory", 1)

@@ -10,8 +10,9 @@ from flashsale.doctor import Report, examine
 from flashsale.projections.database import Connection, connect
 from flashsale.stream import Log
 from tests.fixtures.own_servers import own_servers
+from tests.fixtures.private_postgres import PrivatePostgres
 from tests.fixtures.servers import private_binaries
-from tests.integration.doctor_kit import PrivatePostgres, finding, verdicts
+from tests.integration.doctor_kit import finding, verdicts
 
 
 @pytest.fixture(scope="module")

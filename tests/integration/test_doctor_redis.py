@@ -17,13 +17,12 @@ from flashsale.errors import Unreachable
 from flashsale.projections.database import connect
 from flashsale.stream import Log
 from tests.fixtures.disk import fsync_takes, needs_strace
-from tests.fixtures.servers import redis_client
-from tests.helpers import wait_until
-from tests.integration.client_kit import SALE, SKU, PrivateRedis
-from tests.integration.doctor_kit import finding, free_port, verdicts
-from tests.integration.test_recover_servers import Pair, pair
-
-__all__ = ["pair"]
+from tests.fixtures.pair import Pair
+from tests.fixtures.private_redis import PrivateRedis
+from tests.fixtures.redis_client import redis_client
+from tests.helpers import free_port, wait_until
+from tests.integration.client_kit import SALE, SKU, shop_on
+from tests.integration.doctor_kit import finding, verdicts
 
 
 @pytest.fixture
@@ -264,7 +263,7 @@ def test_replicas_that_are_waited_for(pair: Pair) -> None:
 
 @needs_strace
 def test_a_disk_that_is_slow(server: PrivateRedis, database_url: str, tmp_path: Path) -> None:
-    with server.shop() as shop:
+    with shop_on(server) as shop:
         shop.redis.config_set("latency-monitor-threshold", "100")
         assert verdicts(examined(server.url, database_url))["disk"] == "ok"
         with fsync_takes(shop.redis.info("server")["process_id"], tmp_path, delay_ms=1_200):

@@ -16,12 +16,13 @@ from flashsale.errors import Unreachable
 from flashsale.projections.database import connect
 from flashsale.servers import DevServers
 from flashsale.servers.account import server_account
+from tests.fixtures.machine import Disk
 from tests.fixtures.own_servers import own_servers
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import open_read_side
 from tests.fixtures.servers import private_binaries
 from tests.helpers import wait_until
-from tests.integration.client_kit import SALE, PrivateRedis, Shop, order, request
-from tests.torture.machine import Disk
+from tests.integration.client_kit import SALE, Shop, order, request, shop_on
 
 DISK_BYTES = 64 * 1024 * 1024
 #: So many orders do not fit into what a page or two have left.
@@ -80,7 +81,7 @@ def sell_until_refused(shop: Shop) -> list[str]:
 
 
 def test_everysec_goes_on_when_there_is_room_again(everysec: PrivateRedis, disk: Disk) -> None:
-    with everysec.shop() as shop:
+    with shop_on(everysec) as shop:
         shop.load_scripts().open_sale(units=MANY)
         disk.fill()
         told = sell_until_refused(shop)
@@ -96,7 +97,7 @@ def test_everysec_goes_on_when_there_is_room_again(everysec: PrivateRedis, disk:
 def test_everysec_killed_on_a_full_disk_loses_what_it_told_last_and_halts(
     everysec: PrivateRedis, disk: Disk
 ) -> None:
-    with everysec.shop() as shop:
+    with shop_on(everysec) as shop:
         shop.load_scripts().open_sale(units=MANY)
         disk.fill()
         told = sell_until_refused(shop)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from flashsale.verify import HISTORY_RULES
-from tests.fixtures.servers import redis_client
 from tests.integration import history_mutants_done, history_mutants_log, history_mutants_told
 from tests.integration.history_kit import Recorded
 from tests.integration.history_mutants import Change
@@ -21,10 +20,8 @@ PICKS_MAX = 6
 
 
 @pytest.fixture(scope="module")
-def recorded(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    with redis_client(redis_url) as client:
-        client.flushdb()
-    return record(redis_url, tmp_path_factory.mktemp("histories"))
+def recorded(module_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return record(module_redis_url, tmp_path_factory.mktemp("histories"))
 
 
 def test_a_real_sale_keeps_every_promise(recorded: Recorded) -> None:

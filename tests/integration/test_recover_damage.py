@@ -24,7 +24,7 @@ from flashsale.trim import trim
 from tests.fixtures.read_side import SKU, ReadSide, step_through
 from tests.helpers import meanwhile
 from tests.integration.recover_kit import UNITS, agrees, busy, known, mended, planned, sell_out
-from tests.integration.test_upgrade_skew import earlier_release
+from tests.integration.skew_kit import earlier_release
 
 LOOKS = 100
 

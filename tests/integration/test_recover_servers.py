@@ -22,11 +22,10 @@ from flashsale.projections import catalog
 from flashsale.projections.halting import SaleHalter
 from flashsale.projections.projector import Projector
 from flashsale.stream import ShardId
-from tests.fixtures.proxy import Mode, Proxy
+from tests.fixtures.pair import Pair
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import SKU, ReadSide, open_read_side, step_through
-from tests.fixtures.servers import redis_client
 from tests.helpers import wait_until
-from tests.integration.client_kit import PrivateRedis
 from tests.integration.recover_kit import busy, known, mended, sell_out
 
 #: An answer of the sale that says that it sells nothing until it is recovered.
@@ -122,62 +121,6 @@ def test_a_flush_in_the_middle_of_a_sale(read_side: ReadSide, capsys: pytest.Cap
 
 
 # ------------------------------------------------------------------------------------------------- a replica takes over
-
-
-@dataclass
-class Pair:
-    """A master and its replica, the link between the two by way of a proxy."""
-
-    master: ReadSide
-    replica: PrivateRedis
-    link: Proxy
-    server: PrivateRedis
-
-    def replicated(self) -> None:
-        """Wait until the replica has everything."""
-        with redis_client(self.replica.url) as replica:
-            wait_until(
-                lambda: (
-                    replica.info("replication").get("slave_repl_offset", -1)
-                    >= self.master.redis.info("replication")["master_repl_offset"]
-                    and replica.info("replication")["master_link_status"] == "up"
-                ),
-                20,
-                "the replica is up to date",
-            )
-
-    def cut(self) -> None:
-        """From here on the replica gets nothing."""
-        self.link.behave(Mode.BLACK_HOLE)
-
-    @contextmanager
-    def promoted(self) -> Iterator[ReadSide]:
-        """The master dies, the replica takes its place."""
-        self.server.kill()
-        with redis_client(self.replica.url) as replica:
-            replica.replicaof("NO", "ONE")
-        with open_read_side(self.replica.url, self.master.postgres_url) as side:
-            side.orders_made = 1_000_000  # ids of its own
-            yield side
-
-
-@pytest.fixture
-def pair(clean_redis: redis.Redis, database_url: str, tmp_path: Path) -> Iterator[Pair]:
-    """Two servers of the test's own."""
-    servers = [tmp_path / name for name in ("master", "replica")]
-    for directory in servers:
-        directory.mkdir()
-    first, second = (PrivateRedis.like(clean_redis, directory) for directory in servers)
-    with first, second:
-        first.start("--repl-diskless-sync-delay", "0")  # nobody else will want a copy
-        second.start()
-        with Proxy(first.url) as link, open_read_side(first.url, database_url) as master:
-            with redis_client(second.url) as replica:
-                port = int(link.url.rpartition(":")[2].strip("/"))
-                replica.replicaof("127.0.0.1", port)
-            pair = Pair(master, second, link, first)
-            pair.replicated()
-            yield pair
 
 
 def lost_tail(pair: Pair, *, projected: int, not_projected: int) -> tuple[ShardId, list[str], list[str]]:

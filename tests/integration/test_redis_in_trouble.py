@@ -15,9 +15,10 @@ from flashsale.commands import Code, Reserve
 from flashsale.commands.call import order_call
 from flashsale.errors import Unreachable
 from flashsale.ids import START
-from tests.fixtures.servers import redis_client
+from tests.fixtures.private_redis import PrivateRedis
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
-from tests.integration.client_kit import SALE, SKU, PrivateRedis, Shop, order, request
+from tests.integration.client_kit import SALE, SKU, Shop, order, request, shop_on
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def shop(clean_redis: redis.Redis, tmp_path: Path) -> Iterator[Shop]:
     """An open sale on a server of the test's own."""
     with PrivateRedis.like(clean_redis, tmp_path) as server:
         server.start()
-        with server.shop() as shop:
+        with shop_on(server) as shop:
             shop.load_scripts().open_sale(units=1_000)
             yield shop
 

@@ -17,14 +17,12 @@ from flashsale.errors import NotReplicated, UnknownOutcome, Unreachable
 from flashsale.events import Order
 from flashsale.ids import Position
 from flashsale.stream import ShardId
+from tests.fixtures.pair import Pair
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import SKU, ReadSide
-from tests.fixtures.servers import redis_client
-from tests.helpers import wait_until
-from tests.integration.client_kit import PrivateRedis, kinds, order
-from tests.integration.doctor_kit import free_port
-from tests.integration.test_recover_servers import Pair, pair
-
-__all__ = ["pair"]
+from tests.fixtures.redis_client import redis_client
+from tests.helpers import free_port, wait_until
+from tests.integration.client_kit import kinds, order
 
 UNITS = 2_000
 TIMEOUT_MS = 1_000

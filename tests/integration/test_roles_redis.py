@@ -17,8 +17,9 @@ from flashsale.projections.halting import SaleHalter
 from flashsale.scripts import script
 from flashsale.stream import ShardId
 from flashsale.units import server_files
+from tests.fixtures.redis_client import redis_client
 from tests.fixtures.roles import REWRITER, ROLES, Guarded, guarded_servers
-from tests.fixtures.servers import private_binaries, redis_client
+from tests.fixtures.servers import private_binaries
 from tests.helpers import wait_until
 from tests.lua.kit import Shard
 from tests.lua.scenes import GOOD, WRITERS, prepare
@@ -163,7 +164,7 @@ def test_the_configuration_refuses_even_an_administrator(guarded: Guarded, words
 
 @pytest.mark.parametrize("role", ROLES)
 def test_nobody_gets_in_without_the_password(guarded: Guarded, role: str) -> None:
-    url = f"unix://{guarded.socket}"
+    url = f"unix://{guarded.server.socket}"
     for wrong in (
         url,
         f"{url}?username={role}&password=wrong",
@@ -203,11 +204,15 @@ def test_a_restart_keeps_what_was_acknowledged(guarded: Guarded, shard: Shard) -
     before = shard.dump()
     assert before
 
-    guarded.restart_redis()
+    guarded.server.stop()
+    guarded.server.restart()
 
     with Shard(guarded.redis_url("admin")) as restarted:
         assert restarted.dump() == before
-    for wrong in (f"unix://{guarded.socket}", f"unix://{guarded.socket}?username=default&password="):
+    for wrong in (
+        f"unix://{guarded.server.socket}",
+        f"unix://{guarded.server.socket}?username=default&password=",
+    ):
         with redis_client(wrong) as nobody, pytest.raises(AuthenticationError):
             nobody.ping()
 

@@ -11,8 +11,8 @@ import redis
 from flashsale.client import Client
 from flashsale.sweeper import CLOCK_AHEAD_MS_MAX, Sweeper
 from tests.fixtures.clock import Clock
+from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import ReadSide, open_read_side
-from tests.integration.client_kit import PrivateRedis
 from tests.integration.sweeper_kit import Catalog, state
 
 HOUR_MS = 3_600_000

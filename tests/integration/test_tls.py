@@ -20,9 +20,9 @@ from flashsale.stream import Log
 from tests.fixtures.processes import Cli
 from tests.fixtures.read_side import SKU, open_read_side
 from tests.fixtures.tls import HOST, PASSWORD, TlsServers, needs_tls
-from tests.helpers import wait_until
+from tests.helpers import free_port, wait_until
 from tests.integration.client_kit import order
-from tests.integration.doctor_kit import finding, free_port
+from tests.integration.doctor_kit import finding
 
 SALE = "sale-1"
 

@@ -17,11 +17,10 @@ from flashsale.client import Client
 from flashsale.commands import Code
 from flashsale.errors import UnknownOutcome, Unreachable
 from tests.fixtures.disk import fsync_fails, fsync_hangs, needs_strace
+from tests.fixtures.pair import Pair
+from tests.fixtures.private_redis import PrivateRedis
 from tests.helpers import wait_until
-from tests.integration.client_kit import SALE, SKU, PrivateRedis, Shop, order, request
-from tests.integration.test_recover_servers import Pair, pair
-
-__all__ = ["pair"]
+from tests.integration.client_kit import SALE, SKU, Shop, order, request, shop_on
 
 UNITS = 1_000
 
@@ -29,7 +28,7 @@ UNITS = 1_000
 @contextmanager
 def selling(private_redis: PrivateRedis, policy: str) -> Iterator[Shop]:
     """An open sale in which order 0 holds a unit."""
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         shop.redis.config_set("appendfsync", policy)
         shop.load_scripts().open_sale(UNITS)
         shop.client.execute(SALE, [request(0)])
@@ -45,7 +44,7 @@ def orders_left(private_redis: PrivateRedis) -> set[str]:
     """What the server holds after it was killed and started again."""
     private_redis.kill()  # it is gone already, but for a process that waits for its tracer
     private_redis.start()
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         return set(shop.reserved())
 
 
@@ -85,7 +84,7 @@ def test_always_acknowledges_nothing_while_the_disk_hangs(
         os.kill(pid, signal.SIGKILL)
 
     assert order(0) in orders_left(private_redis)
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         (answer,) = shop.client.execute(SALE, [request(1)])
     assert answer.code is Code.RESERVED, "a retry with the same id finds out, or does it"
 
@@ -102,7 +101,7 @@ def test_always_ends_the_server_when_the_disk_fails(
         assert private_redis.exit_code == 1
     private_redis.start()
 
-    with private_redis.shop() as shop:
+    with shop_on(private_redis) as shop:
         assert order(0) in shop.reserved()
         (answer,) = shop.client.execute(SALE, [request(1)])
         assert answer.code is Code.RESERVED

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, Self
 import msgspec
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from flashsale.commands import Snapshot, parse_snapshot
 from flashsale.events import AnyEvent, ShardState, decode, encode, fold, type_name
 from flashsale.ids import Position
 from flashsale.keys import RoomKeys, ShardKeys, room_keys, script_keys, shard_keys
 from flashsale.scripts import script
+from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
 
 HOUR_MS = 3_600_000
@@ -66,7 +65,7 @@ class Shard:
     """One shard of one sale. Everything a script writes is checked as it is written."""
 
     def __init__(self, url: str, sale: str = "sale", shard: int = 0) -> None:
-        self.redis = redis.Redis.from_url(url, protocol=2, retry=Retry(NoBackoff(), 0))
+        self.redis = redis_client(url, decodes=False)
         self._place = (sale, shard)
         self.keys: ShardKeys = shard_keys(sale, shard)
         self.room_keys: RoomKeys = room_keys(sale, shard)

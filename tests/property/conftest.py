@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.read_side import read_side
-from tests.fixtures.servers import private_binaries, redis_client
+from tests.fixtures.redis_client import redis_client
+from tests.fixtures.servers import private_binaries
 from tests.property.stores import Stores, open_stores
 
 __all__ = ["read_side", "stores"]

@@ -17,13 +17,13 @@ from flashsale.keys import shard_keys
 from flashsale.projections.database import Connection, connect
 from flashsale.servers import DevServers, binaries, location
 from flashsale.servers.account import server_account
+from tests.fixtures.machine import build_library
 from tests.fixtures.processes import Cli
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.servers import debian_binaries
 from tests.torture.fleet import Fleet, daemon_command
 from tests.torture.front import NAME, Front
 from tests.torture.losses import Loss, count_outcomes
-from tests.torture.machine import build_library
 from tests.torture.patience import came_true
 from tests.torture.redis_server import RedisServer
 from tests.torture.sale import begin
@@ -184,7 +184,7 @@ class World:
         self.front = Front(self.home, self.current_url)
         enter(self.front.redis)
         enter(self.front.http)
-        self.replica.start(self.replication_address)
+        self.replica.follow(self.replication_address)
 
     @property
     def replication_address(self) -> tuple[str, int]:

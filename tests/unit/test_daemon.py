@@ -30,6 +30,13 @@ def say(text):
 def close():
     say("closed")
 
+waits = []
+
+class Impatient(Daemon):
+    def wait(self, seconds):
+        waits.append(seconds)
+        return False
+
 """
 
 Child = subprocess.Popen[str]
@@ -38,7 +45,7 @@ Start = Callable[[str], Child]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """A function that runs code in a child, in which `daemon`, `say` and `close` are known."""
+    """A function that runs code in a child, in which what `CHILD` defines is known."""
     children: list[Child] = []
 
     def start(code: str) -> Child:
@@ -131,19 +138,12 @@ say("done")
 
 def test_unreachable_is_waited_out_for_ever_with_growing_bounded_pauses(start: Start) -> None:
     child = start("""
-waits = []
-
-class Noted(Daemon):
-    def wait(self, seconds):
-        waits.append(seconds)
-        return False
-
 def step():
     if len(waits) == 20:
         daemon.stop()
     raise Unreachable("no server")
 
-daemon = Noted("child")
+daemon = Impatient("child")
 code = daemon.run(step, close)
 say(repr(waits).replace(" ", ""))
 sys.exit(code)
@@ -161,13 +161,6 @@ sys.exit(code)
 
 def test_after_a_step_that_succeeds_pauses_begin_small_again(start: Start) -> None:
     child = start("""
-waits = []
-
-class Noted(Daemon):
-    def wait(self, seconds):
-        waits.append(seconds)
-        return False
-
 answers = iter("xxxxxx.xx.x")
 
 def step():
@@ -178,7 +171,7 @@ def step():
     else:
         waits.append(None)
 
-daemon = Noted("child")
+daemon = Impatient("child")
 daemon.run(step, close)
 say(" ".join("ok" if wait is None else str(wait <= 0.1) for wait in waits))
 """)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from tests.fixtures.machine import Field
 from tests.torture.faults.registry import fault, needs_library, needs_small_disk
-from tests.torture.machine import Field
 from tests.torture.patience import came_true, pause
 from tests.torture.schedule import Planned
 from tests.torture.world import World

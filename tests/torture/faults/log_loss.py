@@ -84,7 +84,7 @@ def replica_promoted(world: World, planned: Planned) -> int:
     old.kill()
     world.losses.append(Loss("replica-promoted", survived, epoch, promoted_ns, changes=lost))
     old.disk.wipe()
-    old.start(world.replication_address)
+    old.follow(world.replication_address)
     return int(done is not None)
 
 

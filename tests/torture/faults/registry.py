@@ -31,7 +31,7 @@ def nothing_missing(_: World) -> str:
 
 def needs_library(world: World) -> str:
     return (
-        "" if world.library else "no C compiler for tests/torture/preload.c (apt-get install gcc libc6-dev)"
+        "" if world.library else "no C compiler for tests/fixtures/preload.c (apt-get install gcc libc6-dev)"
     )
 
 
