@@ -103,7 +103,7 @@ def test_shops_sweepers_and_commands_refuse(ours: ReadSide, mixed: Parts, theirs
         with pytest.raises(OtherShop):
             recover(client, ours.log, theirs, SALE, carry_out=True)
         with pytest.raises(OtherShop):
-            examine_each(Servers(client, ours.log, theirs), [SHARD.sale], timeout_s=1)
+            examine_each(Servers(client, ours.log, theirs), [SHARD.sale], timeout_s=1, by="mixed")
         with pytest.raises(OtherShop):
             warm(client, theirs, SALE)
     with pytest.raises(OtherShop):
