@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from tests.acceptance.gateway_kit import (
     as_service,
     http_request,
     problem,
+    running,
 )
 from tests.fixtures.redis_client import redis_client
 from tests.helpers import wait_until
@@ -313,3 +315,17 @@ def test_what_other_clients_do_is_seen(front: Front) -> None:
 
     assert again.json()["order"] == order_id
     assert again.headers["idempotency-replayed"] == "true"
+
+
+def test_two_gateways_serve_one_sale(
+    front: Front, redis_url: str, module_database_url: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    in_roles = pytestconfig.getoption("--roles")
+    with running(tmp_path / "two", redis_url, module_database_url, in_roles=in_roles) as other:
+        buyer = a_buyer()
+        first, again = front.order(buyer=buyer, key="cart"), other.order(buyer=buyer, key="cart")
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json() == first.json()
+        assert again.headers["idempotency-replayed"] == "true"
+        assert other.ask(first.json()["order"], "cancel", as_buyer(buyer)).status_code == 200
+        assert front.ask(first.json()["order"], "cancel", as_buyer(buyer)).json()["repeated"]
