@@ -99,7 +99,7 @@ async def answered(name: str, handler: Handler, request: Request) -> Response:
     """Whatever goes wrong becomes a problem."""
     try:
         return await handler(request)
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - `told` logs what nobody expected
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - logged in `told`
         return told(error, request, name).response()
 
 
