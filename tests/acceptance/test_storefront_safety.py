@@ -44,7 +44,11 @@ def test_nobody_may_look_and_is_led_to_the_shop(visit: Visit) -> None:
     assert (sent.response.status_code, sent.heading) == (401, "Please sign in")
 
 
-@pytest.mark.parametrize("token", ["x", "a.b", Tokens(["z" * 40]).issue(Caller("buyer", "ada"), 60)])
+@pytest.mark.parametrize(
+    "token",
+    ["x", "a.b", Tokens(["z" * 40]).issue(Caller("buyer", "ada"), 60)],
+    ids=["no-token", "unsigned", "other-key"],
+)
 def test_a_token_that_the_shop_did_not_sign_is_nobodys(front: Front, token: str) -> None:
     with Browser(front.url, {COOKIE: token}) as browser:
         assert not browser.open("/sale/drop").has_form("/buy")
