@@ -102,4 +102,4 @@ class Halted(FlashsaleError):
 
 
 #: Longer values are cut in messages: a path is to be read whole, a pasted file must not fill the terminal.
-SHOWN_VALUE_LENGTH_MAX = 200
+SHOWN_VALUE_LENGTH_MAX = 150

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from flashsale.projections.database import Connection, connect
 from tests.acceptance import operator_kit
 from tests.acceptance.gateway_kit import NEW_SECRET, Front, prepare, running
 from tests.acceptance.operator_kit import Office
+from tests.acceptance.queue_kit import prepare_rooms
 from tests.acceptance.storefront_kit import Browser, Visit
 from tests.fixtures.processes import Cli, Finished
 from tests.fixtures.proxy import Proxy
@@ -134,6 +136,36 @@ def front(
     options: tuple[str, ...] = getattr(request.module, "GATEWAY_OPTIONS", ())
     in_roles = pytestconfig.getoption("--roles")
     with running(home, module_redis_url, module_database_url, *options, in_roles=in_roles) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def line_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("queue")
+
+
+@pytest.fixture(scope="module")
+def projectors(
+    module_redis_url: str, module_database_url: str, line_home: Path, pytestconfig: pytest.Config
+) -> Iterator[Cli]:
+    """Starts projectors: without one, Postgres is behind after a while, and the line slows."""
+    prepare(module_redis_url, module_database_url)
+    prepare_rooms(module_redis_url, module_database_url)
+    urls = {"FLASHSALE_REDIS_URL": module_redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
+    cli = Cli(line_home, urls, pytestconfig.getoption("--roles"))
+    cli.start("projector", "run", "--name", "test")
+    yield cli
+    for process in cli.started:
+        process.clean_up()
+
+
+@pytest.fixture(scope="module")
+def door(
+    redis_url: str, module_database_url: str, projectors: Cli, line_home: Path, pytestconfig: pytest.Config
+) -> Iterator[Front]:
+    """A gateway on the sales of `queue_kit.SALES`."""
+    in_roles = pytestconfig.getoption("--roles")
+    with running(line_home / "one", redis_url, module_database_url, in_roles=in_roles) as front:
         yield front
 
 

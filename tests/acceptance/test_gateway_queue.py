@@ -3,63 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flashsale.commands import Code, Open, Pause, Reserve, Resume, RoomSettings, SetRoom
-from flashsale.gateway.passes import Passes
-from flashsale.ids import derived_order_id
+from flashsale.commands import Code, Open, Pause, Resume, RoomSettings, SetRoom
 from flashsale.room import Shuffle
 from tests.acceptance.gateway_kit import (
-    FAR_MS,
-    NEW_SECRET,
-    OLD_SECRET,
     Crowd,
     Front,
     a_buyer,
     as_service,
     http_request,
     logged,
-    prepare,
     problem,
     running,
 )
-from tests.acceptance.queue_kit import FAST, Person, prepare_rooms, room
+from tests.acceptance.queue_kit import FAST, Person, room
 from tests.fixtures.processes import Cli
 from tests.helpers import wait_until
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("queue")
-
-
-@pytest.fixture(scope="module")
-def projectors(
-    module_redis_url: str, module_database_url: str, home: Path, pytestconfig: pytest.Config
-) -> Iterator[Cli]:
-    """Starts projectors: without one, Postgres is behind after a while, and the line slows."""
-    prepare(module_redis_url, module_database_url)
-    prepare_rooms(module_redis_url, module_database_url)
-    urls = {"FLASHSALE_REDIS_URL": module_redis_url, "FLASHSALE_POSTGRES_URL": module_database_url}
-    cli = Cli(home, urls, pytestconfig.getoption("--roles"))
-    cli.start("projector", "run", "--name", "test")
-    yield cli
-    for process in cli.started:
-        process.clean_up()
-
-
-@pytest.fixture(scope="module")
-def door(
-    redis_url: str, module_database_url: str, projectors: Cli, home: Path, pytestconfig: pytest.Config
-) -> Iterator[Front]:
-    """A gateway on the sales of `queue_kit.SALES`."""
-    in_roles = pytestconfig.getoption("--roles")
-    with running(home / "one", redis_url, module_database_url, in_roles=in_roles) as front:
-        yield front
-
 
 # ---------------------------------------------------------------------------------------------------------- the line
 
@@ -136,86 +98,6 @@ def test_where_nobody_waits_everybody_orders(door: Front, sale: str, state: str)
     assert (stands["ticket"], stands["chance"], stands["heartbeat_after_ms"]) == (None, None, None)
     assert buyer.order().status_code == 201
     assert (room(door, sale) is None) == (state == "no_room")
-
-
-# ------------------------------------------------------------------------------------------------------------ passes
-
-
-def test_a_pass_is_good_for_one_order(door: Front) -> None:
-    buyer = Person(door, "fast")
-    shown = buyer.let_in()
-    stands = buyer.look()
-    assert stands["state"] == "admitted"
-    assert stands["pass_expires_ms"] > door.client.now_ms()
-
-    placed = buyer.order(shown)
-
-    assert placed.status_code == 201
-    again = buyer.order(shown)
-    assert again.json() == placed.json()
-    assert again.headers["idempotency-replayed"] == "true"
-    problem(buyer.order(shown, key="cart-2"), 403, "pass-required")
-    problem(buyer.request("GET"), 404, "not-in-line")
-
-
-def test_a_repeat_gets_its_order_also_when_the_pass_has_ended(door: Front) -> None:
-    """A lost reply may be asked for again later than the pass is good."""
-    buyer = Person(door, "fast")
-    placed = buyer.order(buyer.let_in())
-    ended = Passes([NEW_SECRET]).issue("fast", buyer.name, 1)
-
-    assert buyer.order(ended).json() == placed.json()
-    problem(buyer.order(ended, key="cart-2"), 403, "pass-required")
-
-
-def test_a_repeat_gets_its_order_without_a_pass_where_none_was_needed_before(door: Front) -> None:
-    """The answer was lost, and the room shut before the buyer asked again: the order is there all the same."""
-    buyer = Person(door, "shutting")
-    placed = buyer.order()
-    assert placed.status_code == 201
-    door.client.control("shutting", SetRoom(RoomSettings(**FAST)))
-    wait_until(lambda: room(door, "shutting")["mode"] == "open", 10, "it is seen")
-
-    again = buyer.order()
-
-    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
-    assert again.json() == placed.json()
-    problem(buyer.order(key="cart-2"), 403, "pass-required")
-
-
-def test_the_back_door_is_closed_in_the_gateway_and_in_redis(door: Front) -> None:
-    buyer, other = Person(door, "fast"), Person(door, "fast")
-    left = door.client.snapshot("fast").state.stock["phone"].available
-    forged = [
-        None,
-        "x",
-        other.let_in(),
-        Passes([NEW_SECRET]).issue("still", buyer.name, FAR_MS),
-        Passes(["f" * 40]).issue("fast", buyer.name, FAR_MS),
-        buyer.headers["Authorization"].removeprefix("Bearer "),
-    ]
-    for shown in forged:
-        refused = problem(buyer.order(shown), 403, "pass-required")
-        assert "no pass of this buyer is good" not in refused["detail"], "Redis is not asked"
-    # Somebody who knows a secret and was never let in.
-    signed = Passes([OLD_SECRET]).issue("fast", buyer.name, FAR_MS)
-    assert "no pass of this buyer is good" in problem(buyer.order(signed), 403, "pass-required")["detail"]
-    # Somebody who comes past the gateway.
-    order = derived_order_id("fast", buyer.name, "cart-1")
-    (answer,) = door.client.execute("fast", [Reserve(order, buyer.name, "phone")])
-    assert answer.code is Code.NO_PASS
-    assert door.client.snapshot("fast").state.stock["phone"].available == left
-
-
-def test_a_pass_that_is_given_back_is_the_next_ones(door: Front) -> None:
-    first, second = Person(door, "narrow"), Person(door, "narrow")
-    shown = first.let_in()
-    assert second.join()["state"] == "waiting"
-
-    first.request("DELETE")
-
-    assert second.let_in()
-    problem(first.order(shown), 403, "pass-required")
 
 
 # ------------------------------------------------------------------------------------------------- who is called when
@@ -305,12 +187,12 @@ def test_the_line_is_drawn_at_the_opening_and_anybody_can_check_it(door: Front) 
 
 
 def test_two_gateways_let_in_no_more_than_one(
-    door: Front, redis_url: str, module_database_url: str, home: Path, pytestconfig: pytest.Config
+    door: Front, redis_url: str, module_database_url: str, line_home: Path, pytestconfig: pytest.Config
 ) -> None:
     for _ in range(200):
         door.client.join("rated", a_buyer())
     in_roles = pytestconfig.getoption("--roles")
-    with running(home / "two", redis_url, module_database_url, in_roles=in_roles) as other:
+    with running(line_home / "two", redis_url, module_database_url, in_roles=in_roles) as other:
         wait_until(lambda: room(other, "rated")["now_serving"] > 0, 10, "both call")
         began, began_ms = room(other, "rated")["now_serving"], door.client.now_ms()
         wait_until(lambda: door.client.now_ms() - began_ms > 5_000, 20, "a while is over")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 
@@ -137,7 +138,7 @@ def test_status_tells_lag_holder_and_age(busy: Shop) -> None:
     projector = run_until_applied(busy)
     after = busy.finished("projector", "status", "--json").json()["shards"][0]
 
-    assert before.stdout.splitlines()[1].split()[:6] == ["drop", "0", "waiting", "1-503", "0-0", "503"]
+    assert before.stdout.splitlines()[1].split()[:5] == ["drop", "waiting", "1-503", "0-0", "503"]
     assert "Nobody applies what waits." in before.stderr
     assert (
         after.items() >= {"state": "ok", "lag_events": 0, "lag_s": 0.0, "holder": "p2", "parked": 0}.items()
@@ -168,7 +169,7 @@ def test_a_halted_sale_is_told_with_exit_code_7(busy: Shop) -> None:
     assert done.stderr.startswith("error: FORK of drop:0 at 1-503: ")
     assert done.stderr.count("drop:0") == 1
     shown = busy.finished("sale", "show", SALE)
-    assert "halted  FORK of drop:0 at 1-503" in shown.stdout
+    assert re.search("^halted +FORK of drop:0 at 1-503", shown.stdout, re.MULTILINE)
     assert busy.finished("sale", "show", SALE, "--json").json()["halted"].startswith("FORK of drop:0")
     assert "lost, halted" in busy.finished("sale", "list").stdout
     assert "lost, halted" in busy.finished("sale", "watch", SALE, "--count", "1").stdout
@@ -183,7 +184,7 @@ def test_a_log_that_lost_its_tail_has_no_lag_but_lost_events(busy: Shop) -> None
     (shard,) = busy.cli.run("projector", "status", "--json").json()["shards"]
 
     assert done.exit_code == 7
-    assert done.stdout.splitlines()[1].split()[2:7] == ["lost", "1-500", "1-503", "-", "-"]
+    assert done.stdout.splitlines()[1].split()[1:6] == ["lost", "1-500", "1-503", "-", "-"]
     assert "error: drop:0: the log ends before the checkpoint (3 events lost)" in done.stderr
     assert (shard["lag_events"], shard["lost_events"], shard["lag_s"]) == (None, 3, None)
 

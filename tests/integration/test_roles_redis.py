@@ -244,4 +244,4 @@ def test_the_file_for_redis_7_0_lacks_one_word_only() -> None:
     files = server_files()
     assert files["users.acl"].replace(" +client|setinfo", "") == files["users-7.0.acl"]
     users = [line.split()[1] for line in files["users.acl"].splitlines()]
-    assert sorted(users) == sorted(["default", *ROLES])
+    assert sorted(users) == sorted(["default", REWRITER, *ROLES])

@@ -13,7 +13,6 @@ from tests.lua.room_kit import (
     admitted,
     crowd,
     join,
-    let_all_be_silent,
     let_pass,
     number,
     open_room,
@@ -166,47 +165,6 @@ def test_who_has_gone_without_a_word_is_skipped(shard: Shard) -> None:
 
     assert admit(shard) == "CALLED 8 2"
     assert admitted(shard, "b3", "b7", "b8") == ["b3", "b7"]
-
-
-@pytest.mark.parametrize("silent_ms", [180_000, HOUR_MS, -HOUR_MS])
-def test_a_time_in_which_nobody_could_be_heard_makes_nobody_older(shard: Shard, silent_ms: int) -> None:
-    """Gateways were away, or the clock was set: whoever waits still waits, and is called in turn."""
-    open_room(shard, rate_per_s=2)
-    buyers = crowd(shard, 10)
-    let_all_be_silent(shard, silent_ms)
-
-    assert admit(shard) == "CALLED 2 2", "nobody is skipped"
-    let_pass(shard, 1000)
-    assert admit(shard) == "CALLED 4 2"
-    join(shard, buyers[9])
-    let_pass(shard, 1000)
-    assert admit(shard) == "CALLED 6 2"
-    assert admitted(shard, *buyers) == buyers[:6], "who was called is there, too"
-
-
-def test_after_such_a_time_silence_counts_again(shard: Shard) -> None:
-    open_room(shard, rate_per_s=2)
-    crowd(shard, 10)
-    let_all_be_silent(shard, HOUR_MS)
-    join(shard, "b8", "b9")
-    let_pass(shard, 30_000)
-    join(shard, "b8", "b9")
-    let_pass(shard, 32_000)
-
-    assert admit(shard) == "CALLED 10 2"
-
-
-def test_who_waits_keeps_the_place_through_a_time_of_passing_through(shard: Shard) -> None:
-    """Then nothing is written of signs of life."""
-    open_room(shard, rate_per_s=2)
-    crowd(shard, 10)
-    set_room(shard, mode="pass-through")
-    let_all_be_silent(shard, 180_000)
-    join(shard, "b0", "b1")
-    set_room(shard, rate_per_s=2)
-
-    assert admit(shard) == "CALLED 2 2"
-    assert admitted(shard, "b0", "b1") == ["b0", "b1"]
 
 
 def test_no_more_are_called_than_may_shop(shard: Shard) -> None:

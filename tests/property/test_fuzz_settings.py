@@ -18,7 +18,7 @@ from flashsale.errors import BadInput
 from flashsale.settings import Settings
 from tests.fixtures.fuzz import NASTY, examples, typed
 
-MESSAGE_LENGTH_MAX = 500
+MESSAGE_LENGTH_MAX = 600
 
 urls = st.builds(
     lambda scheme, rest: scheme + rest,

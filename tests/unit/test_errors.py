@@ -62,7 +62,7 @@ def test_bad_input_names_field_value_and_remedy() -> None:
 def test_a_long_value_is_cut() -> None:
     error = BadInput("sku", "x" * 5000, "use less")
 
-    assert str(error) == f"sku: '{'x' * 199}… (5002 characters) is not accepted; use less"
+    assert str(error) == f"sku: '{'x' * 149}… (5002 characters) is not accepted; use less"
 
 
 @pytest.mark.parametrize("value", ["\x1b[2J", "a\nb", "a\0b", "\u202e"])
