@@ -38,7 +38,7 @@ demo: setup ## sell 1,000 units to two million buyers, on private servers, and c
 	@$(BIN)/flashsale demo $(ARGS)
 
 test: setup $(LINT) ## everything: lint, then every test on the bundled Valkey and PostgreSQL
-	@$(BIN)/pytest $(if $(ROLES),--roles) $(ARGS)
+	@$(BIN)/pytest -n auto $(if $(ROLES),--roles) $(ARGS)
 
 lint: setup ## ruff, mypy --strict, layers, luacheck
 	$(BIN)/ruff check

@@ -113,7 +113,7 @@ class World:
                 ]
         tables = [name for (name,) in self.side.rows(TABLES)]
         found["tables"] = [re.sub(r"\d+", "N", name) for name in tables]
-        # When somebody last compared is a note for people: a command whose note is not taken says so, and has done its work.
+        # When somebody last compared is a note for people: whose note is not taken says so, and has done the work.
         for table in (name for name in tables if "_sale" not in name and name != "comparison"):
             query = sql.SQL("SELECT row_to_json(t) FROM {} t").format(sql.Identifier(table))
             found[table] = sorted(_told(table, row) for (row,) in self.side.postgres.execute(query))
