@@ -83,9 +83,12 @@ class Followers:
 
     @property
     def told_alike(self) -> int:
-        """Those who are still there, and lack nothing but the message that is being told."""
+        """Those who are still there, and lack nothing but the message that is being told.
+
+        And one more: who came first may have been told a change that who came last was shown on arrival.
+        """
         newest = max(feed.count for feed in self._feeds)
-        return sum(feed.is_open and feed.count >= newest - 1 for feed in self._feeds)
+        return sum(feed.is_open and feed.count >= newest - 2 for feed in self._feeds)
 
     async def close(self) -> None:
         for feed in self._feeds:
