@@ -75,7 +75,8 @@ for i = 1, n do
   reply[i + 2] = answer
 end
 
-redis.call('STRLEN', keys.seen)
+-- Before anything is written: a server may not allow a string to be so long, and a key may be of another type.
+redis.call('BITFIELD', keys.seen, 'GET', 'u32', '#' .. math.max(0, room.tickets - 1))
 if #line > 0 then redis.call('HSET', keys.line, unpack(line)) end
 write_seen(keys, seconds)
 if come > 0 then
