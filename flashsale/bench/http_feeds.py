@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -26,7 +27,9 @@ OPENED_AT_ONCE = 100
 #: A change is told to everybody long before.
 TELL_S = 30.0
 
-_OK, _MESSAGE = b"HTTP/1.1 200 ", b"\nevent: sale\n"
+_OK, _MESSAGE = b"HTTP/1.1 200 ", re.compile(rb"id: (\S+)\nevent: sale\n")
+#: What may be the beginning of one, at the end of what has come.
+_BEGINNING_BYTES = 128
 
 
 def feeds(stage: Stage) -> Contender:
@@ -57,6 +60,8 @@ class Followers:
 
     def __init__(self) -> None:
         self._feeds: list[_Feed] = []
+        #: the ids of all messages, as they were first heard
+        self._told: dict[bytes, None] = {}
         #: messages to be heard by all together before who waits is woken
         self._missing = 0
         self._woken = asyncio.Event()
@@ -83,21 +88,19 @@ class Followers:
 
     @property
     def told_alike(self) -> int:
-        """Those who are still there, and lack nothing but the message that is being told.
-
-        And one more: who came first may have been told a change that who came last was shown on arrival.
-        """
-        newest = max(feed.count for feed in self._feeds)
-        return sum(feed.is_open and feed.count >= newest - 2 for feed in self._feeds)
+        """Those who are still there, and lack nothing but the message that is being told."""
+        newest = list(self._told)[-2:]
+        return sum(feed.is_open and feed.newest in newest for feed in self._feeds)
 
     async def close(self) -> None:
         for feed in self._feeds:
             feed.close()
         await asyncio.sleep(0)
 
-    def heard(self, messages: int) -> None:
-        """By one of them."""
-        self._missing -= messages
+    def heard(self, ids: list[bytes]) -> None:
+        """By one of them: messages of these ids."""
+        self._told |= dict.fromkeys(ids)
+        self._missing -= len(ids)
         if self._missing <= 0:
             self._woken.set()
 
@@ -125,13 +128,14 @@ class Followers:
 
 
 class _Feed(asyncio.Protocol):
-    """One of them: its messages are counted, and not read."""
+    """One of them: of its messages nothing but the ids is read."""
 
     def __init__(self, crowd: Followers, request: bytes) -> None:
         self._crowd, self._request = crowd, request
         self._transport: asyncio.Transport | None = None
         self._rest = b""
-        self.count, self.is_open = 0, True
+        #: the id of its newest message; empty: it has heard none yet
+        self.newest, self.is_open = b"", True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -141,13 +145,15 @@ class _Feed(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         # A message may come in two pieces.
         data = self._rest + data
-        messages = data.count(_MESSAGE)
-        if not (messages or self.count or data.startswith(_OK[: len(data)])):
+        messages = list(_MESSAGE.finditer(data))
+        if not (messages or self.newest or data.startswith(_OK[: len(data)])):
             self.close()
             return
-        self._rest = data[1 - len(_MESSAGE) :]
-        self.count += messages
-        self._crowd.heard(messages)
+        self._rest = data[messages[-1].end() if messages else 0 :][-_BEGINNING_BYTES:]
+        if messages:
+            ids = [message[1] for message in messages]
+            self.newest = ids[-1]
+            self._crowd.heard(ids)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio calls it
         self.is_open = False
