@@ -90,9 +90,7 @@ class Problem(Exception):
     def of(cls, response: Response) -> Problem:
         """The problem that such a response tells."""
         content: dict[str, Any] = msgspec.json.decode(bytes(response.body))
-        (kind,) = (
-            kind for kind in globals().values() if isinstance(kind, Kind) and kind.type == content["type"]
-        )
+        (kind,) = (kind for kind in KINDS if kind.type == content["type"])
         more = {
             name: value
             for name, value in content.items()
