@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flashsale.errors import DriftFound, Halted, RefusedByState, Unreachable
+from flashsale.errors import DriftFound, FlashsaleError, Halted, RefusedByState, Unreachable
 from flashsale.keys import shard_keys
 from tests.torture.patience import came_true, pause
 from tests.torture.world import SALE, World
@@ -46,32 +46,25 @@ def recover(world: World) -> dict[str, Any] | None:
 
 def set_room(world: World, mode: str) -> None:
     """By "The waiting room": have buyers wait, or let everybody pass."""
-    for _ in range(TRIES_MAX):
-        finished = world.cli.run("room", "set", SALE, *ROOM, "--mode", mode)
-        if finished.exit_code == 0:
-            return
-        assert finished.exit_code in (
-            Unreachable.exit_code,
-            RefusedByState.exit_code,
-            Halted.exit_code,
-        ), f"room set ended with {finished.exit_code}: {finished.stderr}"
-        pause(AGAIN_S)
-    raise AssertionError(f"the room cannot be set: {finished.stderr}")
+    _until_done(world, (RefusedByState, Halted), "room", "set", SALE, *ROOM, "--mode", mode)
 
 
 def retry_dead_letters(world: World) -> None:
     """By "Dead letters": what is mended is retried until nothing waits."""
+    _until_done(world, (RefusedByState, DriftFound), "dead-letter", "retry", SALE, "--all", "--json")
+
+
+def _until_done(world: World, refusals: tuple[type[FlashsaleError], ...], *command: str) -> None:
+    """Type a command again until it is done. So far it may be refused like this, or a server be away."""
+    expected = {Unreachable.exit_code, *(error.exit_code for error in refusals)}
     for _ in range(TRIES_MAX):
-        finished = world.cli.run("dead-letter", "retry", SALE, "--all", "--json")
+        finished = world.cli.run(*command)
         if finished.exit_code == 0:
             return
-        assert finished.exit_code in (
-            Unreachable.exit_code,
-            RefusedByState.exit_code,
-            DriftFound.exit_code,
-        ), f"dead-letter retry ended with {finished.exit_code}: {finished.stderr}"
+        told = f"{' '.join(command)} ended with {finished.exit_code}: {finished.stderr}"
+        assert finished.exit_code in expected, told
         pause(AGAIN_S)
-    raise AssertionError(f"dead letters cannot be retried: {finished.stderr}")
+    raise AssertionError(f"it does not come to an end: {told}")
 
 
 def parked(world: World) -> int:
