@@ -190,14 +190,14 @@ def test_a_room_has_a_last_ticket(shard: Shard) -> None:
 
 def test_where_strings_may_not_be_so_long_it_is_refused_before_anything_is_written(shard: Shard) -> None:
     open_room(shard)
-    limit = shard.redis.config_get("proto-max-bulk-len")
+    limit = str(shard.redis.config_get("proto-max-bulk-len")["proto-max-bulk-len"])
     shard.redis.config_set("proto-max-bulk-len", 2**20)
     try:
         shard.redis.hset(shard.room_keys.room, "tickets", 2**18 - 1)
         assert join(shard, "ann") == [f"WAITING {2**18 - 1} {2**18 - 1}"]
         assert "out of range" in shard.error("join", "bob")
     finally:
-        shard.redis.config_set("proto-max-bulk-len", limit["proto-max-bulk-len"])
+        shard.redis.config_set("proto-max-bulk-len", limit)
 
 
 def test_a_room_that_redis_lost_goes_on_behind_what_was_drawn(shard: Shard) -> None:
