@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from flashsale.client import AsyncClient, Client, Fences
     from flashsale.daemon import Daemon
     from flashsale.metrics.looks import Looks
-    from flashsale.projections.catalog import Fence
     from flashsale.projections.database import Connection
     from flashsale.projections.projector import Projector
     from flashsale.settings import Settings
     from flashsale.shop import Shop
-    from flashsale.stream import Log, ShardId
+    from flashsale.stream import Fence, Log, ShardId
     from flashsale.sweeper import Sweeper
 
 
@@ -99,10 +98,12 @@ class Parts:
     def fences(self) -> Fences:
         """The positions that Postgres knows of: a Redis behind them lost its log, or its tail, and must not sell."""
         from flashsale.client import Fences
+        from flashsale.projections import catalog
 
         fences = Fences()
         with self.postgres() as connection:
-            _tell(fences, connection)
+            for shard, fence in catalog.known_logs(connection).items():
+                fences.saw(*shard, *fence)
         return fences
 
     def client(self, by: str) -> Client:
@@ -161,13 +162,12 @@ class Parts:
         )
 
     def sweeper(self, daemon: Daemon, client: Client) -> Sweeper:
-        from flashsale.ids import Position
+        from flashsale.projections import catalog
         from flashsale.sweeper import Sweeper
 
-        def shards() -> dict[ShardId, Position]:
+        def shards() -> dict[ShardId, Fence]:
             with self.postgres() as connection:
-                known = _tell(client.fences, connection, running=True)
-                return {shard: fence.position for shard, fence in known.items()}
+                return catalog.known_logs(connection, running=True)
 
         return Sweeper(client, shards, daemon.wait)
 
@@ -202,17 +202,6 @@ class Parts:
             missing = schema_status(connection).missing
         if missing:
             migrate(postgres_url)
-
-
-def _tell(fences: Fences, connection: Connection, *, running: bool = False) -> dict[ShardId, Fence]:
-    """Raise fences to what Postgres knows, of its own sales and of no other shop's; returns it."""
-    from flashsale.projections import catalog
-
-    known = catalog.known_logs(connection, running=running)
-    for shard, fence in known.items():
-        fences.saw(*shard, fence.position)
-        fences.expect(*shard, fence.origin)
-    return known
 
 
 def _unset(name: str) -> BadInput:

@@ -16,8 +16,7 @@ from flashsale.client import Client
 from flashsale.commands import Code, Expire
 from flashsale.commands.sale import EXPIRE_MAX
 from flashsale.errors import Halted, Unreachable
-from flashsale.ids import Position
-from flashsale.stream import ShardId
+from flashsale.stream import Fence, ShardId
 
 log = structlog.get_logger(__name__)
 
@@ -31,12 +30,12 @@ CLOCK_AHEAD_MS_MAX = 60_000
 #: Calls in a row for one shard before the others have their turn.
 CALLS_PER_TURN = 20
 
-#: Every shard there is, with the position up to which it is applied.
-Shards = Mapping[ShardId, Position]
+#: Every shard there is, with what Postgres knows of its log.
+Shards = Mapping[ShardId, Fence]
 
 
 class Sweeper:
-    """One sweeper. `shards` lists what to sweep, with the checkpoint of each as the first fence.
+    """One sweeper. `shards` lists what to sweep, with the first fence of each.
 
     It is called in a thread beside the sweeping: a Postgres that is silent must not make holds end late.
     """
@@ -79,8 +78,8 @@ class Sweeper:
             if not self._shards:
                 raise
             log.warning("Postgres is away: sweeping the sales known so far", action="sweeper_degraded")
-        for shard, checkpoint in self._shards.items():
-            self._client.fences.saw(shard.sale, shard.shard, checkpoint)
+        for shard, fence in self._shards.items():
+            self._client.fences.saw(*shard, *fence)
         self._next_list = time.monotonic() + SHARDS_EVERY_S
 
     def _must_brake(self) -> bool:

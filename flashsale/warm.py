@@ -21,9 +21,7 @@ def warm(client: Client, connection: Connection, definition: SaleDefinition, sha
     Redis for one that Redis has lost. Raises `UnknownOutcome` when Redis has the sale and Postgres may not know.
     """
     place = ShardId(definition.sale, shard)
-    fence = catalog.known_logs(connection)[place]
-    client.fences.saw(*place, fence.position)
-    client.fences.expect(*place, fence.origin)
+    client.fences.saw(*place, *catalog.known_logs(connection)[place])
     origin = catalog.origin(connection, place.sale)
     answer = client.control(place.sale, msgspec.structs.replace(definition.load(), origin=origin), shard)
     if answer.code not in (Code.LOADED, Code.ALREADY_LOADED):

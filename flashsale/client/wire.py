@@ -147,13 +147,13 @@ class Fences:
     def of(self, sale: str, shard: int) -> Position:
         return self._seen.get((sale, shard), START)
 
-    def saw(self, sale: str, shard: int, position: Position) -> None:
-        """Raise the fence. A lower position changes nothing: the fence never goes down."""
+    def saw(self, sale: str, shard: int, position: Position, origin: str | None = None) -> None:
+        """Raise the fence. A lower position changes nothing: the fence never goes down.
+
+        `origin`: of which of all sales of this id it is: of the one that was defined then. None: not known.
+        """
         if position > self.of(sale, shard):
             self._seen[sale, shard] = position
-
-    def expect(self, sale: str, shard: int, origin: str | None) -> None:
-        """Say of which of all sales of this id the fence is: of the one that was defined then. None: not known."""
         if origin is not None:
             self._origins[sale, shard] = origin
 

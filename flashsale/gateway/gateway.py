@@ -138,11 +138,9 @@ def _gated(parts: Parts) -> Callable[[], Catalogue]:
     def read() -> None:
         with parts.postgres() as connection:
             definitions = {definition.sale: definition for definition in catalog.every(connection)}
-            known = catalog.known_logs(connection)
+            logs = catalog.known_logs(connection)
             running = {shard.sale for shard in catalog.fences(connection, running=True)}
-        reached = {shard: fence.position for shard, fence in known.items()}
-        origins = {shard: fence.origin for shard, fence in known.items()}
-        newest[:] = [Catalogue(definitions, reached, frozenset(definitions) - running, origins)]
+        newest[:] = [Catalogue(definitions, logs, frozenset(definitions) - running)]
 
     step = parts.gated(read)
 

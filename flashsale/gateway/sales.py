@@ -17,7 +17,7 @@ from flashsale.gateway import problems
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.problems import Problem
 from flashsale.ids import START, Position
-from flashsale.stream import ShardId
+from flashsale.stream import Fence, ShardId
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +29,10 @@ class Catalogue(msgspec.Struct, frozen=True):
     """What Postgres says of all sales."""
 
     definitions: Mapping[str, SaleDefinition]
-    #: how far each log is known to have come
-    reached: Mapping[ShardId, Position]
+    #: what is known of each log
+    logs: Mapping[ShardId, Fence]
     #: sales that only Postgres has
     archived: frozenset[str]
-    #: when each was defined, once it was warmed: tells it from another shop's sale of the same id
-    origins: Mapping[ShardId, str | None] = msgspec.field(default_factory=dict)
 
 
 class Sales:
@@ -80,7 +78,8 @@ class Sales:
 
     def recorded(self, shard: ShardId) -> Position:
         """How far Postgres had a shard's log when it was asked last."""
-        return self._known.reached.get(shard, START) if self._known else START
+        fence = self._known.logs.get(shard) if self._known else None
+        return fence.position if fence else START
 
     async def keep_read(self) -> None:
         """Read the catalogue for ever. Raises what the first `read` raises, unless a server is only away.
@@ -99,9 +98,8 @@ class Sales:
             await asyncio.sleep(READ_EVERY_S)
 
     def _take(self, catalogue: Catalogue) -> None:
-        for shard, position in catalogue.reached.items():
-            self._fences.saw(shard.sale, shard.shard, position)
-            self._fences.expect(shard.sale, shard.shard, catalogue.origins.get(shard))
+        for shard, fence in catalogue.logs.items():
+            self._fences.saw(*shard, *fence)
         if self._known is None:
             log.info("ready", action="gateway_ready", sales=len(catalogue.definitions))
         self._known = catalogue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import UTC, datetime
 
 from psycopg.rows import TupleRow
 
@@ -14,7 +14,7 @@ from flashsale.projections import partitions
 from flashsale.projections.database import Connection, errors_told, written
 from flashsale.projections.queries import query
 from flashsale.projections.versions import PROJECTION_VERSIONS
-from flashsale.stream import ShardId
+from flashsale.stream import Fence, ShardId
 
 
 def define(connection: Connection, definition: SaleDefinition) -> None:
@@ -75,15 +75,6 @@ def due(connection: Connection, *, now_ms: int, within_ms: int) -> list[SaleDefi
         return [_definition(connection, row) for row in rows]
 
 
-class Fence(NamedTuple):
-    """What Postgres knows of a log."""
-
-    #: the highest that it is known to have reached; `START` before the sale was warmed
-    position: Position
-    #: when the sale was defined, to tell it from another shop's of the same id; None before it was warmed
-    origin: str | None
-
-
 def known_logs(connection: Connection, *, running: bool = False) -> dict[ShardId, Fence]:
     """Every shard of every sale, and what a client begins with: a Redis that is behind has lost something.
 
@@ -92,8 +83,8 @@ def known_logs(connection: Connection, *, running: bool = False) -> dict[ShardId
     with errors_told():
         rows = connection.execute(query("catalog", "fences"), {"all": not running})
         return {
-            ShardId(sale, shard): Fence(Position(epoch, seq), origin)
-            for sale, shard, epoch, seq, origin in rows
+            ShardId(sale, shard): Fence(Position(epoch, seq), defined_at and origin_of(defined_at))
+            for sale, shard, epoch, seq, defined_at in rows
         }
 
 
@@ -108,7 +99,12 @@ def origin(connection: Connection, sale: str) -> str:
         row = connection.execute(query("catalog", "origin"), {"sale_id": sale}).fetchone()
         if row is None:
             raise NotFound(f"sale {sale} is not defined")
-        return str(row[0])
+        return origin_of(row[0])
+
+
+def origin_of(defined_at: datetime) -> str:
+    """How Redis and Postgres say when a sale was defined: UTC, to the microsecond."""
+    return defined_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def adopt(connection: Connection, sale: str, origin: str) -> None:

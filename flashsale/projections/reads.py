@@ -9,6 +9,7 @@ import msgspec
 from psycopg.rows import TupleRow
 
 from flashsale.ids import Position
+from flashsale.projections.catalog import origin_of
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.queries import query
 from flashsale.stream import Entry, ShardId
@@ -98,8 +99,10 @@ def checkpoints(connection: Connection, sale: str | None = None) -> list[Checkpo
     with errors_told():
         rows = connection.execute(query("read", "checkpoints"), {"sale_id": sale})
         return [
-            CheckpointRow(ShardId(sale_id, shard), Position(epoch, seq), *rest)
-            for sale_id, shard, epoch, seq, *rest in rows
+            CheckpointRow(
+                ShardId(sale_id, shard), Position(epoch, seq), *(*rest, defined_at and origin_of(defined_at))
+            )
+            for sale_id, shard, epoch, seq, *rest, defined_at in rows
         ]
 
 

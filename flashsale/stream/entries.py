@@ -19,6 +19,15 @@ class ShardId(NamedTuple):
         return f"{self.sale}:{self.shard}"
 
 
+class Fence(NamedTuple):
+    """What is known of a shard's log, whatever Redis holds."""
+
+    #: the highest that it is known to have reached; `START` before the sale was warmed
+    position: Position
+    #: when the sale was defined, to tell it from another shop's of the same id; None before it was warmed
+    origin: str | None
+
+
 class Entry(NamedTuple):
     """One entry of a log as it stands there. `body` is None when the entry lacks the field `e`."""
 

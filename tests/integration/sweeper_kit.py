@@ -9,10 +9,9 @@ from typing import Self
 from flashsale.client import Client
 from flashsale.events import ShardState, decode, fold
 from flashsale.events.types import OrderExpired, OrderReserved
-from flashsale.ids import Position
 from flashsale.projections import catalog
 from flashsale.projections.database import connect
-from flashsale.stream import ShardId
+from flashsale.stream import Fence, ShardId
 from flashsale.sweeper import Sweeper
 from tests.fixtures.read_side import ReadSide
 from tests.helpers import wait_until
@@ -21,7 +20,7 @@ LATE_MS_MAX = 1_000
 #: What `read_side` sells.
 SKU = "phone"
 
-Shards = Callable[[], Mapping[ShardId, Position]]
+Shards = Callable[[], Mapping[ShardId, Fence]]
 
 
 class Sweeping:
@@ -61,10 +60,10 @@ class Catalog:
         self.answers: list[int] = []
         self._url = postgres_url
 
-    def __call__(self) -> Mapping[ShardId, Position]:
+    def __call__(self) -> Mapping[ShardId, Fence]:
         """Every shard."""
         with connect(self._url) as connection:
-            found = catalog.fences(connection)
+            found = catalog.known_logs(connection)
         self.answers.append(len(found))
         return found
 

@@ -18,7 +18,7 @@ from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Catalogue, Sales
 from flashsale.ids import START
 from flashsale.room.lag import SLOWEST_FROM_MS
-from flashsale.stream import ShardId
+from flashsale.stream import Fence, ShardId
 from tests.helpers import wait_until
 
 UP_TO_DATE, BEHIND = "up-to-date", "behind"
@@ -61,8 +61,8 @@ async def test_a_sale_that_postgres_is_behind_of_calls_fewer(
         reads = AsyncReads(redis_url, fences)
         (now,) = await reads.rooms([UP_TO_DATE])
         assert not isinstance(now, Halted)
-        reached = {ShardId(UP_TO_DATE, 0): now.position, ShardId(BEHIND, 0): START}
-        sales = Sales(lambda: Catalogue({}, reached, frozenset()), fences)
+        logs = {ShardId(UP_TO_DATE, 0): Fence(now.position, None), ShardId(BEHIND, 0): Fence(START, None)}
+        sales = Sales(lambda: Catalogue({}, logs, frozenset()), fences)
         reading = asyncio.create_task(sales.keep_read())
         doorman = Doorman(client, sales, rooms)
         try:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from flashsale.client import Client
 from flashsale.errors import Unreachable
 from flashsale.ids import Position
+from flashsale.stream import Fence
 from flashsale.sweeper import SHARDS_EVERY_S, Sweeper
 from tests.fixtures.proxy import Mode, Proxy
 from tests.fixtures.read_side import ReadSide
@@ -97,8 +98,8 @@ def test_a_log_that_lost_its_tail_is_left_alone(read_side: ReadSide, client: Cli
         read_side.sell(shard, 5)
     before = read_side.entries(damaged)
     ahead = Position(1, len(before) + 1)  # Postgres has applied an event that Redis lost
-    checkpoints = {damaged: ahead, sound: Position(1, 1)}
-    sweeper = Sweeper(client, lambda: checkpoints, wait=lambda _: None)
+    fences = {damaged: Fence(ahead, None), sound: Fence(Position(1, 1), None)}
+    sweeper = Sweeper(client, lambda: fences, wait=lambda _: None)
     with capture_logs() as logs:
         wait_until(lambda: sweeper.step() == 5)
 

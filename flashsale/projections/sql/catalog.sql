@@ -47,7 +47,7 @@ ORDER BY s.opens_ms, s.sale_id;
 -- `all`: also those of archived sales, which daemons leave alone.
 SELECT
     c.sale_id, c.shard, greatest(c.epoch, c.founded_epoch), CASE WHEN c.epoch < c.founded_epoch THEN 1 ELSE c.seq END,
-    CASE WHEN c.founded_epoch > 0 THEN to_char(s.defined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END
+    CASE WHEN c.founded_epoch > 0 THEN s.defined_at END
 FROM checkpoint c
 JOIN sales s ON s.sale_id = c.sale_id
 WHERE %(all)s OR s.archived_at IS NULL
@@ -63,7 +63,7 @@ RETURNING 1;
 SELECT founded_epoch FROM checkpoint WHERE sale_id = %(sale_id)s AND shard = %(shard)s;
 
 -- origin --
-SELECT to_char(defined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') FROM sales WHERE sale_id = %(sale_id)s;
+SELECT defined_at FROM sales WHERE sale_id = %(sale_id)s;
 
 -- adopt --
 -- The sale was defined before, in a database that is gone: it is that sale, unless a log of it was founded from here.

@@ -12,7 +12,7 @@ SELECT
         WHERE p.sale_id = c.sale_id AND p.shard = c.shard AND p.kind <> 'discarded'
     ) AS parked,
     s.archived_at IS NOT NULL AS archived,
-    CASE WHEN c.founded_epoch > 0 THEN to_char(s.defined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END
+    CASE WHEN c.founded_epoch > 0 THEN s.defined_at END
 FROM checkpoint c
 JOIN sales s ON s.sale_id = c.sale_id
 LEFT JOIN pg_stat_activity a ON a.pid = c.backend_pid AND a.backend_start = c.backend_start
