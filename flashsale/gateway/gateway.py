@@ -24,6 +24,7 @@ from flashsale.gateway.health import Health
 from flashsale.gateway.meter import Meter
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.passes import Passes
+from flashsale.gateway.pauses import collect_rarely
 from flashsale.gateway.queues import Queues
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
@@ -106,6 +107,7 @@ def run(parts: Parts, options: Options) -> int:
                 await client.close()
                 await reads.close()
 
+        collect_rarely()
         return runner.run(serve())
 
 

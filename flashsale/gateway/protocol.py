@@ -9,6 +9,7 @@ or empty lines, keeps its connection no longer than silence would: the server's 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from functools import partial
 from typing import Any
 
@@ -62,6 +63,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._alarm.end()
         self._all_is_read()
         super().connection_lost(exc)
+        # Both hold this connection, too: with them, it would wait for the garbage collector.
+        self.cycle = self.scope = None  # type: ignore[assignment]  # as they were before the first request
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
@@ -96,7 +99,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
             self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # what a cycle calls of it
-            self.scope["state"][REPLY] = partial(self._reply, self.cycle)
+            # Weakly: the cycle holds the scope, and what holds itself waits for the garbage collector.
+            self.scope["state"][REPLY] = partial(self._reply, weakref.ref(self.cycle))
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -113,9 +117,12 @@ class LimitedProtocol(HttpToolsProtocol):
         elif not self._has_head:
             self._alarm.set(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
-    def _reply(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> bool:
+    def _reply(
+        self, asked: weakref.ref[RequestResponseCycle], status: int, lines: bytes, body: bytes
+    ) -> bool:
         """Write a whole answer, unless it must wait, or there is nobody any more; tells whether it was written."""
-        if self.flow.write_paused or cycle.disconnected or cycle.response_started:
+        cycle = asked()
+        if cycle is None or self.flow.write_paused or cycle.disconnected or cycle.response_started:
             return False
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
