@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from flashsale.client.aio_endings import greet
+from flashsale.client.aio_endings import Endings
 from flashsale.client.replicas import NO_WAIT, Command, TooFewReplicas
 from flashsale.client.wire import REPLY_TIMEOUT_MS, Fences, error_from, replica_wait, run_calls
 from flashsale.commands import (
@@ -52,6 +52,7 @@ class AsyncReads:
     def __init__(
         self, redis_url: str, fences: Fences, *, timeout_ms: int = REPLY_TIMEOUT_MS, replicas: int = 0
     ) -> None:
+        self._endings = Endings()
         # A read may be sent again: once, on a new connection, for the old one may have ended unnoticed.
         self._redis: Redis = Redis.from_url(
             redis_url,
@@ -60,7 +61,7 @@ class AsyncReads:
             socket_timeout=timeout_ms / 1000,
             socket_connect_timeout=timeout_ms / 1000,
             health_check_interval=0,
-            redis_connect_func=greet,
+            redis_connect_func=self._endings.greet,
         )
         self._fences = fences
         self._wait = replica_wait(replicas, timeout_ms)
@@ -75,6 +76,7 @@ class AsyncReads:
         """Hang up. Reads under way are answered first."""
         if self._asking is not None:
             await asyncio.wait([self._asking])
+        await self._endings.end()
         await self._redis.aclose()
 
     async def order(self, sale: str, order_id: str) -> Order | None:

@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import NoScriptError, RedisError
 
-from flashsale.client.aio_endings import greet
+from flashsale.client.aio_endings import Endings
 from flashsale.client.replicas import Command, ReplicaWait
 from flashsale.client.wire import ERROR_REPLIES, connection_options, pack, run_calls
 from flashsale.commands import Answer, BatchRequest, Call
@@ -61,7 +61,9 @@ class AsyncWire:
         self._wait = wait
         # Its own timeouts hold for one read and one write: each write would begin a task. Those here hold for more.
         options: dict[str, Any] = connection_options(timeout_ms) | dict(parse_url(redis_url))
-        options |= {"socket_timeout": None, "socket_connect_timeout": None, "redis_connect_func": greet}
+        self._endings = Endings()
+        options |= {"socket_timeout": None, "socket_connect_timeout": None}
+        options |= {"redis_connect_func": self._endings.greet}
         connection_class = options.pop("connection_class", Connection)
         self._connection: AbstractConnection = connection_class(**options)
         self._timeout_s = timeout_ms / 1000
@@ -103,6 +105,7 @@ class AsyncWire:
     async def close(self) -> None:
         """Close the connection. Nothing may be under way."""
         await self._connection.disconnect(nowait=True)
+        await self._endings.end()
 
     async def drain(self) -> None:
         """Wait until nothing is under way."""

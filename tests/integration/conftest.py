@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def log(redis_url: str, clean_redis: redis.Redis) -> Iterator[Log]:
     """The log of an empty Redis."""
     with Log(redis_url) as log:
         yield log
+
+
+@pytest.fixture
+def nothing_collected() -> Iterator[None]:
+    """Cycles stay where they are, for a test to see: when they are collected is the interpreter's choice."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture

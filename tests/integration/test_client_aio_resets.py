@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import redis
@@ -27,15 +26,6 @@ def sale(redis_url: str, clean_redis: redis.Redis) -> None:
         client.control(SALE, Load((Item("phone", 10, 0),), hold_ms=60_000, opens_ms=0, closes_ms=0))
         client.control(SALE, Open(at_once=True))
         client.reserve(SALE, ORDER, "ada", "phone")  # or a read may be answered before it
-
-
-@pytest.fixture
-def nothing_collected() -> Iterator[None]:
-    """Cycles stay where they are, for `unasked` to see: when they are collected is the interpreter's choice."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def unasked() -> list[BaseException]:

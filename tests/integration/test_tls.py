@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,11 +19,13 @@ from flashsale.errors import BadInput, Unreachable
 from flashsale.projections.database import connect
 from flashsale.stream import Log
 from tests.fixtures.processes import Cli
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.read_side import SKU, open_read_side
 from tests.fixtures.tls import HOST, PASSWORD, TlsServers, needs_tls
 from tests.helpers import free_port, wait_until
 from tests.integration.client_kit import order
 from tests.integration.doctor_kit import finding
+from tests.integration.silence_kit import Life, Silence, connected_to
 
 SALE = "sale-1"
 
@@ -213,6 +216,19 @@ def test_a_server_that_wants_a_certificate_of_the_client(
         )
     finally:
         servers.set_redis("tls-auth-clients", "no")
+
+
+@pytest.mark.parametrize("silence", get_args(Silence))
+@pytest.mark.parametrize("live", [Life.sync, Life.asyncio, Life.reads])
+def test_nothing_stays_open_to_a_server_that_falls_silent(
+    servers: TlsServers, nothing_collected: None, live: Callable[[Life], bool], silence: Silence
+) -> None:
+    with Proxy(servers.redis_url) as network:
+        url = network.url.replace("127.0.0.1", HOST)
+        is_answered = live(Life(network, url, silence))
+
+        assert is_answered == (silence == "end")
+        assert connected_to(url) == []
 
 
 def test_a_postgres_that_is_called_without_tls_or_does_not_speak_it(servers: TlsServers) -> None:
