@@ -1,4 +1,4 @@
-"""What somebody types about a waiting room, as the settings that it becomes: what is not named stays as it is."""
+"""What somebody types about a waiting room, as the request that it becomes: what is not named stays as it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from flashsale import values, words
-from flashsale.commands import RoomSettings, settings_of
+from flashsale.commands import RoomSettings, SetRoom, settings_of
 from flashsale.commands.room import (
     ACTIVE_MAX,
     LEAVE_AFTER_MS_MAX,
@@ -47,13 +47,18 @@ def typed(
     return {name: value for name, value in found.items() if value is not None}
 
 
-def changed(room: Room | None, given: dict[str, Any]) -> RoomSettings:
-    """The settings in force, with some of them changed. Raises `Usage` where the first ones lack a number."""
+def change(room: Room | None, given: dict[str, Any]) -> SetRoom:
+    """The request that changes nothing else, whatever others change meanwhile; `room`: as it was seen.
+
+    Raises `Usage` where the first settings lack a number.
+    """
     if room is not None:
-        return msgspec.structs.replace(settings_of(room), **given)
-    if not {"rate_per_s", "active_max"} <= given.keys():
+        settings = msgspec.structs.replace(settings_of(room), **given)
+    elif {"rate_per_s", "active_max"} <= given.keys():
+        settings = RoomSettings(**given)
+    else:
         raise values.Usage("a new waiting room needs --rate and --active")
-    return RoomSettings(**given)
+    return SetRoom(settings, only=frozenset(given))
 
 
 def no_room(sale: str) -> NotFound:

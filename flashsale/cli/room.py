@@ -12,10 +12,10 @@ from flashsale import ids, words
 from flashsale.cli import output, room_audit
 from flashsale.cli.sale_control import decided
 from flashsale.cli.session import Json, SaleId, Session, shared
-from flashsale.commands import Answer, Code, SetRoom
+from flashsale.commands import Answer, Code
 from flashsale.commands.room import check_message
 from flashsale.refusals import Asked
-from flashsale.room_settings import MODES, changed, no_room, typed
+from flashsale.room_settings import MODES, change, no_room, typed
 from flashsale.shop import Shop
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def set_(
         given["shuffle"] = shuffle
 
     def ask(shop: Shop) -> Answer:
-        return shop.client.control(sale, SetRoom(changed(shop.room(sale).room, given)))
+        return shop.client.control(sale, change(shop.room(sale).room, given))
 
     _set(session, sale, ask, json)
     output.say(f"{sale} has a waiting room with these settings.")
@@ -85,7 +85,7 @@ def message(
         state = shop.room(sale)
         if state.room is None:
             raise no_room(sale)
-        return shop.client.control(sale, SetRoom(changed(state.room, {"message": text})))
+        return shop.client.control(sale, change(state.room, {"message": text}))
 
     _set(session, sale, ask, json)
     output.say(

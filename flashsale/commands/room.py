@@ -70,7 +70,10 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetRoom(SaleRequest, frozen=True):
-    """Give a sale a waiting room, or change its settings; all of them are set.
+    """Give a sale a waiting room, or change its settings.
+
+    `only` names those that are changed where the sale has a room by then: the others stay, whoever set them.
+    None: all are set. No setting limits another, so settings of two callers may stand side by side.
 
     `seed` is for the draw. It is taken when the room has none, and only its SHA-256, the commitment, goes into the log;
     the seed itself when the line is drawn. Later ones are ignored: nobody can choose again.
@@ -83,11 +86,19 @@ class SetRoom(SaleRequest, frozen=True):
     settings: RoomSettings
     #: 64 hexadecimal digits
     seed: str = msgspec.field(default_factory=lambda: secrets.token_hex(32))
+    #: fields of `settings`
+    only: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.only or ():
+            if name not in RoomSettings.__struct_fields__:
+                raise BadInput("only", name, f"use some of {', '.join(RoomSettings.__struct_fields__)}")
 
     def arguments(self) -> tuple[str | int, ...]:
         s = self.settings
         numbers = (s.rate_per_s, s.active_max, s.pass_ttl_ms, s.leave_after_ms, int(s.shuffle))
-        return (s.mode, *numbers, self.seed, commitment(self.seed), s.message)
+        only = () if self.only is None else (" ".join(sorted(self.only)),)
+        return (s.mode, *numbers, self.seed, commitment(self.seed), s.message, *only)
 
 
 class LineRequest(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from flashsale.sale_view import View, sums
 
 
 def set_room(given: Fields, view: View) -> SetRoom:
-    """The settings in force, with those changed that were filled in. Raises `BadInput`."""
+    """What was filled in is changed. Raises `BadInput`."""
     asked = room_settings.typed(
         rate=given.get("rate"),
         active=given.get("active"),
@@ -23,7 +23,7 @@ def set_room(given: Fields, view: View) -> SetRoom:
         asked["message"] = "" if "clear" in given else given["message"]
     if not asked:
         raise BadInput("change", "", "fill in what shall change")
-    return SetRoom(room_settings.changed(view.snapshot.state.room, asked))
+    return room_settings.change(view.snapshot.state.room, asked)
 
 
 def room_numbers(view: View, request: SaleRequest, room: RoomState | None) -> Iterator[str]:

@@ -22,15 +22,17 @@ local function why_no_line(sale, refused)
   return refused or 'NO_ROOM'
 end
 
--- The settings that scripts go by; the commitment and the message are for people.
+-- The settings as they were set, and the commitment.
 local function door_of(text)
-  local mode, rate, active, pass_ttl, leave_after, shuffle, commitment =
-    string.match(text, '^(%l[%l-]+) (%d+) (%d+) (%d+) (%d+) ([01]) (%x+) ')
+  local mode, rate, active, pass_ttl, leave_after, shuffle, commitment, message =
+    string.match(text, '^(%l[%l-]+) (%d+) (%d+) (%d+) (%d+) ([01]) (%x+) (.*)$')
   if not mode then corrupt('sale door') end
+  local leave_after_ms = whole(leave_after, 'sale door')
   return {
     mode = mode, rate_per_s = whole(rate, 'sale door'), active_max = whole(active, 'sale door'),
-    pass_ttl_ms = whole(pass_ttl, 'sale door'), leave_after_s = math.ceil(whole(leave_after, 'sale door') / 1000),
-    shuffle = shuffle == '1', commitment = commitment,
+    pass_ttl_ms = whole(pass_ttl, 'sale door'), leave_after_ms = leave_after_ms,
+    leave_after_s = math.ceil(leave_after_ms / 1000), shuffle = shuffle == '1', commitment = commitment,
+    message = message,
   }
 end
 

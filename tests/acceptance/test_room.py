@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
-from flashsale.commands import Admit, Close, Join, RoomSettings, SetRoom
+from flashsale.client import Client
+from flashsale.commands import Admit, Close, Code, Join, RoomSettings, SetRoom
 from flashsale.room import Shuffle
 from tests.acceptance.conftest import SALE, Shop
+from tests.helpers import wait_until
 
 SEED = "5eed" * 16
 
@@ -42,6 +45,30 @@ def test_a_room_is_set_changed_and_shown(shop: Shop) -> None:
         assert part in text
     shop.finished("room", "message", SALE, "")
     assert shop.finished("room", "show", SALE, "--json").json()["message"] == ""
+
+
+def test_two_operators_at_the_same_moment_keep_what_each_of_them_changed(shop: Shop, redis_url: str) -> None:
+    """The second one reads the settings before the first one has written, and writes afterwards."""
+    shop.open()
+    shop.control(SetRoom(RoomSettings(rate_per_s=5, active_max=5)))
+    shop.client.room(SALE)  # Redis knows the script now: what only reads is not held
+
+    def held() -> int:
+        return int(shop.redis.info("clients")["blocked_clients"])
+
+    with Client(redis_url, by="first", timeout_ms=60_000) as client, ThreadPoolExecutor(1) as pool:
+        shop.redis.client_pause(60_000, all=False)
+        try:
+            first = pool.submit(client.control, SALE, SetRoom(RoomSettings(rate_per_s=7, active_max=5)))
+            wait_until(lambda: held() == 1, 20, "the first one is about to write")
+            second = shop.cli.start("room", "message", SALE, "Back at ten")
+            wait_until(lambda: held() == 2, 20, "the second one has read, and is about to write")
+        finally:
+            shop.redis.client_unpause()
+        assert first.result().code is Code.ROOM_SET
+        assert second.wait().exit_code == 0
+
+    assert shop.client.room(SALE).settings == RoomSettings(rate_per_s=7, active_max=5, message="Back at ten")
 
 
 def test_what_cannot_be_set_is_refused(shop: Shop) -> None:

@@ -205,6 +205,24 @@ def test_passes_that_expired_make_room(shard: Shard) -> None:
     assert shard.redis.zcard(shard.room_keys.passes) == 0
 
 
+def test_passes_that_ended_are_taken_away_in_bites(shard: Shard) -> None:
+    """As after a long pause: Redis serves nobody else meanwhile. Those that are good stay."""
+    open_room(shard, active_max=2)
+    now_ms = shard.now_ms()
+    shard.redis.zadd(shard.room_keys.passes, {f"gone-{n}": now_ms - n for n in range(8_000)})
+    shard.redis.zadd(shard.room_keys.passes, {"ann": now_ms + HOUR_MS})
+    crowd(shard, 3)
+
+    assert admit(shard) == "CALLED 1 1", "those that ended take nobody's place meanwhile"
+    left = []
+    for _ in range(3):
+        left.append(shard.redis.zcard(shard.room_keys.passes))
+        admit(shard)
+
+    assert left == [5_001, 2_001, 1]
+    assert shard.redis.zrange(shard.room_keys.passes, 0, -1) == [b"ann"]
+
+
 def test_where_most_have_gone_one_call_looks_at_a_bounded_number_of_tickets(shard: Shard) -> None:
     open_room(shard, rate_per_s=100, active_max=1000)
     admit(shard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
 import pytest
 
 from flashsale.events import Room
@@ -114,6 +115,67 @@ def test_after_the_draw_nothing_changes_what_was_committed_to(shard: Shard) -> N
     set_room(shard, **OTHER)
 
     assert (room(shard).commitment, room(shard).drawn, room(shard).seed) == (COMMITMENT, 3, SEED)
+
+
+# ------------------------------------------------------------------------------------------- what is named, and no more
+
+
+def change(shard: Shard, only: Argument, **changed: str | int) -> str:
+    """Change what is named; the answer."""
+    return shard.run("room", *(SETTINGS | changed).values(), only).answer
+
+
+def test_only_what_is_named_is_changed(shard: Shard) -> None:
+    kept = 'Größe "M" \\ only'
+    open_room(shard, mode="queue-all", rate_per_s=7, leave_after_ms=61_001, shuffle=1, message=kept)
+    before = room(shard)
+
+    for only, changed in (
+        ("rate_per_s", {"rate_per_s": 9}),
+        ("active_max pass_ttl_ms", {"active_max": 8, "pass_ttl_ms": 70_000}),
+        ("shuffle leave_after_ms", {"shuffle": 0, "leave_after_ms": 62_002}),
+        ("message mode", {"message": "", "mode": "pass-through"}),
+        ("", {}),
+    ):
+        assert change(shard, only, **changed).startswith("ROOM_SET")
+        assert room(shard) == (before := msgspec.structs.replace(before, **changed))
+    shard.check()
+
+
+def test_a_new_room_takes_all_settings_whatever_is_named(shard: Shard) -> None:
+    shard.sell(("A", 5))
+
+    assert change(shard, "mode", mode="queue-all", rate_per_s=6).startswith("ROOM_SET")
+
+    assert (room(shard).mode, room(shard).rate_per_s, room(shard).active_max) == ("queue-all", 6, 100)
+
+
+def test_the_seed_stays_when_one_setting_is_changed(shard: Shard) -> None:
+    open_room(shard)
+
+    change(shard, "rate_per_s", rate_per_s=9, **OTHER)
+
+    assert room(shard).commitment == COMMITMENT
+
+
+@pytest.mark.parametrize(
+    "only", ["seed", "commitment", "rate", "rate_per_s,mode", "mode\n", "mode\0", b"\xff"]
+)
+def test_a_name_that_is_no_setting_is_refused(shard: Shard, only: Argument) -> None:
+    open_room(shard)
+
+    assert shard.error("room", *SETTINGS.values(), only).startswith("INVALID_ARGUMENT only")
+
+
+@pytest.mark.parametrize("door", ["shut 5 100 60000 60000 0", "open 5 100 60000 99999999999999 0"])
+def test_settings_that_are_damaged_are_not_written_again(shard: Shard, door: str) -> None:
+    open_room(shard)
+    shard.damage("HSET", shard.keys.sale, "door", f"{door} {COMMITMENT} ")
+
+    assert shard.error("room", *SETTINGS.values(), "rate_per_s").startswith("KEY_CORRUPT sale door")
+
+
+# ------------------------------------------------------------------------------------------------- what is refused
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,13 @@ def test_settings_are_sent_with_a_seed_and_its_commitment() -> None:
     assert call.arguments == ("0-0", "desk", "open", 50, 200, 120_000, 120_000, 1, SEED, digest, "")
 
 
+def test_what_is_changed_is_named_behind_the_settings() -> None:
+    for only, text in ((frozenset({"rate_per_s", "mode"}), "mode rate_per_s"), (frozenset[str](), "")):
+        assert SetRoom(SETTINGS, SEED, only).arguments() == (*SetRoom(SETTINGS, SEED).arguments(), text)
+    with pytest.raises(BadInput, match="rate_per_s"):
+        SetRoom(SETTINGS, only=frozenset({"rate"}))
+
+
 def test_each_request_brings_a_seed_of_its_own() -> None:
     seeds = {SetRoom(SETTINGS).seed for _ in range(100)}
 
