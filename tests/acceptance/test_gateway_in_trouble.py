@@ -201,7 +201,7 @@ def test_what_is_not_answered_when_a_gateway_must_leave_is_unknown(
     """It waits 10 s for them, and may be told to wait longer for Redis."""
     buyer = a_buyer()
     more = {"FLASHSALE_REPLY_TIMEOUT_MS": "30000"}
-    with running(tmp_path / "home", network.url, module_database_url, in_roles=False, **more) as front:
+    with running(tmp_path / "home", network.url, module_database_url, in_roles=True, **more) as front:
         network.behave(Mode.DELAY, when=buyer.encode(), delay_s=14, times=1)
         delayed = network.counts.replies_delayed
         answers: list[httpx.Response] = []
