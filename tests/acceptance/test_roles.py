@@ -310,6 +310,7 @@ def test_doctor_without_the_right_to_read_settings_warns(guarded: Guarded, roles
         ("reconcile --apply plan.json --yes", "operator"),
         ("events export drop", "auditor"),
         ("sale archive drop", "archiver"),
+        ("loadtest --url http://127.0.0.1:1 --sale drop", "auditor"),
         ("sale warm drop", "operator"),
     ],
 )
