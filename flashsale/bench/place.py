@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
 from flashsale.bench.meter import Meter
 from flashsale.client import Client
@@ -113,8 +113,20 @@ def opened(urls: Urls, durability: str, servers: list[ServerStatus], folder: Pat
             yield place
 
 
+def _refuse_who_cannot_clean_up(place: Place) -> None:
+    """A role that may only begin would leave its sale behind."""
+    try:
+        place.forget(place.new_key())
+    except NoPermissionError as error:
+        raise RefusedByState(
+            f"this Redis user may not use all keys of bench ({error}): name one who may do everything, or let bench "
+            "start private servers"
+        ) from error
+
+
 @contextmanager
 def _configured(place: Place) -> Iterator[None]:
+    _refuse_who_cannot_clean_up(place)
     try:
         found = cast("dict[str, str]", place.redis.config_get("append*"))
     except ResponseError as error:
@@ -150,7 +162,8 @@ def _database(postgres_url: str) -> Iterator[str]:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(made))
         except psycopg.errors.InsufficientPrivilege as error:
             raise RefusedByState(
-                "this Postgres user may not create the database that bench works in"
+                "this Postgres user may not create the database that bench works in: name one who may, or let bench "
+                "start private servers"
             ) from error
         try:
             yield make_conninfo(postgres_url, dbname=name)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.fixtures.processes import Cli
 from tests.fixtures.residents import needs_proc, processes_of
+from tests.fixtures.roles import as_administrator
 
 #: A few orders a contender, once.
 TINY = ("--quick", "--rounds", "1", "--scale", "0.005")
@@ -124,7 +125,9 @@ def test_bad_input_is_refused_before_a_server_is_started(
     assert "Starting servers" not in done.stderr
 
 
-def test_given_servers_keep_their_settings_and_their_data(connected_cli: Cli, redis_url: str) -> None:
+def test_given_servers_keep_their_settings_and_their_data(connected_cli: Cli, database_url: str) -> None:
+    connected_cli.in_roles = False  # it is an administrator's, see test_roles.py
+    connected_cli.env["FLASHSALE_POSTGRES_URL"] = as_administrator(database_url)
     done = connected_cli.run(
         "bench", "replay", *TINY, "--json", "--durability", "always", timeout_s=TIMEOUT_S
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +9,7 @@ import redis
 
 from flashsale.commands import Reserve
 from tests.acceptance.conftest import SKU, Shop, assert_one_sentence
+from tests.fixtures.cast import as_user
 from tests.fixtures.own_servers import own_servers
 from tests.fixtures.private_postgres import PrivatePostgres
 from tests.fixtures.servers import private_binaries
@@ -101,9 +101,7 @@ def test_a_server_that_hides_its_settings_is_no_reason_to_refuse(
     unfit.redis.execute_command(
         "ACL", "SETUSER", "managed", "reset", "on", "nopass", "~*", "&*", "+@all", *hidden
     )
-    nobody = re.sub(r"username=[^&]*&password=[^&]*", "", redis_url)  # there with --roles
-    sign = "&" if "?" in nobody else "?"
-    unfit.cli.env["FLASHSALE_REDIS_URL"] = f"{nobody}{sign}username=managed&password=any"
+    unfit.cli.env["FLASHSALE_REDIS_URL"] = as_user(redis_url, "managed")
     try:
         running = unfit.cli.start("projector", "run")
         running.wait_for_output("server_doubtful")

@@ -22,7 +22,6 @@ def front(
     shop.open("next")
     in_roles = pytestconfig.getoption("--roles")
     with running(tmp_path / "front", redis_url, postgres_proxy.url, in_roles=in_roles) as front:
-        shop.redis.acl_log_reset()  # of its look at Redis: docs/security.md
         yield front
 
 

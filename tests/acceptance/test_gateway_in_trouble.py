@@ -201,7 +201,7 @@ def test_what_is_not_answered_when_a_gateway_must_leave_is_unknown(
     """It waits 10 s for them, and may be told to wait longer for Redis."""
     buyer = a_buyer()
     more = {"FLASHSALE_REPLY_TIMEOUT_MS": "30000"}
-    with running(tmp_path / "home", network.url, module_database_url, in_roles=False, **more) as front:
+    with running(tmp_path / "home", network.url, module_database_url, in_roles=True, **more) as front:
         network.behave(Mode.DELAY, when=buyer.encode(), delay_s=14, times=1)
         delayed = network.counts.replies_delayed
         answers: list[httpx.Response] = []
@@ -221,10 +221,11 @@ def test_sigterm_lets_the_requests_under_way_be_answered(
 ) -> None:
     buyer = a_buyer()
     network.behave(Mode.DELAY, when=buyer.encode(), delay_s=1, times=1)
+    delayed = network.counts.replies_delayed
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(far_front.order(buyer=buyer)))
     asking.start()
-    wait_until(lambda: network.counts.replies_delayed, 10, "the reply is on its way")
+    wait_until(lambda: network.counts.replies_delayed > delayed, 10, "the reply is on its way")
 
     far_front.process.send(signal.SIGTERM)
     asking.join(20)

@@ -24,7 +24,7 @@ def test_it_sells_nothing_before_postgres_has_told_the_fences(
         # As a projector would have it, at a place to which this Redis never came: the rest of its log was lost.
         connection.execute("UPDATE checkpoint SET epoch = 1, seq = 1000 WHERE sale_id = 'drop'")
     postgres_proxy.behave(Mode.RESET)
-    with started(tmp_path / "home", redis_url, postgres_proxy.url, in_roles=False) as front:
+    with started(tmp_path / "home", redis_url, postgres_proxy.url, in_roles=True) as front:
         assert front.http.get("/healthz").status_code == 200
         problem(front.http.get("/readyz"), 503, "unavailable")
         problem(front.order(), 503, "unavailable")
@@ -42,7 +42,7 @@ def test_it_tells_nobody_of_an_order_before_a_replica_has_it(
     """Nor that there is one, or what became of it."""
     prepare(redis_url, database_url)
     more = {"FLASHSALE_REPLICAS": "1", "FLASHSALE_REPLY_TIMEOUT_MS": "1000"}
-    with running(tmp_path / "home", redis_url, database_url, in_roles=False, **more) as front:
+    with running(tmp_path / "home", redis_url, database_url, in_roles=True, **more) as front:
         for _ in range(2):
             problem(front.order(buyer="ann", key="cart-1"), 503, "unknown-outcome")
         order = derived_order_id("drop", "ann", "cart-1")

@@ -11,9 +11,11 @@ import pytest
 
 from flashsale.commands import Reserve
 from flashsale.projections import reads
+from flashsale.projections.database import connect
 from flashsale.stream import ShardId
 from tests.acceptance.conftest import SALE, SKU, Shop
 from tests.fixtures.processes import COMMAND
+from tests.fixtures.roles import as_administrator
 from tests.helpers import wait_until
 
 ORDERS = 500
@@ -65,15 +67,16 @@ def test_a_full_disk_for_logs_stops_nobody(busy: Shop) -> None:
 
 
 @needs_prlimit
-def test_without_file_handles_a_daemon_waits(busy: Shop) -> None:
+def test_without_file_handles_a_daemon_waits(busy: Shop, database_url: str) -> None:
     projector = busy.cli.start("projector", "run", "--name", "p2")
     wait_until(lambda: is_applied(busy), 30, "everything is applied")
     soft, hard = resource.prlimit(projector.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(projector.pid, resource.RLIMIT_NOFILE, (3, hard))
-    busy.connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'flashsale projector %' "
-        "AND datname = current_database()"
-    )
+    with connect(as_administrator(database_url)) as administrator:
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'flashsale projector %' AND datname = current_database()"
+        )
     sell(busy, range(ORDERS - 100, ORDERS))
     projector.wait_for_output("Postgres cannot be reached")
 

@@ -123,6 +123,7 @@ def test_whoever_was_told_what_the_log_does_not_have_is_named(
         client.control("drop", catalog.get(connection, "drop").load())
         client.control("drop", Open(at_once=True))
     near.env["FLASHSALE_REDIS_URL"] = other
+    near.in_roles = False  # roles have database 0
     at = ("--url", front.url, "--sale", "drop", "--sku", "phone")
     done = near.run("loadtest", "--rate", "20", "--seconds", "1", "--json", *at, timeout_s=TIMEOUT_S)
 

@@ -81,7 +81,7 @@ def test_a_lost_reply_is_unknown_and_the_same_form_does_it_once(far_office: Offi
 def test_a_signal_ends_it(
     redis_url: str, database_url: str, tmp_path: Path, number: signal.Signals, exit_code: int
 ) -> None:
-    with operator_kit.running(tmp_path / "home", redis_url, database_url, in_roles=False) as office:
+    with operator_kit.running(tmp_path / "home", redis_url, database_url, in_roles=True) as office:
         office.process.send(number)
         done = office.process.wait()
         assert done.exit_code == exit_code

@@ -74,15 +74,8 @@ def roles(guarded: Guarded, cli: Cli) -> Cli:
 
 @pytest.mark.timeout(400)  # some forty commands
 def test_a_sale_lives_and_ends_and_nothing_that_is_needed_is_refused(guarded: Guarded, roles: Cli) -> None:
-    for command in (
-        *(
-            "doctor",
-            "sale define drop.toml",
-            "sale warm-due --within 15m",
-            "sale warm drop",
-            "sale open drop",
-        ),
-    ):
+    define = ("sale define drop.toml", "sale warm-due --within 15m", "sale warm drop", "sale open drop")
+    for command in ("doctor", *define):
         roles.ok(*command.split())
     projector = roles.start("projector", "run", "--name", "p1")
     sell(guarded, roles)
@@ -144,7 +137,6 @@ async def test_a_shop_of_many_callers_is_refused_nothing(guarded: Guarded, roles
     (room,) = await reads.rooms(["crowd"])
     await reads.close()
     assert isinstance(room, RoomState)
-    assert guarded.refused() == []
     assert guarded.refused() == []
 
 
@@ -256,6 +248,36 @@ def test_a_command_in_the_wrong_role_ends_with_5_and_says_what_was_refused(
         admin.acl_log_reset()
 
 
+@pytest.mark.parametrize(
+    ("allowed", "why"),
+    [
+        ("nothing", "this Postgres user may not create the database that bench works in"),
+        ("Postgres", "this Redis user may not use all keys of bench"),
+    ],
+)
+@pytest.mark.parametrize("command", ["bench replay --quick", "loadtest"])
+def test_what_makes_a_database_for_itself_is_for_administrators(
+    guarded: Guarded, roles: Cli, command: str, allowed: str, why: str
+) -> None:
+    """And leaves nothing behind for the want of a right."""
+    roles.in_roles = False
+    roles.env["FLASHSALE_REDIS_URL"] = guarded.redis_url("operator")
+    if allowed == "Postgres":
+        roles.env["FLASHSALE_POSTGRES_URL"] = guarded.postgres_url
+    with guarded.redis() as admin:
+        before = sorted(admin.scan_iter())
+        done = roles.run(*command.split())
+        assert sorted(admin.scan_iter()) == before
+        admin.acl_log_reset()
+
+    assert done.exit_code == 4, done.stderr
+    assert why in done.stderr
+    assert "or let bench start private servers" in done.stderr
+    with connect(guarded.postgres_url) as administrator:
+        made = administrator.execute("SELECT datname FROM pg_database WHERE datname LIKE 'flashsale_bench_%'")
+        assert made.fetchall() == []
+
+
 def test_doctor_over_a_network_is_refused_nothing(guarded: Guarded, roles: Cli) -> None:
     """There it also asks what its own account may do."""
     with guarded.redis() as admin:
@@ -288,6 +310,7 @@ def test_doctor_without_the_right_to_read_settings_warns(guarded: Guarded, roles
         ("reconcile --apply plan.json --yes", "operator"),
         ("events export drop", "auditor"),
         ("sale archive drop", "archiver"),
+        ("loadtest --url http://127.0.0.1:1 --sale drop", "auditor"),
         ("sale warm drop", "operator"),
     ],
 )

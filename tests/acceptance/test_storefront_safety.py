@@ -174,6 +174,6 @@ def test_pages_are_there_only_when_asked_for(
     redis_url: str, module_database_url: str, tmp_path_factory: pytest.TempPathFactory, stage: object
 ) -> None:
     home = tmp_path_factory.mktemp("gateway") / "home"
-    with running(home, redis_url, module_database_url, in_roles=False) as plain:
+    with running(home, redis_url, module_database_url, in_roles=True) as plain:
         assert plain.http.get("/sale/drop").status_code == 404
         assert plain.http.get("/v1/sales/drop").status_code == 200

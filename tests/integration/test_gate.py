@@ -13,6 +13,7 @@ from flashsale.doctor import Gate
 from flashsale.errors import RefusedByState
 from flashsale.projections.database import Connection, connect
 from flashsale.stream import Log
+from tests.fixtures.cast import as_user
 
 CHANGED = ("maxmemory-policy", "appendonly", "appendfsync")
 
@@ -138,11 +139,9 @@ def test_a_user_who_may_not_ask_redis_asks_once(
         "ACL", "SETUSER", "shop", "reset", "on", "nopass", "~*", "&*", "+@all", "-info", "-config"
     )
     settings.execute_command("ACL", "LOG", "RESET")
-    sign = "&" if "?" in redis_url else "?"
-    url = f"{redis_url}{sign}username=shop&password=any"
     gate = Gate(
         lambda: steps.append("step"),
-        lambda: Log(url),
+        lambda: Log(as_user(redis_url, "shop")),
         lambda: connect(database_url),
         accepts_unsafe=False,
         look_every_s=0,

@@ -146,6 +146,18 @@ def test_an_operator_has_this_database_and_no_more(superuser_url: str, statement
         operator.execute(statement.encode())
 
 
+@pytest.mark.parametrize("role", [*ROLES, "operator"])
+def test_nobody_ends_the_session_of_another_role(superuser_url: str, role: str) -> None:
+    victim = "sweeper" if role == "operator" else "operator"
+    with (
+        role_connection(superuser_url, victim) as other,
+        role_connection(superuser_url, role) as connection,
+    ):
+        for end in ("pg_terminate_backend", "pg_cancel_backend"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"SELECT {end}(%s)".encode(), (other.info.backend_pid,))
+
+
 @pytest.mark.parametrize("role", READERS)
 def test_a_reader_that_writes_by_mistake_is_told_at_once(superuser_url: str, role: str) -> None:
     with role_connection(superuser_url, role) as connection:
