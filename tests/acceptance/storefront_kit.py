@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from html import unescape
 from html.parser import HTMLParser
 from typing import Self
 
 import httpx
+
+from tests.helpers import wait_until
 
 #: What a browser says of a form that stands on a page of the same host.
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
@@ -61,7 +64,12 @@ class Page:
     def reload(self) -> tuple[int, str] | None:
         """When and where a browser without scripts looks again."""
         found = re.search(r'http-equiv="refresh" content="(\d+); url=([^"]+)"', self.text)
-        return (int(found[1]), found[2]) if found else None
+        return (int(found[1]), unescape(found[2])) if found else None
+
+    @property
+    def tries_again(self) -> str:
+        """Where, of a page that could not be shown and says that it loads itself again; else empty."""
+        return self.reload[1] if self.reload and self._reader.main.get("class") == "problem" else ""
 
     def form(self, ending: str) -> dict[str, str]:
         """The only form whose action ends so."""
@@ -94,13 +102,29 @@ class Browser:
     def __exit__(self, *exc_info: object) -> None:
         self.http.close()
 
-    def open(self, path: str) -> Page:
+    def look(self, path: str) -> Page:
+        """What there is at this moment."""
         return Page(self.http.get(path))
+
+    def open(self, path: str) -> Page:
+        """The page, as soon as it can be shown: one that tries again by itself does so."""
+        return self._shown(self.look(path))
 
     def send(self, form: Mapping[str, str], headers: Mapping[str, str] = OWN_PAGE) -> Page:
         """Click the button of a form."""
         fields = {name: value for name, value in form.items() if name != "action"}
-        return Page(self.http.post(form["action"], data=fields, headers=dict(headers)))
+        return self._shown(Page(self.http.post(form["action"], data=fields, headers=dict(headers))))
+
+    def _shown(self, page: Page) -> Page:
+        pages = [page]
+
+        def is_shown() -> bool:
+            if again := pages[-1].tries_again:
+                pages.append(self.look(again))
+            return not pages[-1].tries_again
+
+        wait_until(is_shown, 20, f"{page.path} can be shown")
+        return pages[-1]
 
 
 #: Opens a browser: of this buyer, with the shop's token; of nobody (None); or at the demo's gateway ("demo").

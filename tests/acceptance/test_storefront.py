@@ -105,7 +105,7 @@ def test_what_is_given_back_can_be_bought_by_the_next(front: Front, visit: Visit
 
 def test_a_buyer_who_has_the_limit_gets_no_button(visit: Visit) -> None:
     browser = visit(a_buyer())
-    browser.send(browser.open("/sale/drop").buy("one-each"))
+    assert browser.send(browser.open("/sale/drop").buy("one-each")).kind == "held"
 
     page = browser.open("/sale/drop")
 
@@ -130,6 +130,20 @@ def test_an_answer_that_is_lost_is_looked_for_and_never_told_as_a_failure(
     assert browser.open(lost.reload[1]).kind == "unknown", "it did not arrive, and may arrive yet"
     assert browser.send(lost.form("/buy")).kind == "held"
     assert browser.open(lost.reload[1]).kind == "held"
+
+
+def test_an_answer_that_is_lost_is_looked_for_after_a_page_that_could_not_be_shown(
+    visit: Visit, network: Proxy
+) -> None:
+    buyer = a_buyer()
+    browser = visit(buyer)
+    network.behave(Mode.RESET)
+    trouble = browser.look(f"/sale/drop/order/{order_of('drop', buyer, 1)}?sku=phone")
+    network.heal()
+
+    assert (trouble.response.status_code, trouble.heading) == (503, "One moment")
+    assert trouble.reload is not None
+    assert browser.open(trouble.reload[1]).kind == "unknown"
 
 
 def test_who_asks_again_after_a_lost_answer_still_has_the_pass(

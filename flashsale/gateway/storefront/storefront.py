@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlencode
 
@@ -208,12 +208,15 @@ class Storefront:
             title=title,
             sentence=sentence,
             back_url=f"/sale/{sale}" if has_sale and not is_passing else "",
-            reload_url=request.url.path,
+            reload_url=_address(request.url.path, request.query_params.multi_items()),
             reload_s=_AFTER_TROUBLE_S if is_passing else 0,
         )
 
 
 def _to(path: str, **query: str) -> Response:
     """To a page, by GET."""
-    url = f"{path}?{urlencode(query)}" if query else path
-    return RedirectResponse(url, 303, PRIVATE)
+    return RedirectResponse(_address(path, [*query.items()]), 303, PRIVATE)
+
+
+def _address(path: str, query: Sequence[tuple[str, str]]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
