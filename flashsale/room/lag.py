@@ -30,6 +30,9 @@ class Lag:
 
     def saw(self, now_ms: int, head: Position) -> None:
         """The log ends there now."""
+        if self._seen and now_ms < self._seen[-1][0]:
+            # The clock was set back: what was seen before would have no age until that time has come again.
+            self._seen = deque((min(seen_ms, now_ms), seen) for seen_ms, seen in self._seen)
         if self._seen and head <= self._seen[-1][1]:
             return
         if len(self._seen) == SEEN_MAX:

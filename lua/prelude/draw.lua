@@ -13,7 +13,7 @@ local function draw_of(keys)
   local text = redis.call('HGET', keys.sale, 'drawn')
   if not text then return nil end
   local n, seed = string.match(text, '^(%d+) (%x*)$')
-  return new_draw(keys, whole(n, 'sale drawn'), seed)
+  return new_draw(keys, ticket_of(n, 'sale drawn'), seed)
 end
 
 -- The round function of the shuffle: 52 bits of SHA-1, which numbers of Lua hold exactly.

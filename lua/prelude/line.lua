@@ -1,5 +1,12 @@
 -- line: the line of the waiting room: who stands in it, who was seen, who may pass.
 
+-- A ticket, or how many there are: `seen` is addressed by them, and no script gives more than 2^24.
+local function ticket_of(text, what)
+  local ticket = whole(text, what)
+  if ticket > 16777216 then corrupt(what) end
+  return ticket
+end
+
 -- The tickets of those of the buyers who are in the line, {buyer → ticket}, and what they are called there, in order:
 -- 12 bytes of the SHA-1, so that a long name takes no more memory than a short one.
 local function line_of(keys, buyers)
@@ -11,7 +18,7 @@ local function line_of(keys, buyers)
   end
   local found = redis.call('HMGET', keys.line, unpack(names))
   for i = 1, #buyers do
-    if found[i] then tickets[buyers[i]] = whole(found[i], 'line ' .. buyers[i]) end
+    if found[i] then tickets[buyers[i]] = ticket_of(found[i], 'line ' .. buyers[i]) end
   end
   return tickets, names
 end
@@ -59,8 +66,8 @@ local function read_room(keys, draw)
   return {
     start_s = room_number(field[1], 'start_s'),
     heard_s = room_number(field[2], 'heard_s'),
-    tickets = math.max(first, room_number(field[3], 'tickets') or 0),
-    serving = room_number(field[4], 'serving') or first,
+    tickets = math.max(first, field[3] and ticket_of(field[3], 'room tickets') or 0),
+    serving = field[4] and ticket_of(field[4], 'room serving') or first,
     -- People called and not come yet, of this quarter of a minute and of the one before.
     called = room_number(field[5], 'called') or 0,
     called_before = room_number(field[6], 'called_before') or 0,
@@ -69,14 +76,15 @@ end
 
 -- Sets the room's own clock, by which signs of life are counted: `second`, as it stands in `seen`, where 0 is: never,
 -- or gone. When nobody at all was heard for longer than anybody who is there is silent, no person has left: gateways, a
--- network or Redis were away, or the clock was set. That time is left out: from `begins_s` on it runs, once one is.
+-- network or Redis were away, or the clock was set. That time is left out: from `begins_s` on it runs, once one is. A
+-- clock that is behind the age of the room itself, as that of a machine without one, makes nobody older either.
 local function set_second(room, door, now)
   local now_s = math.floor(now / 1000)
   room.start_s = room.start_s or now_s
   local silent_s = now_s - (room.heard_s or now_s)
   local left_out_s = (silent_s < 0 or silent_s > door.leave_after_s / 2) and silent_s or 0
   room.second = math.max(1, now_s - room.start_s - left_out_s + 1)
-  room.heard_s, room.begins_s = now_s, room.start_s + left_out_s
+  room.heard_s, room.begins_s = now_s, math.max(0, room.start_s + left_out_s)
 end
 
 -- What stands in `seen` of many tickets.

@@ -33,6 +33,20 @@ def test_a_time_in_which_nobody_could_be_heard_makes_nobody_older(shard: Shard, 
     assert admitted(shard, *buyers) == buyers[:6], "who was called is there, too"
 
 
+def test_a_clock_that_is_younger_than_the_room_stops_nobody(shard: Shard) -> None:
+    """As that of a machine that boots without one: the room's own beginning would be before all time."""
+    open_room(shard, rate_per_s=2)
+    room = shard.room_keys.room
+    shard.redis.hset(room, mapping={"start_s": 10, "heard_s": shard.now_ms() // 1000 + 3600})
+
+    buyers = crowd(shard, 10)
+
+    assert shard.redis.hget(room, "start_s") == b"0"
+    assert admit(shard) == "CALLED 2 2", "nobody is skipped"
+    assert admitted(shard, *buyers) == buyers[:2]
+    assert len(join(shard, "new", *buyers)) == 11
+
+
 def test_after_such_a_time_silence_counts_again(shard: Shard) -> None:
     open_room(shard, rate_per_s=2)
     crowd(shard, 10)

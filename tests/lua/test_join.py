@@ -277,3 +277,25 @@ def test_a_damaged_record_is_corrupt(shard: Shard, key: str, field: str | bytes)
     for value in ("", "abc", "-1", "1.5", "1e3", "1\n", "9" * 14):
         shard.damage("HSET", name, field, value)
         assert shard.error("join", "b1").startswith("KEY_CORRUPT")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *(("join", key) for key in ("tickets", "serving", "line", "drawn")),
+        *(("admit", key) for key in ("tickets", "serving", "drawn")),
+        *(("stand", key) for key in ("line", "drawn")),
+        ("leave", "line"),
+    ],
+)
+def test_more_tickets_than_are_given_are_corrupt(shard: Shard, name: str, key: str) -> None:
+    """What is looked at, and the string of seconds, would be as long as such a number says."""
+    open_room(shard)
+    crowd(shard, 3)
+    record: dict[str, tuple[Argument, ...]] = {
+        "line": (shard.room_keys.line, name_in_line("b1"), 2**24 + 1),
+        "drawn": (shard.keys.sale, "drawn", f"{2**24 + 1} {SEED}"),
+    }
+    shard.damage("HSET", *record.get(key, (shard.room_keys.room, key, 2**24 + 1)))
+
+    assert shard.error(name, *((1000,) if name == "admit" else ("b1", "new"))).startswith("KEY_CORRUPT")

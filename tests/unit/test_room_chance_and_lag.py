@@ -83,6 +83,21 @@ def test_what_is_remembered_is_bounded_and_lag_rather_too_long() -> None:
     assert lag.age_ms(now_ms, at(3 * SEEN_MAX)) == 0
 
 
+def test_a_clock_that_is_set_back_does_not_hide_a_postgres_that_is_away() -> None:
+    """Until the old time has come again there would be no lag."""
+    hour_ms = 3_600_000
+    lag = Lag()
+    for second in range(10):
+        lag.saw(hour_ms + second * 1_000, at(1 + second))
+
+    for second in range(31):
+        lag.saw(second * 1_000, at(10 + second))
+
+    assert lag.age_ms(30_000, at(5)) == 30_000
+    assert lag.age_ms(30_000, at(30)) == 9_000
+    assert lag.age_ms(30_000, at(40)) == 0
+
+
 def test_lag_slows_the_line_and_does_not_hold_it() -> None:
     assert share_permille(0) == share_permille(FULL_UNTIL_MS) == 1_000
     shares = [share_permille(lag_ms) for lag_ms in range(FULL_UNTIL_MS, SLOWEST_FROM_MS + 1, 100)]
