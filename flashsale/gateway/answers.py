@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from starlette.responses import Response
 
@@ -70,6 +71,8 @@ def refusal(answer: Answer) -> Problem:
         case Code.WRONG_STATE:
             return Problem(problems.WRONG_STATE, f"the order is {detail}", state=detail)
         case code if code in _PLAIN:
-            return Problem(*_PLAIN[code])
+            # A payment that must go back is recorded, and the only one of these that can have been before.
+            more: dict[str, Any] = {"repeated": answer.repeated} if code is Code.REFUND_DUE else {}
+            return Problem(*_PLAIN[code], **more)
         case code:
             return Problem(problems.INTERNAL, f"the engine answered {code}")

@@ -142,7 +142,9 @@ def _refused(status: int, content: dict[str, Any]) -> Told:
     slug = str(content["type"]).rpartition("#")[2]
     retry_s = float(content.get("retry_after_ms", 0)) / 1000
     if slug in _REFUSED:
-        return Told(Answer(_REFUSED[slug], START))
+        # Only what was done can be a repeat: of these, a payment that must go back.
+        before = "refund_due" if content.get("repeated") is True else ""
+        return Told(Answer(_REFUSED[slug], START, "", before))
     if slug in _NOT_DONE or 400 <= status < 500:
         return Told(Unreachable(slug), retry_s=retry_s)
     # Whatever else it is, it does not say that nothing was done.

@@ -111,7 +111,14 @@ def test_what_was_done_is_an_answer_and_a_repeat_says_what_the_order_is_by_now()
 
 def test_a_refusal_that_was_decided_is_an_answer() -> None:
     assert told(problem(problems.SOLD_OUT), Code.RESERVED).answer == Answer(Code.SOLD_OUT, START)
-    assert told(problem(problems.REFUND_DUE), Code.CONFIRMED).answer == Answer(Code.REFUND_DUE, START)
+
+
+def test_a_payment_that_must_go_back_was_recorded_now_or_before() -> None:
+    new = problem(problems.REFUND_DUE, repeated=False)
+    again = problem(problems.REFUND_DUE, repeated=True)
+
+    assert told(new, Code.CONFIRMED).answer == Answer(Code.REFUND_DUE, START)
+    assert told(again, Code.CONFIRMED).answer == Answer(Code.REFUND_DUE, START, "", "refund_due")
 
 
 @pytest.mark.parametrize("kind", [problems.OVERLOADED, problems.UNAVAILABLE, problems.UNAUTHENTICATED])
