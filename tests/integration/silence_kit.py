@@ -16,7 +16,6 @@ from tests.fixtures.proxy import Mode, Proxy
 from tests.integration.client_kit import order
 
 SALE, SKU = "no-sale", "phone"
-TIMEOUT_MS = 500
 
 #: What it does not answer any more.
 Silence = Literal["greeting", "request", "end"]
@@ -26,11 +25,13 @@ class Life:
     """The life of one client at `url`, by way of `network`, which falls silent at some time."""
 
     def __init__(self, network: Proxy, url: str, silence: Silence) -> None:
-        self._network, self.url, self._silence = network, url, silence
+        self._network, self._url, self._silence = network, url, silence
+        #: where every request is answered, nobody waits so long
+        self._timeout_ms = 10_000 if silence == "end" else 500
 
     def sync(self) -> bool:
         """Of a sync client; returns whether it was answered, as the others do."""
-        with Client(self.url, timeout_ms=TIMEOUT_MS) as client:
+        with Client(self._url, timeout_ms=self._timeout_ms) as client:
             try:
                 for _ in self._moments():
                     client.snapshot(SALE)
@@ -40,7 +41,7 @@ class Life:
 
     def asyncio(self) -> bool:
         async def live() -> bool:
-            client = AsyncClient(self.url, timeout_ms=TIMEOUT_MS)
+            client = AsyncClient(self._url, timeout_ms=self._timeout_ms)
             return await self._live(lambda: client.reserve(SALE, order(1), "ann", SKU), client.close)
 
         return asyncio.run(live())
@@ -49,7 +50,7 @@ class Life:
         """Of the reads of a gateway."""
 
         async def live() -> bool:
-            reads = AsyncReads(self.url, Fences(), timeout_ms=TIMEOUT_MS)
+            reads = AsyncReads(self._url, Fences(), timeout_ms=self._timeout_ms)
             return await self._live(lambda: reads.order(SALE, order(1)), reads.close)
 
         return asyncio.run(live())
