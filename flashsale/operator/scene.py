@@ -16,7 +16,6 @@ from flashsale.sale_health import Health
 from flashsale.sale_pause import Paused
 from flashsale.sale_view import View
 from flashsale.shop import Shop
-from flashsale.stream import ShardId
 
 
 class Light(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Every word with which a script may answer about an order is known: as a code, a sentence for people, a problem over HTTP."""
+"""Every word with which a script answers about an order is a code, a sentence for people, and a problem over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flashsale.projections.database import Connection
 from flashsale.refusals import Asked, error_of
 
 LUA = Path(__file__).parents[2] / "lua"
-WORD = r"[A-Z]{4,}(?:_[A-Z]+)*"
+WORD = r"(?:[A-Z]{4,}|[A-Z]{2,}(?:_[A-Z]+)+)"
 
 
 def _text(name: str) -> str:
