@@ -69,13 +69,11 @@ def _look_at(
     from flashsale.shard_status import shard_status
 
     view = view_of(shop, definition)
-    ends_ms = shop.log.next_hold_until_ms(row.shard)
-    overdue_ms = None if ends_ms is None else view.snapshot.now_ms - ends_ms
     return SaleLook(
         view=view,
         status=shard_status(shop.log, row, shop.now_ms),
         pending=sum(consumer.pending for consumer in shop.log.consumers(row.shard)),
-        overdue_ms=overdue_ms if overdue_ms is not None and overdue_ms > 0 else None,
+        overdue_ms=shop.log.overdue_ms(row.shard, view.snapshot.now_ms),
         comparison=comparison,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from flashsale import comparison_words, ids, words
 from flashsale.cli import output
@@ -10,6 +11,9 @@ from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.events import Stock
 from flashsale.money import money
 from flashsale.sale_view import BUCKETS, View, sums, view_of
+
+if TYPE_CHECKING:
+    from flashsale.sale_pause import Paused
 
 COLUMNS = ("#available", "#held", "#sold", "#returned")
 #: What stands in those columns before a sale is warm.
@@ -36,6 +40,7 @@ def list_sales(session: Session, json: Json = False) -> None:
 def show(session: Session, sale: SaleId, json: Json = False) -> None:
     """Show a sale: its window, its stock as Redis counts it, its orders as Postgres has them."""
     ids.sale_id(sale)
+    from flashsale import sale_pause
     from flashsale.projections import catalog, comparisons, reads
     from flashsale.stream import ShardId
 
@@ -43,12 +48,14 @@ def show(session: Session, sale: SaleId, json: Json = False) -> None:
         view = view_of(shop, catalog.get(shop.connection, sale))
         orders = reads.order_counts(shop.connection, sale)
         comparison = comparisons.every(shop.connection, sale).get(ShardId(sale, 0))
+        paused = sale_pause.of(shop, sale) if view.state == "paused" else None
     if json:
         counted = {status: {"orders": number, "units": units} for status, (number, units) in orders.items()}
         compared = comparison_words.record(comparison)
-        output.json(view.record() | {"orders_in_postgres": counted, "comparison": compared})
+        told = {"orders_in_postgres": counted, "comparison": compared}
+        output.json(view.record() | told | {"paused": paused and paused.record()})
         return
-    output.facts([*_facts(view, orders), ("compared", comparison_words.outcome(comparison))])
+    output.facts([*_facts(view, orders, paused), ("compared", comparison_words.outcome(comparison))])
     output.line("")
     output.table(("SKU", "#price", *COLUMNS, "#capacity", "#limit", "title"), _item_rows(view))
 
@@ -58,10 +65,12 @@ def _list_row(view: View) -> tuple[str, ...]:
     return (view.definition.sale, view.told_state, *cells, view.definition.title)
 
 
-def _facts(view: View, orders: dict[str, tuple[int, int]]) -> Iterator[tuple[str, str]]:
+def _facts(
+    view: View, orders: dict[str, tuple[int, int]], paused: Paused | None
+) -> Iterator[tuple[str, str]]:
     source = view.settings
     yield "sale", f"{view.definition.sale}: {view.definition.title}"
-    yield "state", _STATES.get(view.state, view.state)
+    yield "state", str(paused) if paused else _STATES.get(view.state, view.state)
     yield "opens", words.when(source.opens_ms) if source.opens_ms else "when a person opens it"
     yield "closes", words.when(source.closes_ms) if source.closes_ms else "when a person closes it"
     yield "hold", words.span(source.hold_ms)

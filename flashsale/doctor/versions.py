@@ -111,7 +111,7 @@ def torn_scripts(server: str, version: str, *, is_rewritten: bool = False) -> Ch
         "log after a power cut",
         "whole scripts only" if is_mended else "a script that was torn may come back in part at the second start",
         "have the log written anew after each start (redis-rewrite.conf of `flashsale ops install`); if the machine "
-        "crashed, let an administrator call BGREWRITEAOF before the next start (docs/runbook.md)",
+        "crashed, call BGREWRITEAOF before the next start, and do not restart Redis for it (docs/runbook.md)",
         holds=is_mended, verdict="warn",
     )  # fmt: skip
 

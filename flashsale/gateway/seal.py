@@ -33,8 +33,9 @@ class Seal:
         if not secrets:
             raise BadInput(
                 "gateway_keys",
-                None,
-                "name a file with a secret in FLASHSALE_GATEWAY_KEYS_FILE (`flashsale gateway secret` makes one)",
+                "no secret",
+                "name the file of the gateway's secrets in FLASHSALE_GATEWAY_KEYS_FILE, on a server "
+                "/etc/credstore/flashsale.gateway_keys; if no gateway has one yet, `flashsale gateway secret` makes it",
             )
         if len(secrets) > SECRETS_MAX:
             raise BadInput("gateway_keys", f"{len(secrets)} secrets", f"use 1 to {SECRETS_MAX}")

@@ -195,11 +195,13 @@ def _of_redis(reader: Log, client: Client, shard: ShardId, *, is_alone: bool) ->
     halted = [Sample("flashsale_log_halted", 1, labels)] if is_alone and snapshot.lost else []
     if not snapshot.is_loaded:
         return halted  # lost: no stock known is not the same as none left
+    overdue_ms = reader.overdue_ms(shard, snapshot.now_ms) or 0
     return [
         *halted,
         Sample("flashsale_sale_state", 1, (*labels, snapshot.state.status)),
         *(Sample("flashsale_stock_units", units, (*labels, state)) for state, units in _units(snapshot)),
         Sample("flashsale_open_holds", snapshot.hold_count, labels),
+        Sample("flashsale_oldest_hold_overdue_seconds", overdue_ms / 1000, labels),
         Sample("flashsale_log_events_total", snapshot.state.position.seq, labels),
         Sample("flashsale_log_entries", reader.length(shard), labels),
     ]

@@ -44,6 +44,9 @@ SEEN = {
         "gauge", "Units in Redis: available, held, sold or returned, of all SKUs.", (*_SHARD, "state")
     ),
     "flashsale_open_holds": Metric("gauge", "Orders in Redis that are held and not paid yet.", _SHARD),
+    "flashsale_oldest_hold_overdue_seconds": Metric(
+        "gauge", "Time since the oldest hold should have ended; 0: none should have.", _SHARD
+    ),
     "flashsale_log_events_total": Metric("counter", "Events ever written to the log of this epoch.", _SHARD),
     "flashsale_log_entries": Metric("gauge", "Events that the log in Redis holds now, not trimmed.", _SHARD),
     "flashsale_log_halted": Metric(

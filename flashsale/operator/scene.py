@@ -6,19 +6,16 @@ from typing import Literal
 
 import msgspec
 
-from flashsale import comparison_words, history, overview, sale_health
+from flashsale import comparison_words, overview, sale_health, sale_pause
 from flashsale.commands import RoomState
 from flashsale.events import Stock
-from flashsale.events.types import SalePaused
 from flashsale.overview import Overview, SaleLook
 from flashsale.projections import replays
 from flashsale.projections.comparisons import Comparison
 from flashsale.sale_health import Health
+from flashsale.sale_pause import Paused
 from flashsale.sale_view import View
 from flashsale.shop import Shop
-from flashsale.stream import ShardId
-
-_PAUSED = str(SalePaused.__struct_config__.tag)
 
 
 class Light(msgspec.Struct, frozen=True):
@@ -33,14 +30,6 @@ class Light(msgspec.Struct, frozen=True):
     capacity: int
     #: whether every SKU's units are its capacity
     adds_up: bool
-
-
-class Paused(msgspec.Struct, frozen=True):
-    """Who paused a sale, when by Redis's clock, and why if they said so."""
-
-    by: str
-    at_ms: int
-    why: str
 
 
 class Rebuild(msgspec.Struct, frozen=True):
@@ -79,7 +68,7 @@ def take(shop: Shop) -> Scene:
         pauses={
             sale: paused
             for sale, found in seen.sales.items()
-            if found.view.state == "paused" and (paused := _paused(shop, sale))
+            if found.view.state == "paused" and (paused := sale_pause.of(shop, sale))
         },
         rebuilds=_rebuilds(shop, seen),
         rooms={
@@ -138,13 +127,6 @@ def _imbalance(sku: str, stock: Stock | None, capacity: int) -> str:
     if sum(parts.values()) != capacity:
         return f"{sku}: {told} is not the capacity, {capacity:,}"
     return ""
-
-
-def _paused(shop: Shop, sale: str) -> Paused | None:
-    found = history.latest(shop.log, shop.connection, ShardId(sale, 0), _PAUSED)
-    return (
-        None if found is None or found.event is None else Paused(found.event.by, found.event.at_ms, found.why)
-    )
 
 
 def _rebuilds(shop: Shop, seen: Overview) -> list[Rebuild]:

@@ -73,13 +73,17 @@ class Log(Group):
         """How many entries the stream holds now; what was trimmed does not count."""
         return int(self._group_call("XLEN", key_of(shard)))
 
-    def next_hold_until_ms(self, shard: ShardId) -> int | None:
-        """When the next hold ends, by Redis's clock; None: nothing is held. Raises `Halted` as `record` does."""
+    def overdue_ms(self, shard: ShardId, now_ms: int) -> int | None:
+        """For how long the oldest hold should have ended at `now_ms`, by Redis's clock; None: none should have.
+
+        Raises `Halted` as `record` does.
+        """
         try:
             found = self._call("ZRANGE", shard_keys(shard.sale, shard.shard).holds, 0, 0, "WITHSCORES")
-            return int(found[1]) if found else None
+            late_ms = now_ms - int(found[1]) if found else 0
         except (ResponseError, ValueError) as error:
             raise Halted(f"{shard}'s holds cannot be read: {error}") from error
+        return late_ms if late_ms > 0 else None
 
     def wait(
         self, shard: ShardId, after: Position, block_ms: int = BLOCK_MS, count: int = PAGE_MAX

@@ -35,7 +35,8 @@ def test_a_sale_with_its_stock_its_log_and_its_projector(shop: Shop) -> None:
     length = shop.log_length()
     of_log = ("log_events_total", "log_entries", "projected_events_total")
     assert {name: seen.of_shard(name) for name in of_log} == dict.fromkeys(of_log, length)
-    for name in ("projector_lag_seconds", "log_halted", "log_lost_events", "dead_letter_events"):
+    none = ("projector_lag_seconds", "log_halted", "log_lost_events", "dead_letter_events")
+    for name in (*none, "oldest_hold_overdue_seconds"):
         assert seen.of_shard(name) == 0, name
     assert seen.of_shard("projector_leading") == 1
     beat_s = seen.of_shard("projector_heartbeat_timestamp_seconds")
@@ -101,6 +102,20 @@ def test_before_a_projector_ever_ran_nothing_is_known_of_pending_and_heartbeat(s
     for name in ("pending_events", "oldest_pending_seconds", "heartbeat_timestamp_seconds"):
         assert seen.of_shard(f"projector_{name}") is None, name
     assert seen.get("look_success") == 1
+
+
+def test_holds_that_no_sweeper_ends_are_overdue(shop: Shop) -> None:
+    shop.open(hold_ms=1_000)
+    shop.execute(*orders(1, 2))
+    shop.project()
+    served = exporter(shop.cli)
+
+    wait_until(
+        lambda: (served.scrape().of_shard("oldest_hold_overdue_seconds") or 0) > 1, AGAIN_S, "it is late"
+    )
+
+    shop.cli.start("sweeper", "run")
+    wait_until(lambda: served.scrape().of_shard("oldest_hold_overdue_seconds") == 0, AGAIN_S, "they end")
 
 
 def test_dead_letters(shop: Shop) -> None:

@@ -1,5 +1,7 @@
 """`flashsale sale restock` and `reconfigure`: a running sale is changed."""
 
+import re
+
 from flashsale.commands import Close, Reserve
 from tests.acceptance.conftest import SALE, SKU, Shop
 
@@ -64,3 +66,16 @@ def test_reconfigure_is_refused_whole(shop: Shop) -> None:
         assert sentence in shop.refused(exit_code, "sale", "reconfigure", SALE, *args).stderr
     shop.control(Close())
     assert "is closed; only" in shop.refused(4, "sale", "reconfigure", SALE, "--hold", "90s").stderr
+
+
+def test_who_paused_it_and_why_is_shown_while_it_lasts(shop: Shop) -> None:
+    shop.open()
+    shop.finished("sale", "pause", SALE, "--reason", "a wrong price")
+
+    shown = shop.finished("sale", "show", SALE)
+    told = shop.finished("sale", "show", SALE, "--json").json()["paused"]
+    shop.finished("sale", "resume", SALE)
+
+    assert re.search(r"^state +paused by cli\S* at \d{4}-.+: a wrong price$", shown.stdout, re.MULTILINE)
+    assert (told["by"][:3], told["why"]) == ("cli", "a wrong price")
+    assert shop.finished("sale", "show", SALE, "--json").json()["paused"] is None

@@ -62,6 +62,8 @@ def test_without_a_secret_worth_the_name_it_does_not_start(
     assert "gateway_keys" in told
     assert "short" not in told
     assert SECRET not in told
+    # Another secret, made because this one was forgotten, would sign nothing that a gateway believes.
+    assert ("/etc/credstore/flashsale.gateway_keys; if no gateway has one yet" in told) == (content == "")
 
 
 def test_secrets_are_not_shown_when_they_are_written_wrong(
