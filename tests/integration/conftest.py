@@ -10,12 +10,14 @@ import redis
 
 from flashsale.client import Client
 from flashsale.stream import Log
+from flashsale.sweeper import Sweeper
 from tests.fixtures.pair import pair
 from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import ReadSide, read_side
 from tests.integration.client_kit import Shop
 from tests.integration.desk_kit import Desk, open_desk
 from tests.integration.dev_servers_kit import Make, open_directory, servers_below
+from tests.integration.sweeper_kit import Catalog
 
 __all__ = ["pair", "read_side"]
 
@@ -40,6 +42,19 @@ def log(redis_url: str, clean_redis: redis.Redis) -> Iterator[Log]:
     """The log of an empty Redis."""
     with Log(redis_url) as log:
         yield log
+
+
+@pytest.fixture
+def sweeper_client(read_side: ReadSide) -> Iterator[Client]:
+    """The connection of a sweeper that the test steps itself."""
+    with Client(read_side.redis_url, by="sweeper") as client:
+        yield client
+
+
+@pytest.fixture
+def sweeper(read_side: ReadSide, sweeper_client: Client) -> Sweeper:
+    """One that the test steps itself; between two steps it waits for nothing."""
+    return Sweeper(sweeper_client, Catalog(read_side.postgres_url), wait=lambda _: None)
 
 
 @pytest.fixture
