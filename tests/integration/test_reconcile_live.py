@@ -53,7 +53,7 @@ def meanwhile(*works: Callable[[], object]) -> Iterator[None]:
 @contextmanager
 def busy(side: ReadSide, shard: ShardId) -> Iterator[None]:
     """Buyers and an operator do all that can be done, and a projector follows."""
-    numbers, chance = itertools.count(), random.Random(7)  # noqa: S311 - a crowd, no secret
+    numbers, chance = itertools.count(), random.Random(7)
 
     with Client(side.redis_url, by="crowd") as client, Client(side.redis_url, by="desk") as desk:
 
