@@ -17,6 +17,7 @@ from tests.fixtures.read_side import ReadSide, read_side
 from tests.integration.client_kit import Shop
 from tests.integration.desk_kit import Desk, open_desk
 from tests.integration.dev_servers_kit import Make, open_directory, servers_below
+from tests.integration.reconcile_kit import Books, open_books
 from tests.integration.sweeper_kit import Catalog
 
 __all__ = ["pair", "read_side"]
@@ -62,6 +63,12 @@ def desk(read_side: ReadSide) -> Desk:
     """The desk of a sale that nothing is written of."""
     read_side.define("sale-1")
     return open_desk(read_side)
+
+
+@pytest.fixture
+def books(read_side: ReadSide) -> Books:
+    """A sale whose three stores agree."""
+    return open_books(read_side)
 
 
 @pytest.fixture
