@@ -76,8 +76,8 @@ class SaleDefinition(msgspec.Struct, frozen=True, kw_only=True):
         return Load(items, hold_ms=self.hold_ms, opens_ms=self.opens_ms, closes_ms=self.closes_ms)
 
 
-def check_title(value: object, field: str = "title") -> str:
+def check_title(value: object) -> str:
     """Text for people: one line, nothing invisible that could steer a terminal."""
     if type(value) is not str or not 1 <= len(value) <= TITLE_LENGTH_MAX or not value.isprintable():
-        raise BadInput(field, value, f"use one line of 1 to {TITLE_LENGTH_MAX} printable characters")
+        raise BadInput("title", value, f"use one line of 1 to {TITLE_LENGTH_MAX} printable characters")
     return value

@@ -14,13 +14,13 @@ _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def parse_hold(text: object, field: str = "hold") -> int:
+def parse_hold(text: object) -> int:
     """How long an unpaid order keeps its units, in ms."""
-    hold_ms = parse_duration(text, field)
+    hold_ms = parse_duration(text, "hold")
     try:
-        return check_hold(hold_ms, field)
+        return check_hold(hold_ms)
     except BadInput as error:
-        raise BadInput(field, text, error.remedy) from None
+        raise BadInput("hold", text, error.remedy) from None
 
 
 def parse_duration(text: object, field: str) -> int:

@@ -213,10 +213,10 @@ class Archive(SaleRequest, frozen=True):
         return (str(self.up_to),)
 
 
-def check_limit(value: object, field: str = "limit") -> int:
+def check_limit(value: object) -> int:
     """Units one buyer may hold or own; 0 means no limit."""
     if type(value) is not int or not 0 <= value <= ids.QUANTITY_MAX:
-        raise BadInput(field, value, f"use 0 for no limit, or a whole number up to {ids.QUANTITY_MAX}")
+        raise BadInput("limit", value, f"use 0 for no limit, or a whole number up to {ids.QUANTITY_MAX}")
     return value
 
 

@@ -6,8 +6,7 @@ out. What was mended before, by this plan or otherwise, shows no difference any 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -42,20 +41,14 @@ class Outcome(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def apply_plan(
-    servers: Servers,
-    items: Sequence[Item],
-    *,
-    timeout_s: float,
-    wait: Callable[[float], object] = time.sleep,
-) -> list[Outcome]:
+def apply_plan(servers: Servers, items: Sequence[Item], *, timeout_s: float) -> list[Outcome]:
     """Apply a plan's items, shard by shard. Raises `Halted` for a log that forked, and `NotCaughtUp`."""
     outcomes: dict[int, Outcome] = {}
     numbered = dict(enumerate(items, 1))
     for shard in dict.fromkeys(item.where for item in items):
         pending = {number: item for number, item in numbered.items() if item.where == shard}
         for _ in range(ATTEMPTS_MAX):
-            examined = examine(servers, shard, timeout_s=timeout_s, wait=wait)
+            examined = examine(servers, shard, timeout_s=timeout_s)
             found = _apply(servers, examined, pending)
             outcomes |= found
             pending = {number: item for number, item in pending.items() if found[number].why == CHANGED}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,13 @@ class Shop:
         return self.cli.ok(*args)
 
 
-def assert_one_sentence(done: Finished, more: Sequence[str] = ("Its options:", "Next:")) -> None:
+def assert_one_sentence(done: Finished) -> None:
     """An error is told in one line; what follows points to help."""
     first, *rest = done.stderr.splitlines()
     assert first.startswith("error: "), done.stderr
     assert "Traceback" not in done.stderr
     assert "error: unexpected" not in done.stderr
-    assert [line for line in rest if not line.startswith(tuple(more))] == []
+    assert [line for line in rest if not line.startswith(("Its options:", "Next:"))] == []
 
 
 @pytest.fixture

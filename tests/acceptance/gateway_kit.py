@@ -73,16 +73,16 @@ def a_buyer() -> str:
     return f"buyer-{secrets.token_hex(6)}"
 
 
-def signed(caller: Caller, secret: str = NEW_SECRET, lifetime_s: int = 600) -> dict[str, str]:
-    return {"Authorization": f"Bearer {Tokens([secret]).issue(caller, lifetime_s)}"}
+def signed(caller: Caller) -> dict[str, str]:
+    return {"Authorization": f"Bearer {Tokens([NEW_SECRET]).issue(caller, 600)}"}
 
 
 def as_buyer(name: str) -> dict[str, str]:
     return signed(Caller("buyer", name))
 
 
-def as_service(name: str = "till") -> dict[str, str]:
-    return signed(Caller("service", name))
+def as_service() -> dict[str, str]:
+    return signed(Caller("service", "till"))
 
 
 def problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ needs_prlimit = pytest.mark.skipif(
 
 @pytest.fixture
 def busy(shop: Shop) -> Shop:
-    """A sale with 503 events that nobody has applied."""
+    """A sale with 403 events that nobody has applied."""
     shop.open(quantity=ORDERS)
     sell(shop, range(ORDERS - 100))
     return shop

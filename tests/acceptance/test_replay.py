@@ -97,7 +97,7 @@ def test_until_keeps_tables_of_a_past_moment(sold: Shop) -> None:
     done = sold.finished("replay", SALE, "--until", "103", "--json").json()
 
     assert done["orders"] == {"held": [100, 100]}
-    rows = sold.connection.execute(f'SELECT count(*) FROM "{done["tables"]["orders"]}"'.encode()).fetchone()  # noqa: S608 - our own name
+    rows = sold.connection.execute(f'SELECT count(*) FROM "{done["tables"]["orders"]}"'.encode()).fetchone()
     assert rows == (100,)
     assert_whole(sold)
     assert "Dropped" in sold.finished("replay", "finish", SALE).stderr

@@ -11,12 +11,15 @@ import redis
 
 from flashsale.client import Client
 from flashsale.stream import Log
+from flashsale.sweeper import Sweeper
 from tests.fixtures.pair import pair
 from tests.fixtures.private_redis import PrivateRedis
 from tests.fixtures.read_side import ReadSide, read_side
 from tests.integration.client_kit import Shop
 from tests.integration.desk_kit import Desk, open_desk
 from tests.integration.dev_servers_kit import Make, open_directory, servers_below
+from tests.integration.reconcile_kit import Books, open_books
+from tests.integration.sweeper_kit import Catalog
 
 __all__ = ["pair", "read_side"]
 
@@ -53,10 +56,29 @@ def nothing_collected() -> Iterator[None]:
 
 
 @pytest.fixture
+def sweeper_client(read_side: ReadSide) -> Iterator[Client]:
+    """The connection of a sweeper that the test steps itself."""
+    with Client(read_side.redis_url, by="sweeper") as client:
+        yield client
+
+
+@pytest.fixture
+def sweeper(read_side: ReadSide, sweeper_client: Client) -> Sweeper:
+    """One that the test steps itself; between two steps it waits for nothing."""
+    return Sweeper(sweeper_client, Catalog(read_side.postgres_url), wait=lambda _: None)
+
+
+@pytest.fixture
 def desk(read_side: ReadSide) -> Desk:
     """The desk of a sale that nothing is written of."""
     read_side.define("sale-1")
     return open_desk(read_side)
+
+
+@pytest.fixture
+def books(read_side: ReadSide) -> Books:
+    """A sale whose three stores agree."""
+    return open_books(read_side)
 
 
 @pytest.fixture

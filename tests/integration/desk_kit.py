@@ -38,11 +38,11 @@ class Desk:
 
     def seqs(self, table: str) -> list[int]:
         """The positions that a table knows, without the epoch."""
-        return [seq for (seq,) in self.side.rows(f"SELECT seq FROM {table} ORDER BY seq")]  # noqa: S608 - constants
+        return [seq for (seq,) in self.side.rows(f"SELECT seq FROM {table} ORDER BY seq")]
 
     def everything(self) -> list[Any]:
         """All that is in the tables."""
-        return [self.side.rows(f"SELECT {table}::text FROM {table} ORDER BY 1") for table in TABLES]  # noqa: S608 - constants
+        return [self.side.rows(f"SELECT {table}::text FROM {table} ORDER BY 1") for table in TABLES]
 
     def dead_letters(self) -> list[tuple[Any, ...]]:
         """What is parked, as (seq, kind, order, sku, class of the error)."""

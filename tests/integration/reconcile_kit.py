@@ -1,8 +1,11 @@
-"""What the tests of reconcile share: a sale whose three stores agree."""
+"""What the tests of reconcile share: a sale whose three stores agree, and work that goes on meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,3 +94,22 @@ def servers(books: Books) -> Servers:
 def examine(books: Books, timeout_s: float = TIMEOUT_S) -> Report:
     """Examine the stores as they are now."""
     return examine_shard(servers(books), books.shard, timeout_s=timeout_s).report
+
+
+@contextmanager
+def meanwhile(*works: Callable[[], object]) -> Iterator[None]:
+    """Have works done over and over, each in a thread of its own."""
+    stop = threading.Event()
+
+    def run(work: Callable[[], object]) -> None:
+        while not stop.is_set():
+            work()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        running = [pool.submit(run, work) for work in works]
+        try:
+            yield
+        finally:
+            stop.set()
+            for future in running:
+                future.result()

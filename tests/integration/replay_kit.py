@@ -61,7 +61,7 @@ def content(side: ReadSide, table: str) -> list[tuple[Any, ...]]:
 def projections(side: ReadSide, shard: ShardId) -> list[Any]:
     """The live rows of a sale, every column."""
     return [
-        side.rows(f"SELECT t::text FROM {name} t WHERE sale_id = %s ORDER BY 1", shard.sale)  # noqa: S608 - constants
+        side.rows(f"SELECT t::text FROM {name} t WHERE sale_id = %s ORDER BY 1", shard.sale)
         for name in ("stock", "orders")
     ]
 

@@ -75,7 +75,7 @@ def test_parts_in_any_order_again_and_again_end_in_the_same_tables(
     story: tuple[Desk, list[Row]], seed: int
 ) -> None:
     desk, rows = story
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     applied = 0
     while applied < len(rows):
         first, last = sorted(chance.sample(range(len(rows) + 1), 2))

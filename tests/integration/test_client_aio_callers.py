@@ -32,7 +32,7 @@ from tests.integration.client_kit import (
 async def test_callers_that_give_up_never_shift_answers_to_others(
     shop: Shop, redis_proxy: Proxy, seed: int
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     shop.open_sale(units=150)
     redis_proxy.behave(Mode.DELAY, when=b"EVALSHA", delay_s=0.01)
     answered: dict[str, Answer] = {}

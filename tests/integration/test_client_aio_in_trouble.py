@@ -164,7 +164,7 @@ async def test_a_server_killed_in_the_middle_of_a_rush_loses_nothing_acknowledge
 ) -> None:
     back = asyncio.Event()
     acknowledged: dict[str, Answer] = {}
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     kill_at = chance.randrange(1, 1_500)
 
     async def buy(client: AsyncClient, number: int) -> None:

@@ -191,7 +191,7 @@ async def test_what_waited_behind_the_lost_calls_is_served_on_a_new_connection(
 async def test_whatever_is_cut_answers_are_true_and_nothing_is_done_twice(
     shop: Shop, redis_proxy: Proxy, seed: int
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     shop.open_sale(units=200, sale="sale-2")
     answered: dict[str, Answer] = {}
     unknown = 0

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from flashsale.projections import comparisons
 from flashsale.projections.comparisons import Comparison
 from flashsale.reconcile import Examination, examine_each
 from flashsale.reconcile.keeping import SENTENCE_LENGTH_MAX, TOLD_MAX
-from tests.fixtures.read_side import ReadSide
-from tests.integration.reconcile_kit import Books, open_books, servers
-
-
-@pytest.fixture
-def books(read_side: ReadSide) -> Books:
-    """A sale whose three stores agree."""
-    return open_books(read_side)
+from tests.integration.reconcile_kit import Books, servers
 
 
 def examined(books: Books, by: str = "cli:ada", timeout_s: float = 5) -> Examination:

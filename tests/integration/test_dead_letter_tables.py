@@ -71,7 +71,7 @@ def start_anew(desk: Desk) -> None:
 
 
 def tables(desk: Desk) -> list[list[tuple[object, ...]]]:
-    return [desk.side.rows(f"SELECT {table}::text FROM {table} ORDER BY 1") for table in NEVER_FAILED]  # noqa: S608 - constants
+    return [desk.side.rows(f"SELECT {table}::text FROM {table} ORDER BY 1") for table in NEVER_FAILED]
 
 
 def retry_all(desk: Desk) -> list[Retried]:
@@ -83,7 +83,7 @@ class Failing:
 
     def __init__(self, desk: Desk, seed: int, batch_max: int) -> None:
         self.desk, self.batch_max = desk, batch_max
-        self.chance = random.Random(seed)  # noqa: S311 - no secret
+        self.chance = random.Random(seed)
         self.entries = [
             of_another_release(entry) if self.chance.random() < 0.2 else entry
             for entry in desk.side.entries(desk.lease.shard)

@@ -10,10 +10,11 @@ import redis
 from psycopg.conninfo import make_conninfo
 
 from flashsale import doctor
-from flashsale.doctor import Check, Report, examine
+from flashsale.doctor import Report, examine
 from flashsale.errors import Halted, Unreachable
 from flashsale.projections.database import Connection, connect
 from flashsale.stream import Account, Log
+from tests.integration.doctor_kit import finding
 
 
 class StubLog(Log):
@@ -46,10 +47,6 @@ def examined(database_url: str, info: Mapping[str, Any], settings: Mapping[str, 
     """What the doctor says of a Redis like this, next to a good Postgres."""
     known = {"appendfsync": "always"} if settings is None else settings
     return examine(lambda: StubLog({**GOOD, **info}, known), lambda: connect(database_url))
-
-
-def finding(report: Report, name: str) -> Check:
-    return next(check for check in report.checks if check.name == name)
 
 
 class Server(NamedTuple):

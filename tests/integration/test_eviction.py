@@ -7,14 +7,7 @@ import redis
 
 from flashsale.client import Client
 from flashsale.commands import Code, Reserve
-from tests.fixtures.read_side import ReadSide
-from tests.integration.reconcile_kit import SKU, Books, examine, open_books
-
-
-@pytest.fixture
-def books(read_side: ReadSide) -> Books:
-    """A sale whose three stores agree."""
-    return open_books(read_side)
+from tests.integration.reconcile_kit import SKU, Books, examine
 
 
 def evict(server: redis.Redis, key: str) -> None:

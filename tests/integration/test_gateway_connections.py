@@ -199,16 +199,6 @@ def test_an_answer_that_is_made_once_is_like_any_other(address: Address) -> None
 # ---------------------------------------------------------------------------------------------------- garbage collector
 
 
-@contextmanager
-def collecting_nothing() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def count_of(kind: type) -> int:
     return sum(isinstance(one, kind) for one in gc.get_objects())
 
@@ -216,9 +206,11 @@ def count_of(kind: type) -> int:
 @pytest.mark.parametrize(
     "asked", [b"GET /ready HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nContent-Length: 0\r\n"], ids=["ready", "made"]
 )
-def test_an_answer_leaves_nothing_to_the_garbage_collector(address: Address, asked: bytes) -> None:
+def test_an_answer_leaves_nothing_to_the_garbage_collector(
+    address: Address, nothing_collected: None, asked: bytes
+) -> None:
     """It would look at everything again and again, and hold up everybody."""
-    with collecting_nothing(), socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=10) as connection:
         for _ in range(20):
             connection.sendall(asked + b"Host: test\r\n\r\n")
             found = b""
@@ -229,15 +221,14 @@ def test_an_answer_leaves_nothing_to_the_garbage_collector(address: Address, ask
 
 
 def test_a_connection_that_ends_leaves_nothing_to_the_garbage_collector(
-    server: Server, address: Address
+    server: Server, address: Address, nothing_collected: None
 ) -> None:
-    with collecting_nothing():
-        for _ in range(20):
-            with socket.create_connection(address, timeout=10) as connection:
-                connection.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
-                assert answered(connection)
-        wait_until(lambda: not server.server_state.connections, 10, "all have ended")
-        wait_until(lambda: count_of(protocol.LimitedProtocol) <= 1, 1, "they are gone")
+    for _ in range(20):
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+            assert answered(connection)
+    wait_until(lambda: not server.server_state.connections, 10, "all have ended")
+    wait_until(lambda: count_of(protocol.LimitedProtocol) <= 1, 1, "they are gone")
 
 
 def test_who_waits_to_be_asked_for_a_body_is_asked(address: Address) -> None:

@@ -35,7 +35,7 @@ def test_rows_keep_their_place(empty_database_url: str) -> None:
 
         def rows() -> list[object]:
             return [
-                database.execute(f"SELECT t::text FROM {name} t ORDER BY 1".encode()).fetchall()  # noqa: S608 - constants
+                database.execute(f"SELECT t::text FROM {name} t ORDER BY 1".encode()).fetchall()
                 for name in ("orders", "stock")
             ]
 

@@ -88,7 +88,7 @@ def test_a_transaction_is_ended_by_an_operator(read_side: ReadSide, function: st
     read_side.sell(shard, 10)
     with Meeting(read_side.postgres_url) as meeting, meeting.stepping(projector) as step:
         read_side.rows(
-            f"SELECT {function}(pid) FROM pg_stat_activity WHERE application_name = 'flashsale projector p1' "  # noqa: S608 - constants
+            f"SELECT {function}(pid) FROM pg_stat_activity WHERE application_name = 'flashsale projector p1' "
             "AND datname = current_database()"
         )
         wait_until(step.done)

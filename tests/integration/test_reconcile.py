@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -18,14 +16,7 @@ from flashsale.ids import Position
 from flashsale.reconcile import NotCaughtUp, compare, fold_log, wait_for_checkpoint
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
-from tests.integration.reconcile_kit import SKU, TIMEOUT_S, Books, open_books
-
-
-@pytest.fixture
-def books(read_side: ReadSide) -> Books:
-    """A sale whose three stores agree."""
-    return open_books(read_side)
-
+from tests.integration.reconcile_kit import SKU, TIMEOUT_S, Books, meanwhile
 
 # -------------------------------------------------------------------------------------------------------- no difference
 
@@ -108,24 +99,6 @@ def projecting(side: ReadSide) -> Iterator[None]:
     """A projector that runs meanwhile."""
     with meanwhile(side.projectors[0].step if side.projectors else side.projector().step):
         yield
-
-
-@contextmanager
-def meanwhile(work: Callable[[], object]) -> Iterator[None]:
-    """Have work done over and over in another thread."""
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            work()
-
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(run)
-        try:
-            yield
-        finally:
-            stop.set()
-            running.result()
 
 
 # ------------------------------------------------------------------------------------------------------- not caught up

@@ -10,7 +10,6 @@ import pytest
 from flashsale.commands import Confirm
 from flashsale.reconcile import Finding, Item, Outcome, apply_plan, read_plan, write_plan
 from flashsale.reconcile.finding import CLASSES
-from tests.fixtures.read_side import ReadSide
 from tests.integration.damages import (
     DAMAGES,
     Damage,
@@ -25,13 +24,7 @@ from tests.integration.damages import (
     stock_gone,
     units_changed,
 )
-from tests.integration.reconcile_kit import SKU, Books, examine, open_books, servers
-
-
-@pytest.fixture
-def books(read_side: ReadSide) -> Books:
-    """A sale whose three stores agree."""
-    return open_books(read_side)
+from tests.integration.reconcile_kit import SKU, Books, examine, servers
 
 
 def found_in(books: Books) -> list[Finding]:

@@ -8,17 +8,10 @@ import pytest
 
 from flashsale.errors import Halted
 from flashsale.reconcile import Drift
-from tests.fixtures.read_side import ReadSide
-from tests.integration.reconcile_kit import SKU, Books, open_books
+from tests.integration.reconcile_kit import SKU, Books
 
 #: Changes one store; returns the one drift that must be found.
 Damage = Callable[[Books], Drift]
-
-
-@pytest.fixture
-def books(read_side: ReadSide) -> Books:
-    """A sale whose three stores agree."""
-    return open_books(read_side)
 
 
 # --------------------------------------------------------------------------------------------------------- in Redis

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import msgspec
@@ -22,7 +20,7 @@ from flashsale.keys import shard_keys
 from flashsale.reconcile import Finding, Item, Report, Servers, apply_plan, examine
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import SKU, ReadSide
-from tests.integration.reconcile_kit import Books, open_books
+from tests.integration.reconcile_kit import Books, meanwhile
 from tests.integration.reconcile_kit import examine as examine_books
 from tests.integration.reconcile_kit import servers as servers_of
 
@@ -32,28 +30,9 @@ TIMEOUT_S = 30
 
 
 @contextmanager
-def meanwhile(*works: Callable[[], object]) -> Iterator[None]:
-    """Have works done over and over, each in a thread of its own."""
-    stop = threading.Event()
-
-    def run(work: Callable[[], object]) -> None:
-        while not stop.is_set():
-            work()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        running = [pool.submit(run, work) for work in works]
-        try:
-            yield
-        finally:
-            stop.set()
-            for future in running:
-                future.result()
-
-
-@contextmanager
 def busy(side: ReadSide, shard: ShardId) -> Iterator[None]:
     """Buyers and an operator do all that can be done, and a projector follows."""
-    numbers, chance = itertools.count(), random.Random(7)  # noqa: S311 - a crowd, no secret
+    numbers, chance = itertools.count(), random.Random(7)
 
     with Client(side.redis_url, by="crowd") as client, Client(side.redis_url, by="desk") as desk:
 
@@ -150,12 +129,6 @@ def test_counters_are_mended_exactly_while_units_are_sold(read_side: ReadSide) -
 
 
 # -------------------------------------------------------------------------------------------------- hands off
-
-
-@pytest.fixture
-def books(read_side: ReadSide) -> Books:
-    """A sale whose three stores agree."""
-    return open_books(read_side)
 
 
 def items_of(books: Books, findings: list[Finding]) -> list[Item]:

@@ -180,7 +180,7 @@ def test_a_replica_that_was_written_on_makes_a_branch(pair: Pair, sold_there: in
 def test_an_append_only_file_cut_at_any_byte(
     clean_redis: redis.Redis, database_url: str, tmp_path: Path, seed: int
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311 - the same cut in every run
+    chance = random.Random(seed)
     with PrivateRedis.like(clean_redis, tmp_path) as server:
         server.start()
         with open_read_side(server.url, database_url) as side:

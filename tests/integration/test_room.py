@@ -26,9 +26,9 @@ SETTINGS = RoomSettings(rate_per_s=100, active_max=50, message='Größe "M" only
 PEOPLE = 300
 
 
-def with_room(side: ReadSide, shard: ShardId, request: SetRoom | None = None) -> Room:
+def with_room(side: ReadSide, shard: ShardId) -> Room:
     """Have a room in the sale, and all of it in Postgres."""
-    assert side.client.control(shard.sale, request or SetRoom(SETTINGS)).code is Code.ROOM_SET
+    assert side.client.control(shard.sale, SetRoom(SETTINGS)).code is Code.ROOM_SET
     side.drain(side.projectors[0])
     room = side.client.snapshot(shard.sale).state.room
     assert room is not None

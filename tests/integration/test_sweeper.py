@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from flashsale.client import Client
@@ -26,13 +24,6 @@ from tests.integration.sweeper_kit import (
 )
 
 
-@pytest.fixture
-def client(read_side: ReadSide) -> Iterator[Client]:
-    """The connection of a sweeper that the test steps itself."""
-    with Client(read_side.redis_url, by="sweeper") as client:
-        yield client
-
-
 def test_holds_end_less_than_a_second_late_in_every_sale(read_side: ReadSide) -> None:
     shards = [read_side.open_sale("sale-1", hold_ms=150), read_side.open_sale("sale-2", hold_ms=700)]
     with Sweeping(read_side.redis_url, Catalog(read_side.postgres_url)):
@@ -48,10 +39,9 @@ def test_holds_end_less_than_a_second_late_in_every_sale(read_side: ReadSide) ->
         assert max(late.values()) < LATE_MS_MAX
 
 
-def test_thousands_of_overdue_holds_end_in_one_step(read_side: ReadSide, client: Client) -> None:
+def test_thousands_of_overdue_holds_end_in_one_step(read_side: ReadSide, sweeper: Sweeper) -> None:
     shard = read_side.open_sale(quantity=3_000, hold_ms=1)
     orders = read_side.sell(shard, 2_500)
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), wait=lambda _: None)
     wait_until(lambda: read_side.client.snapshot(shard.sale).now_ms > newest_deadline(read_side, shard))
 
     assert sweeper.step() == sweeper.expired == 2_500
@@ -73,11 +63,10 @@ def test_several_sweepers_end_each_hold_once(read_side: ReadSide) -> None:
     assert state(read_side, shard).stock[SKU].available == 5_000
 
 
-def test_only_what_is_still_held_ends(read_side: ReadSide, client: Client) -> None:
+def test_only_what_is_still_held_ends(read_side: ReadSide, sweeper: Sweeper) -> None:
     shard = read_side.open_sale(hold_ms=200)
     paid, given_up, forgotten = read_side.sell(shard, 3)
     read_side.run(shard, [Confirm(paid), Cancel(given_up)])
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), wait=lambda _: None)
     assert sweeper.step() == 0, "nothing is overdue yet"
     wait_until(lambda: sweeper.step() > 0)
 
@@ -87,21 +76,22 @@ def test_only_what_is_still_held_ends(read_side: ReadSide, client: Client) -> No
 
 @pytest.mark.parametrize("request_", [Pause(), Close()], ids=["paused", "closed"])
 def test_holds_end_in_a_sale_that_does_not_sell(
-    read_side: ReadSide, client: Client, request_: Pause | Close
+    read_side: ReadSide, sweeper: Sweeper, request_: Pause | Close
 ) -> None:
     shard = read_side.open_sale(hold_ms=20)
     read_side.sell(shard, 5)
     read_side.client.control(shard.sale, request_)
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), wait=lambda _: None)
     wait_until(lambda: sweeper.step() == 5)
 
     assert state(read_side, shard).stock[SKU].held == 0
 
 
-def test_it_waits_for_the_next_hold_to_end_and_never_long(read_side: ReadSide, client: Client) -> None:
+def test_it_waits_for_the_next_hold_to_end_and_never_long(
+    read_side: ReadSide, sweeper_client: Client
+) -> None:
     shard = read_side.open_sale(hold_ms=300)
     waits_s: list[float] = []
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), waits_s.append)
+    sweeper = Sweeper(sweeper_client, Catalog(read_side.postgres_url), waits_s.append)
     sweeper.step()
     read_side.sell(shard, 1)
     sweeper.step()
@@ -110,19 +100,17 @@ def test_it_waits_for_the_next_hold_to_end_and_never_long(read_side: ReadSide, c
     assert 0 < waits_s[1] <= 0.3
 
 
-def test_a_sale_that_is_not_warm_yet_is_none_of_its_business(read_side: ReadSide, client: Client) -> None:
+def test_a_sale_that_is_not_warm_yet_is_none_of_its_business(read_side: ReadSide, sweeper: Sweeper) -> None:
     read_side.define("sale-1")
     shard = read_side.open_sale("sale-2", hold_ms=20)
     read_side.sell(shard, 5)
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), wait=lambda _: None)
 
     wait_until(lambda: sweeper.step() == 5)
 
 
-def test_its_events_bear_its_name(read_side: ReadSide, client: Client) -> None:
+def test_its_events_bear_its_name(read_side: ReadSide, sweeper: Sweeper) -> None:
     shard = read_side.open_sale(hold_ms=20)
     read_side.sell(shard, 1)
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), wait=lambda _: None)
     wait_until(lambda: sweeper.step() == 1)
 
     event = decode(read_side.entries(shard)[-1].body or b"")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from structlog.testing import capture_logs
 
@@ -25,14 +23,6 @@ from tests.integration.sweeper_kit import (
     state,
     wait_until_nothing_is_held,
 )
-
-
-@pytest.fixture
-def client(read_side: ReadSide) -> Iterator[Client]:
-    """The connection of a sweeper that the test steps itself."""
-    with Client(read_side.redis_url, by="sweeper") as client:
-        yield client
-
 
 # ------------------------------------------------------------------------------------------------- something is away
 
@@ -57,12 +47,12 @@ def test_while_postgres_is_away_or_silent_the_sales_known_so_far_go_on(
 
 
 def test_without_postgres_at_the_start_it_cannot_know_what_to_sweep(
-    read_side: ReadSide, client: Client, postgres_proxy: Proxy
+    read_side: ReadSide, sweeper_client: Client, postgres_proxy: Proxy
 ) -> None:
     shard = read_side.open_sale(hold_ms=1)
     read_side.sell(shard, 5)
     postgres_proxy.behave(Mode.RESET)
-    sweeper = Sweeper(client, Catalog(postgres_proxy.url), wait=lambda _: None)
+    sweeper = Sweeper(sweeper_client, Catalog(postgres_proxy.url), wait=lambda _: None)
     with pytest.raises(Unreachable):
         sweeper.step()
 
@@ -92,14 +82,14 @@ def test_without_redis_it_says_so_and_goes_on_when_redis_is_back(
 # -------------------------------------------------------------------------------------------------- something is wrong
 
 
-def test_a_log_that_lost_its_tail_is_left_alone(read_side: ReadSide, client: Client) -> None:
+def test_a_log_that_lost_its_tail_is_left_alone(read_side: ReadSide, sweeper_client: Client) -> None:
     damaged, sound = (read_side.open_sale(sale, hold_ms=1) for sale in ("sale-1", "sale-2"))
     for shard in (damaged, sound):
         read_side.sell(shard, 5)
     before = read_side.entries(damaged)
     ahead = Position(1, len(before) + 1)  # Postgres has applied an event that Redis lost
     fences = {damaged: Fence(ahead, None), sound: Fence(Position(1, 1), None)}
-    sweeper = Sweeper(client, lambda: fences, wait=lambda _: None)
+    sweeper = Sweeper(sweeper_client, lambda: fences, wait=lambda _: None)
     with capture_logs() as logs:
         wait_until(lambda: sweeper.step() == 5)
 
@@ -109,13 +99,12 @@ def test_a_log_that_lost_its_tail_is_left_alone(read_side: ReadSide, client: Cli
     assert ("log_regressed", str(damaged)) in {(entry["action"], entry.get("shard")) for entry in logs}
 
 
-def test_damage_in_one_sale_does_not_stop_the_others(read_side: ReadSide, client: Client) -> None:
+def test_damage_in_one_sale_does_not_stop_the_others(read_side: ReadSide, sweeper: Sweeper) -> None:
     damaged, sound = (read_side.open_sale(sale, hold_ms=1) for sale in ("sale-1", "sale-2"))
     for shard in (damaged, sound):
         read_side.sell(shard, 5)
     read_side.redis.zadd("fs:{sale-1:0}:holds", {"0-nobody-knows": 1})
     before = read_side.entries(damaged)
-    sweeper = Sweeper(client, Catalog(read_side.postgres_url), wait=lambda _: None)
     with capture_logs() as logs:
         wait_until(lambda: sweeper.step() == 5)
 

@@ -96,7 +96,7 @@ class Shop:
 
 def histories(seed: int) -> tuple[list[tuple[Position, AnyEvent]], list[tuple[Position, AnyEvent]]]:
     """What Postgres has, and what Redis has behind the place where the two part."""
-    chance = random.Random(seed)  # noqa: S311 - the same histories in every run
+    chance = random.Random(seed)
     ours = Shop(chance)
     ours.open(chance.randrange(2, 15), chance.choice([0, 0, 3]))
     ours.work(chance.randrange(15), "old")

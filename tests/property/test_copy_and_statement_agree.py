@@ -85,7 +85,7 @@ def written(desk: Desk, log: Sequence[bytes], cuts: Sequence[int], copy_min: int
             if not rows:
                 break
     return [
-        desk.side.rows(f"SELECT (to_jsonb(t) - '{NEVER_THE_SAME}'::text[])::text FROM {table} t ORDER BY 1")  # noqa: S608 - constants
+        desk.side.rows(f"SELECT (to_jsonb(t) - '{NEVER_THE_SAME}'::text[])::text FROM {table} t ORDER BY 1")
         for table in TABLES
     ]
 

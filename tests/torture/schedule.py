@@ -84,7 +84,7 @@ class Planned(NamedTuple):
 
 def schedule(seed: int, minutes: float) -> dict[str, list[Planned]]:
     """The faults of each track, in their order."""
-    return {track: _deal(random.Random(f"{seed} {track}"), track, minutes * 60) for track in TRACKS}  # noqa: S311 - no secret
+    return {track: _deal(random.Random(f"{seed} {track}"), track, minutes * 60) for track in TRACKS}
 
 
 def _deal(lots: random.Random, track: str, seconds: float) -> list[Planned]:

@@ -73,7 +73,7 @@ class Shop:
 
     def __init__(self, door: Door, history: HistoryWriter, sale: str, name: str, seed: str) -> None:
         self._door, self._history, self._sale, self._name = door, history, sale, name
-        self._lots = random.Random(seed)  # noqa: S311 - no secret
+        self._lots = random.Random(seed)
         self._made = 0
         self.stopping = asyncio.Event()
 

@@ -31,7 +31,7 @@ ORDER = {
 
 
 def test_percentiles_are_true_within_one_percent() -> None:
-    dice, histogram = random.Random(1), Histogram()  # noqa: S311 - the same in every run
+    dice, histogram = random.Random(1), Histogram()
     values = sorted(dice.expovariate(20) for _ in range(5_000))
     for value in values:
         histogram.add(value)
@@ -48,7 +48,7 @@ def test_percentiles_are_true_within_one_percent() -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda one: one.name)
 def test_a_crowd_comes_in_the_shape_of_its_scenario(scenario: Scenario) -> None:
-    dice = random.Random(3)  # noqa: S311 - the same in every run
+    dice = random.Random(3)
     moments = list(due(scenario, 2_000, 5.0, dice))
 
     assert moments == sorted(moments)

@@ -9,29 +9,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import pytest
 
 from flashsale.errors import BadInput
 from flashsale.verify import HistoryReport, Source, verify
+from tests.unit.verify_kit import Record, counters, event, lines
 
 ORDER = "0-order-0001"
 CLOCK = "machine boot"
-
-Record = dict[str, Any]
-
-
-def lines(*records: Record) -> list[bytes]:
-    return [msgspec.json.encode(record) + b"\n" for record in records]
-
-
-def event(seq: int, kind: str, epoch: int = 1, **fields: Any) -> Record:
-    head = {"sale": "s", "shard": 0, "epoch": epoch, "seq": seq, "type": kind, "v": 1, "at_ms": 5, "by": "x"}
-    return head | fields
-
-
-def counters(available: int, held: int, sold: int = 0) -> Record:
-    return {"available": available, "held": held, "sold": sold, "returned": 0}
 
 
 def reserved(seq: int, order: str, left: int, held: int, epoch: int = 1) -> Record:

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from flashsale.verify import Source, verify
+from tests.unit.verify_kit import Record, counters, event, lines
 
 ORDER, OTHER = "0-order-0001", "0-order-0002"
-
-Record = dict[str, Any]
-
-
-def lines(*records: Record) -> list[bytes]:
-    return [msgspec.json.encode(record) + b"\n" for record in records]
-
-
-def event(seq: int, kind: str, **fields: Any) -> Record:
-    head = {"sale": "s", "shard": 0, "epoch": 1, "seq": seq, "type": kind, "v": 1, "at_ms": 5, "by": "x"}
-    return head | fields
-
-
-def counters(available: int, held: int, sold: int = 0) -> Record:
-    return {"available": available, "held": held, "sold": sold, "returned": 0}
 
 
 def about(order: str) -> Record:
