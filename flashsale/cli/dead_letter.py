@@ -8,7 +8,7 @@ import typer
 
 from flashsale import ids, values, words
 from flashsale.cli import dead_letter_view, output
-from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.session import Json, SaleId, Session, shard_of, shared
 from flashsale.errors import NotFound, RefusedByState
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def list_(
 def show(session: Session, sale: SaleId, seq: Seq, json: Json = False) -> None:
     """Show one parked event: what it says, why it is parked, what waits behind it, and what a retry would do now."""
     values.position(seq, "seq", 1)  # refused before anything is connected
-    shard = _shard(sale)
+    shard = shard_of(sale)
     from flashsale.projections import dead_letters
     from flashsale.projections.retry import Chosen, retry
 
@@ -105,7 +105,7 @@ def retry(
         values.position(seq, "seq", 1)
     if error is not None:
         values.text(error, "error", values.ERROR_LENGTH_MAX)
-    shard = _shard(sale)
+    shard = shard_of(sale)
     from flashsale.projections.retry import Chosen
     from flashsale.projections.retry import retry as apply
 
@@ -144,7 +144,7 @@ def discard(
     """
     values.position(seq, "seq", 1)
     values.text(reason, "reason", values.REASON_LENGTH_MAX)
-    shard = _shard(sale)
+    shard = shard_of(sale)
     from flashsale.projections import dead_letters
 
     with session.parts.postgres() as connection:
@@ -160,13 +160,6 @@ def discard(
     which = f"event {position}" + (f" and {words.count(len(done) - 1, 'followers')}" if done[1:] else "")
     output.say(f"Would discard {which}; nothing changed." if dry_run else f"Discarded {which}.")
     output.suggest(f"dead-letter show {sale} {position}")
-
-
-def _shard(sale: str) -> ShardId:
-    ids.sale_id(sale)
-    from flashsale.stream import ShardId
-
-    return ShardId(sale, 0)
 
 
 def _check_defined(connection: Connection, sale: str) -> None:

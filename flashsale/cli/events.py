@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flashsale import ids, values, words
+from flashsale import values, words
 from flashsale.cli import output
-from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.session import Json, SaleId, Session, shard_of, shared
 from flashsale.errors import BadInput, NotFound
 from flashsale.ids import START
 from flashsale.shop import Shop
@@ -38,7 +38,7 @@ def tail(
 ) -> None:
     """Show the newest events, oldest of them first."""
     wanted = values.whole(number, "number", 0, TAIL_MAX)
-    shard = _shard(sale)
+    shard = shard_of(sale)
     from flashsale import history
 
     with session.connected() as shop:
@@ -71,7 +71,7 @@ def show(
 ) -> None:
     """Show one event with the names of its fields."""
     values.position(seq, "seq", 1)  # refused before anything is connected
-    shard = _shard(sale)
+    shard = shard_of(sale)
     from flashsale import history
 
     with session.connected() as shop:
@@ -111,7 +111,7 @@ def export(
 ) -> None:
     """Print the whole log as JSON, one event a line, with the names of all fields."""
     start, end = _range(first, last, 1)  # refused before anything is connected
-    shard = _shard(sale)
+    shard = shard_of(sale)
     from flashsale import history
 
     with session.connected() as shop:
@@ -120,13 +120,6 @@ def export(
         after = start._replace(seq=start.seq - 1) if start else START
         for event in history.whole(shop.log, shop.connection, shard, after, end):
             output.json(event.record())
-
-
-def _shard(sale: str) -> ShardId:
-    ids.sale_id(sale)
-    from flashsale.stream import ShardId
-
-    return ShardId(sale, 0)
 
 
 def _range(first: str | None, last: str | None, epoch: int) -> tuple[Position | None, Position | None]:

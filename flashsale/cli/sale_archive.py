@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flashsale import ids, refusals, values, words
+from flashsale import refusals, values, words
 from flashsale.cli import output
-from flashsale.cli.session import Json, SaleId, Session, shared
+from flashsale.cli.session import Json, SaleId, Session, shard_of, shared
 from flashsale.cli.unknown import unknown_told
 from flashsale.commands import Code
 from flashsale.refusals import Asked
@@ -33,9 +33,8 @@ def archive(
     """
     from flashsale import sale_archive
     from flashsale.projections import catalog
-    from flashsale.stream import ShardId
 
-    shard = ShardId(ids.sale_id(sale), 0)
+    shard = shard_of(sale)
     timeout_s = values.whole(timeout, "timeout", 0, TIMEOUT_S_MAX)
     asked = Asked(sale, "archived")
     with session.connected() as shop:

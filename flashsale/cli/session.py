@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
@@ -18,6 +18,9 @@ from flashsale.bootstrap import Parts
 from flashsale.config import Config, load
 from flashsale.errors import BadInput
 from flashsale.shop import Shop
+
+if TYPE_CHECKING:
+    from flashsale.stream import ShardId
 
 PANEL = "Options of every command"
 
@@ -109,6 +112,13 @@ def open_session(
     if debug or os.environ.get("FLASHSALE_DEBUG"):
         session.configure_log()
     return session
+
+
+def shard_of(sale: str) -> ShardId:
+    """The shard of a sale that was typed. Raises `BadInput` for what is no id."""
+    from flashsale.stream import ShardId
+
+    return ShardId(ids.sale_id(sale), 0)
 
 
 def shared(command: Callable[Concatenate[Session, P], int | None]) -> Callable[..., int | None]:
