@@ -11,7 +11,7 @@ from typing import Self
 
 from flashsale.address import Address
 from flashsale.bench.arrivals import paced
-from flashsale.bench.http_wire import Connection, Pool, Reply, connect
+from flashsale.bench.http_wire import Connection, Pool, Reply, connect, packed
 from flashsale.bench.trial import Clock, Latencies
 from flashsale.errors import Unreachable
 
@@ -91,9 +91,15 @@ class Offered:
 
 
 async def offer(address: Address, requests: Iterable[bytes], due: Sequence[float]) -> Offered:
-    """Send each request when it is due, and wait for the answers, a backlog for so long as is sensible."""
+    """Send each request when it is due, and wait for the answers, a backlog for so long as is sensible.
+
+    A crowd's connections are open before: what opening them costs is another question.
+    """
     pool, offered = Pool(address, CONNECTIONS_MAX), Offered()
     await pool.fill()
+    # What is connected here may wait there to be accepted: each is answered once before the clock starts.
+    greeting = packed("GET", str(address), "/healthz", {})
+    await asyncio.gather(*(pool.submit(greeting) for _ in range(CONNECTIONS_MAX)))
     began = time.perf_counter()
 
     under_way = set[asyncio.Future[Reply | None]]()
