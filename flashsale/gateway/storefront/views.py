@@ -17,8 +17,6 @@ SaleKind = Literal[
 
 #: How often a page asks how an order stands: what few people look at, and for a few minutes.
 ORDER_MS = 3_000
-#: Fewer are shown as few.
-FEW = 10
 #: A browser without scripts loads the page so often at most.
 RELOAD_S_MIN = 2
 
