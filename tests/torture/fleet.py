@@ -17,7 +17,7 @@ from tests.helpers import wait_until
 
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY_S = 0.2
-STOP_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 120
 #: A shop that starts while Postgres is away ends with this, and is started again.
 UNREACHABLE = 5
 

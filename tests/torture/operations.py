@@ -14,6 +14,8 @@ from tests.torture.world import SALE, World
 TRIES_MAX = 60
 AGAIN_S = 0.5
 LOOK_TIMEOUT_S = 30
+#: It writes every order of the sale anew; with four of these runs on two cores it took more than a minute.
+RECOVER_TIMEOUT_S = 300
 #: Nobody waits for long, and passes that nobody uses end soon.
 ROOM = ("--rate", "500", "--active", "2000", "--pass-ttl", "10s")
 
@@ -25,7 +27,7 @@ def recover(world: World) -> dict[str, Any] | None:
         return None
     command = ["recover", SALE, "--yes", "--json"]
     for _ in range(TRIES_MAX):
-        finished = world.cli.run(*command)
+        finished = world.cli.run(*command, timeout_s=RECOVER_TIMEOUT_S)
         if finished.exit_code == 0:
             done: dict[str, Any] = finished.json()
             if done["done"]:
