@@ -17,6 +17,7 @@ from tests.helpers import wait_until
 
 ROOT = Path(__file__).parents[2]
 LOOK_EVERY_S = 0.2
+#: Where several of these runs share two cores, processes end slowly.
 STOP_TIMEOUT_S = 120
 #: A shop that starts while Postgres is away ends with this, and is started again.
 UNREACHABLE = 5
