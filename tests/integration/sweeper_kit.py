@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Self
@@ -98,8 +99,9 @@ def wait_until_nothing_is_held(side: ReadSide, *shards: ShardId) -> None:
     )
 
 
-def sell_for(side: ReadSide, shards: list[ShardId], duration_ms: int) -> None:
-    """Sell one unit of each sale every few milliseconds, for a while."""
+def sell_for(side: ReadSide, shards: list[ShardId], duration_ms: int, orders_min: int = 1) -> None:
+    """Sell one unit of each sale every few milliseconds, for a while, and at least so many."""
+    sold = itertools.count(1)
 
     def now_ms() -> int:
         return side.client.snapshot(shards[0].sale).now_ms
@@ -107,7 +109,7 @@ def sell_for(side: ReadSide, shards: list[ShardId], duration_ms: int) -> None:
     def sell() -> bool:
         for shard in shards:
             side.sell(shard, 1)
-        return now_ms() >= end_ms
+        return next(sold) >= orders_min and now_ms() >= end_ms
 
     end_ms = now_ms() + duration_ms
     wait_until(sell, description="the time is over")

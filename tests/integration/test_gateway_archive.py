@@ -46,7 +46,7 @@ async def test_few_at_once_and_more_than_wait_are_refused(database_url: str) -> 
     locked = Locked(database_url)
     orders = Archive(locked.read)
     asked = [asyncio.create_task(orders.order("drop", "0-AAAAAAAA")) for _ in range(WAITING_MAX)]
-    await asyncio.to_thread(wait_until, lambda: locked.reading == READS_MAX, 10, "all threads wait")
+    await asyncio.to_thread(wait_until, lambda: locked.reading == READS_MAX, 30, "all threads wait")
 
     with pytest.raises(Overloaded):
         await orders.order("drop", "0-AAAAAAAA")

@@ -27,7 +27,7 @@ from tests.integration.sweeper_kit import (
 def test_holds_end_less_than_a_second_late_in_every_sale(read_side: ReadSide) -> None:
     shards = [read_side.open_sale("sale-1", hold_ms=150), read_side.open_sale("sale-2", hold_ms=700)]
     with Sweeping(read_side.redis_url, Catalog(read_side.postgres_url)):
-        sell_for(read_side, shards, duration_ms=900)
+        sell_for(read_side, shards, duration_ms=900, orders_min=21)
         wait_until_nothing_is_held(read_side, *shards)
 
     for shard in shards:
