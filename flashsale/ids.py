@@ -36,6 +36,7 @@ QUANTITY_MAX = 999_999
 CAPACITY_MAX = 1_000_000_000
 
 _DIGEST_BYTES = 16  # 128 bits: two order ids collide with p < 1e-20 in a sale of ten million orders
+_DERIVING = hashlib.blake2b(digest_size=_DIGEST_BYTES, person=b"flashsale-order")  # copied for each
 
 
 class Position(NamedTuple):
@@ -159,11 +160,13 @@ def new_order_id(shard: int = 0) -> str:
 
 def derived_order_id(sale: str, buyer: str, idempotency_key: str, shard: int = 0) -> str:
     """The order id of (sale, buyer, key): the same three give the same id on every machine, for ever."""
-    # Lengths in front keep ("ab", "c") and ("a", "bc") apart.
-    # An argument of the command line may hold what is no character: bytes that are not UTF-8.
-    parts = [part.encode(errors="surrogatepass") for part in (sale, buyer, idempotency_key)]
-    content = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    return f"{shard}-{_text(hashlib.blake2b(content, digest_size=_DIGEST_BYTES, person=b'flashsale-order').digest())}"
+    digest = _DERIVING.copy()
+    for text in (sale, buyer, idempotency_key):
+        # An argument of the command line may hold what is no character: bytes that are not UTF-8.
+        part = text.encode(errors="surrogatepass")
+        # Lengths in front keep ("ab", "c") and ("a", "bc") apart.
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return f"{shard}-{_text(digest.digest())}"
 
 
 def _text(digest: bytes) -> str:

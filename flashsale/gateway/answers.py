@@ -10,7 +10,6 @@ from starlette.responses import Response
 from flashsale.commands import Answer, Code
 from flashsale.gateway import problems
 from flashsale.gateway.problems import Kind, Problem
-from flashsale.gateway.ready import Ready
 from flashsale.ids import START
 
 #: Refusals without more to tell than their sentence.
@@ -50,7 +49,7 @@ def refused(answer: Answer) -> Response:
 
 @lru_cache(maxsize=64)
 def _sold_out(left: str) -> Response:
-    return Ready(refusal(Answer(Code.SOLD_OUT, START, left)).response())
+    return refusal(Answer(Code.SOLD_OUT, START, left)).response()
 
 
 def refusal(answer: Answer) -> Problem:

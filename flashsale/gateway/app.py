@@ -26,6 +26,7 @@ from flashsale.gateway.operations import OPERATIONS
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.problems import Problem, problem_of
 from flashsale.gateway.queues import Queues
+from flashsale.gateway.ready import Ready
 from flashsale.gateway.sale_state import SaleStates
 
 log = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ def _document() -> Handler:
     content = msgspec.json.encode(document())
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001  # a handler takes one
-        return Response(content, headers=_DOCUMENT_CACHE, media_type="application/json")
+        return Ready(content, headers=_DOCUMENT_CACHE, media_type="application/json")
 
     return openapi
 

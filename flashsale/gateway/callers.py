@@ -11,6 +11,7 @@ from flashsale import ids
 from flashsale.errors import BadInput
 from flashsale.gateway import problems
 from flashsale.gateway.problems import Problem
+from flashsale.gateway.reading import header
 from flashsale.gateway.tokens import Caller, Role, Tokens, Untrue
 from flashsale.settings import Settings
 
@@ -28,6 +29,7 @@ class Callers:
         self._tokens, self._proxies, self._demo = tokens, proxies, demo
         #: in which a trusted proxy names the buyer; None: there is none
         self.buyer_header = buyer_header
+        self._header = (buyer_header or "").lower().encode()
 
     @classmethod
     def configured(cls, settings: Settings, *, demo: bool = False) -> Callers:
@@ -41,9 +43,10 @@ class Callers:
 
     def of(self, request: Request) -> Caller:
         """Who asks. Raises `Problem`."""
-        if self.buyer_header is not None and (named := request.headers.getlist(self.buyer_header)):
+        if self.buyer_header is not None and (named := header(request, self._header)):
             return self._of_proxy(request, named)
-        scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+        shown = header(request, b"authorization") or [""]
+        scheme, _, credentials = shown[0].partition(" ")
         if scheme.lower() == "bearer" and self._tokens is not None:
             try:
                 return self._tokens.read(credentials.strip())

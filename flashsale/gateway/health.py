@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from flashsale.gateway import messages, problems
 from flashsale.gateway.problems import PRIVATE, Problem
+from flashsale.gateway.ready import Ready
 from flashsale.gateway.sale_state import SaleStates
 from flashsale.gateway.sales import Sales
 
@@ -20,7 +21,7 @@ class Health:
 
     async def alive(self, request: Request) -> Response:  # noqa: ARG002  # a handler takes one
         """It answers, so it lives. A server that is away would not come back by a restart of this one."""
-        return Response(_OK, headers=PRIVATE, media_type="application/json")
+        return Ready(_OK, headers=PRIVATE, media_type="application/json")
 
     async def ready(self, request: Request) -> Response:
         """Postgres has told the fences, and Redis has answered within the last seconds."""

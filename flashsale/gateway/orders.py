@@ -18,6 +18,7 @@ from flashsale.gateway.engine import Engine
 from flashsale.gateway.messages import ChangedOrder, OrderState, PlacedOrder, PlaceOrder, RefundOrder
 from flashsale.gateway.passes import Passes
 from flashsale.gateway.problems import PRIVATE, Problem
+from flashsale.gateway.ready import Ready
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
 from flashsale.gateway.throttle import Throttle
@@ -143,4 +144,4 @@ def _no_order(sale: str, order: str) -> Problem:
 
 
 def _json(message: msgspec.Struct, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(message), status, PRIVATE | (headers or {}), "application/json")
+    return Ready(msgspec.json.encode(message), status, PRIVATE | (headers or {}), "application/json")

@@ -11,6 +11,7 @@ import msgspec
 from starlette.responses import Response
 
 from flashsale.errors import BadInput, Halted, Overloaded, UnknownOutcome, Unreachable
+from flashsale.gateway.ready import Ready
 
 TYPES = "https://github.com/flashsale/flashsale/blob/main/docs/problems.md#"
 MEDIA_TYPE = "application/problem+json"
@@ -112,7 +113,7 @@ class Problem(Exception):
             # Spread out: they all failed at the same moment, and must not all come back at one.
             content["retry_after_ms"] = wait_ms = random.randint(self._retry_ms, 2 * self._retry_ms)  # noqa: S311  # jitter
             headers["Retry-After"] = str(math.ceil(wait_ms / 1000))
-        return Response(msgspec.json.encode(content), kind.status, headers, MEDIA_TYPE)
+        return Ready(msgspec.json.encode(content), kind.status, headers, MEDIA_TYPE)
 
 
 def problem_of(error: BaseException) -> Problem:

@@ -9,18 +9,16 @@ or empty lines, keeps its connection no longer than silence would: the server's 
 from __future__ import annotations
 
 import asyncio
-import weakref
-from functools import partial
 from typing import Any
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from flashsale.gateway import problems
 from flashsale.gateway.alarm import Alarm
-from flashsale.gateway.one_write import OneWrite
 from flashsale.gateway.outlet import Outlet
 from flashsale.gateway.problems import Problem
-from flashsale.gateway.reading import WHOLE
+from flashsale.gateway.reading import BODY
 from flashsale.gateway.ready import REPLY
 
 #: Request line and headers together. Browsers send 1 to 2 KB, cookies of a shop's domain up to 4 KB more.
@@ -40,8 +38,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        #: whether a head is arriving, and how much of it has
-        self._has_head, self._head_bytes = False, 0
+        #: whether a head is arriving, and how much of it has, before the chunk that is being read
+        self._has_head, self._head_bytes, self._chunk_bytes = False, 0, 0
         #: while a head arrives, and from an answer to the next head
         self._alarm = Alarm(self.loop)
         #: while something is to be sent that the kernel does not take: how much it was
@@ -69,6 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        self._chunk_bytes = len(data)
         super().data_received(data)
         # The parser keeps a header that has not ended, however long it becomes.
         if self._has_head:
@@ -91,20 +90,20 @@ class LimitedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def on_headers_complete(self) -> None:
+        # Most arrive in one small chunk: theirs need not be counted.
+        if self._head_bytes + self._chunk_bytes > HEAD_BYTES_MAX:
+            length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if length > HEAD_BYTES_MAX:
+                self._refusal = problems.HEADERS_TOO_LARGE
+                raise ValueError(_TOO_LONG)  # the parser stops, and `send_400_response` tells
         self._head_is_whole()
-        length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if length > HEAD_BYTES_MAX:
-            self._refusal = problems.HEADERS_TOO_LARGE
-            raise ValueError(_TOO_LONG)  # the parser stops, and `send_400_response` tells
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":
-            self.cycle.transport = OneWrite(self.transport)  # type: ignore[assignment]  # what a cycle calls of it
-            # Weakly: the cycle holds the scope, and what holds itself waits for the garbage collector.
-            self.scope["state"][REPLY] = partial(self._reply, weakref.ref(self.cycle))
+            self.scope["state"][REPLY] = self._reply
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self.scope["state"][WHOLE] = True
+        self.scope["state"][BODY] = self.cycle.body
 
     def on_response_complete(self) -> None:
         """Instead of the server's own, which sets a timer with every answer."""
@@ -117,12 +116,15 @@ class LimitedProtocol(HttpToolsProtocol):
         elif not self._has_head:
             self._alarm.set(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
-    def _reply(
-        self, asked: weakref.ref[RequestResponseCycle], status: int, lines: bytes, body: bytes
-    ) -> bool:
-        """Write a whole answer, unless it must wait, or there is nobody any more; tells whether it was written."""
-        cycle = asked()
-        if cycle is None or self.flow.write_paused or cycle.disconnected or cycle.response_started:
+    def _reply(self, scope: Scope, status: int, lines: bytes, body: bytes) -> bool:
+        """Write a whole answer, unless it must wait, or there is nobody any more; tells whether it was written.
+
+        Where the next request has arrived already, the server writes it.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.scope is not scope:
+            return False
+        if self.flow.write_paused or cycle.disconnected or cycle.response_started:
             return False
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()

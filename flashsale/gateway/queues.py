@@ -17,6 +17,7 @@ from flashsale.gateway.callers import Callers
 from flashsale.gateway.messages import LeftQueue, QueueState
 from flashsale.gateway.passes import Passes
 from flashsale.gateway.problems import PRIVATE, Problem
+from flashsale.gateway.ready import Ready
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
 from flashsale.gateway.throttle import Throttle
@@ -88,4 +89,4 @@ class Queues:
 
 
 def _json(message: msgspec.Struct) -> Response:
-    return Response(msgspec.json.encode(message), 200, PRIVATE, "application/json")
+    return Ready(msgspec.json.encode(message), 200, PRIVATE, "application/json")

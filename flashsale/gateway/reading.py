@@ -20,8 +20,8 @@ BODY_S = 5.0
 KEY_LENGTH_MAX = 200
 #: More than any form has.
 FIELDS_MAX = 16
-#: In the state of a request, set by the protocol: all of its body has arrived.
-WHOLE = "flashsale.whole"
+#: In the state of a request, set by the protocol: its body, when all of it has arrived.
+BODY = "flashsale.body"
 
 #: The rest of a body that nobody reads must not be taken for the next request.
 _HANG_UP = {"Connection": "close"}
@@ -32,21 +32,30 @@ _TRACEPARENT = re.compile(
 )
 
 T = TypeVar("T")
-Content = TypeVar("Content", bytes, bytearray)
+
+
+def header(request: Request, name: bytes) -> list[str]:
+    """The values of a header, by its name in lower case.
+
+    From what the server has: `Request.headers` is made anew for each request, and goes through all of them in Python.
+    """
+    return [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]
 
 
 async def body(request: Request, decoder: msgspec.json.Decoder[T], *, empty: bytes = b"") -> T:
     """The body as a message. `empty`: what no body stands for. Raises `Problem`."""
     content = await _content(request)
-    if (
-        content
-        and request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json"
-    ):
+    if content and _media_type(request) != "application/json":
         raise Problem(problems.NO_JSON, "send it with Content-Type: application/json")
     try:
         return decoder.decode(content or empty)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise Problem(problems.BAD_REQUEST, f"the body is not accepted: {error}") from error
+
+
+def _media_type(request: Request) -> str:
+    given = header(request, b"content-type")
+    return given[0].partition(";")[0].strip().lower() if given else ""
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -58,11 +67,13 @@ async def form(request: Request) -> dict[str, str]:
         raise Problem(problems.BAD_REQUEST, f"the form is not accepted: {error}") from error
 
 
-async def _content(request: Request) -> bytes:
+async def _content(request: Request) -> bytearray:
+    # An alarm for a body that is here, and a look for more, would cost more than the rest of its reading.
+    arrived: bytearray | None = request.scope["state"].get(BODY)
+    if arrived is not None:
+        return _within_limit(arrived)
     content = bytearray()
     try:
-        if request.scope["state"].get(WHOLE):
-            return await _arrived(request)
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 content += chunk
@@ -72,19 +83,10 @@ async def _content(request: Request) -> bytes:
         raise Problem(problems.TOO_SLOW, sentence, headers=_HANG_UP) from error
     except ClientDisconnect as error:
         raise Problem(problems.BAD_REQUEST, "the connection ended before the body did") from error
-    return bytes(content)
+    return content
 
 
-async def _arrived(request: Request) -> bytes:
-    """All of a body that is here: an alarm for it, and a look for more, cost more than the rest of its reading."""
-    message = await request.receive()
-    if message["type"] != "http.request":
-        raise ClientDisconnect
-    content: bytes = message["body"]
-    return _within_limit(content)
-
-
-def _within_limit(content: Content) -> Content:
+def _within_limit(content: bytearray) -> bytearray:
     if len(content) > BODY_BYTES_MAX:
         sentence = f"a body has at most {BODY_BYTES_MAX} bytes"
         raise Problem(problems.TOO_LARGE, sentence, headers=_HANG_UP)
@@ -93,7 +95,7 @@ def _within_limit(content: Content) -> Content:
 
 def idempotency_key(request: Request) -> str:
     """The key, quoted or bare: `"cart-4711"` and `cart-4711` are the same. Raises `Problem`."""
-    given = request.headers.getlist("idempotency-key")
+    given = header(request, b"idempotency-key")
     if not given:
         sentence = "send Idempotency-Key: the same one with every retry of this purchase, and with no other"
         raise Problem(problems.IDEMPOTENCY_KEY_MISSING, sentence)
@@ -108,7 +110,7 @@ def idempotency_key(request: Request) -> str:
 
 def trace_id(request: Request) -> str:
     """The trace id of the header `traceparent`; empty when there is none that can be read: then nobody follows it."""
-    given = request.headers.getlist("traceparent")
+    given = header(request, b"traceparent")
     match = _TRACEPARENT.fullmatch(given[0].strip()) if len(given) == 1 else None
     if match is None or (match[2] and given[0].strip().startswith("00")):
         return ""

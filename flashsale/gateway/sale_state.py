@@ -189,8 +189,8 @@ def page(state: SaleState) -> Page:
     change = msgspec.structs.replace(lasting, poll_after_ms=0)
     body, etag = msgspec.json.encode(state), f'W/"{_digest(lasting)}"'
     headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
-    whole = Ready(Response(body, headers=headers, media_type="application/json"))
-    return Page(body, etag, _digest(change), whole, Ready(Response(status_code=304, headers=headers)))
+    whole = Ready(body, headers=headers, media_type="application/json")
+    return Page(body, etag, _digest(change), whole, Ready(status_code=304, headers=headers))
 
 
 def _digest(state: SaleState) -> str:

@@ -1,4 +1,4 @@
-"""itsdangerous's signer with each key derived once, and HMAC as one call: the same signatures in half of the time."""
+"""itsdangerous's signer with each key derived once, and a signature read as it is written: the same, in less time."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from itsdangerous import Signer
-from itsdangerous.encoding import want_bytes
+from itsdangerous import BadSignature, Signer
+from itsdangerous.encoding import base64_encode, want_bytes
 from itsdangerous.signer import SigningAlgorithm
 
 
@@ -29,6 +29,15 @@ class QuickSigner(Signer):
         )
         derive = super().derive_key
         self._derived = {secret: derive(secret) for secret in self.secret_keys}
+        self._newest_first = [self._derived[secret] for secret in reversed(self.secret_keys)]
 
     def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
         return self._derived[self.secret_keys[-1] if secret_key is None else want_bytes(secret_key)]
+
+    def unsign(self, signed_value: str | bytes) -> bytes:
+        """What was signed. Raises `BadSignature`. A signature has one way to be written: that of `sign`."""
+        value, _, signature = want_bytes(signed_value).rpartition(self.sep)
+        for key in self._newest_first:
+            if hmac.compare_digest(base64_encode(hmac.digest(key, value, "sha256")), signature):
+                return value
+        raise BadSignature("nobody here signed it so")

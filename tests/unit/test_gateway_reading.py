@@ -10,39 +10,41 @@ from starlette.types import Message
 from flashsale.gateway import problems
 from flashsale.gateway.messages import RefundOrder
 from flashsale.gateway.problems import Problem
-from flashsale.gateway.reading import BODY_BYTES_MAX, WHOLE, body
+from flashsale.gateway.reading import BODY, BODY_BYTES_MAX, body
 
 
-def whole(message: Message) -> Request:
+def request_of(state: dict[str, object]) -> Request:
+    """A request whose client has left, whatever of it has arrived."""
+
     async def receive() -> Message:
-        return message
+        return {"type": "http.disconnect"}
 
     headers = [(b"content-type", b"application/json")]
-    return Request({"type": "http", "state": {WHOLE: True}, "headers": headers}, receive)
+    return Request({"type": "http", "state": state, "headers": headers}, receive)
+
+
+def whole(content: bytes) -> Request:
+    return request_of({BODY: bytearray(content)})
 
 
 REFUND = msgspec.json.Decoder(RefundOrder)
 
 
 async def test_what_is_here_is_taken_as_it_is() -> None:
-    kept = whole({"type": "http.request", "body": b'{"units": "keep"}'})
-
-    assert await body(kept, REFUND, empty=b"{}") == RefundOrder("keep")
-    assert await body(whole({"type": "http.request", "body": b""}), REFUND, empty=b"{}") == RefundOrder(
-        "restock"
-    )
+    assert await body(whole(b'{"units": "keep"}'), REFUND, empty=b"{}") == RefundOrder("keep")
+    assert await body(whole(b""), REFUND, empty=b"{}") == RefundOrder("restock")
 
 
 @pytest.mark.parametrize(
-    ("message", "kind"),
+    ("request_", "kind"),
     [
-        # Whoever left has not said that the units are sold again.
-        ({"type": "http.disconnect"}, problems.BAD_REQUEST),
-        ({"type": "http.request", "body": b" " * (BODY_BYTES_MAX + 1)}, problems.TOO_LARGE),
+        # Whoever left in the middle has not said that the units are sold again.
+        (request_of({}), problems.BAD_REQUEST),
+        (whole(b" " * (BODY_BYTES_MAX + 1)), problems.TOO_LARGE),
     ],
     ids=["left", "too large"],
 )
-async def test_what_is_no_body_is_not_taken_for_an_empty_one(message: Message, kind: problems.Kind) -> None:
+async def test_what_is_no_body_is_not_taken_for_an_empty_one(request_: Request, kind: problems.Kind) -> None:
     with pytest.raises(Problem) as caught:
-        await body(whole(message), REFUND, empty=b"{}")
+        await body(request_, REFUND, empty=b"{}")
     assert caught.value.kind is kind

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message
 
 from flashsale.gateway.app import Handler
 from flashsale.gateway.messages import (
@@ -20,7 +19,7 @@ from flashsale.gateway.messages import (
     SaleState,
 )
 from flashsale.gateway.problems import Problem
-from flashsale.gateway.reading import WHOLE
+from flashsale.gateway.reading import BODY
 from flashsale.gateway.storefront.visitors import Visitor
 
 T = TypeVar("T")
@@ -96,9 +95,6 @@ class Api:
         *,
         body: bytes = b"",
     ) -> Response:
-        async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
         scope: dict[str, Any] = {
             "type": "http",
             "method": request.method,
@@ -107,9 +103,9 @@ class Api:
             "client": request.scope.get("client"),
             "headers": [*headers, *(((b"content-type", b"application/json"),) if body else ())],
             "path_params": path,
-            "state": {WHOLE: True},
+            "state": {BODY: bytearray(body)},
         }
-        response = await self._handlers[operation](Request(scope, receive))
+        response = await self._handlers[operation](Request(scope))
         if response.status_code >= 400:
             raise Problem.of(response)
         return response

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from flashsale.gateway import problems
 from flashsale.gateway.messages import QueueState, SaleState
 from flashsale.gateway.problems import PRIVATE, Problem
+from flashsale.gateway.ready import Ready
 from flashsale.money import money
 
 _PLACE = Path(str(files("flashsale"))) / "storefront"
@@ -55,7 +56,7 @@ class Static:
         if content is None or request.path_params["digest"] != self.digest:
             return Problem(problems.NOT_FOUND, "no resource has this path").response()
         media_type = _TYPES[Path(request.path_params["name"]).suffix]
-        return Response(content, headers=_FOR_EVER, media_type=media_type)
+        return Ready(content, headers=_FOR_EVER, media_type=media_type)
 
 
 class Pages:
@@ -86,7 +87,7 @@ class Pages:
     ) -> Response:
         """A page. `reload_url` is looked at again, by a browser without scripts after `reload_s` seconds (0: never)."""
         html = self._env.get_template(template).render(reload_url=reload_url, reload_s=reload_s, **values)
-        return Response(html, status, HEADERS, "text/html")
+        return Ready(html, status, HEADERS, "text/html")
 
 
 def duration(duration_ms: int) -> str:
