@@ -18,7 +18,7 @@ from starlette.routing import Route
 from flashsale import log
 from flashsale.address import Address
 from flashsale.gateway.messages import PlacedOrder, PlaceOrder
-from flashsale.gateway.pauses import collect_rarely
+from flashsale.gateway.pauses import pause_rarely
 from flashsale.gateway.sale_state import CACHE_CONTROL
 from flashsale.gateway.server import Server, listen
 
@@ -55,7 +55,7 @@ def main(file: str) -> int:
         async def serve() -> int:
             return await Server(application(page), CONNECTIONS_MAX).run_beside(listener)
 
-        collect_rarely()
+        pause_rarely()
         return runner.run(serve())
 
 

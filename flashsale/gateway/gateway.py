@@ -17,6 +17,7 @@ from flashsale.client.aio_reads import AsyncReads
 from flashsale.gateway.app import Handler, application
 from flashsale.gateway.archive import Archive
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.catalogue import Catalogue, CatalogueReader
 from flashsale.gateway.doorman import Doorman
 from flashsale.gateway.engine import Engine
 from flashsale.gateway.feed import Feeds
@@ -24,18 +25,17 @@ from flashsale.gateway.health import Health
 from flashsale.gateway.meter import Meter
 from flashsale.gateway.orders import Orders
 from flashsale.gateway.passes import Passes
-from flashsale.gateway.pauses import collect_rarely
+from flashsale.gateway.pauses import pause_rarely
 from flashsale.gateway.queues import Queues
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
-from flashsale.gateway.sales import Catalogue, Sales
+from flashsale.gateway.sales import Sales
 from flashsale.gateway.server import Server, listen
 from flashsale.gateway.storefront.options import StorefrontOptions
 from flashsale.gateway.storefront.storefront import Storefront
 from flashsale.gateway.storefront.stories import Stories
 from flashsale.gateway.throttle import Throttle
 from flashsale.metrics.names import Sample
-from flashsale.projections import catalog
 from flashsale.projections.reads import OrderRow
 from flashsale.projections.reads import order as projected_order
 
@@ -66,7 +66,8 @@ def run(parts: Parts, options: Options) -> int:
     with listen(options.address) as listener, asyncio.Runner() as runner:
         redis_url, _ = parts.urls()
         fences, meter = Fences(), Meter()
-        sales = Sales(_gated(parts), fences)
+        catalogue = CatalogueReader(parts.postgres)
+        sales = Sales(_gated(parts, catalogue), fences)
 
         async def serve() -> int:
             client = AsyncClient(
@@ -106,8 +107,9 @@ def run(parts: Parts, options: Options) -> int:
             finally:
                 await client.close()
                 await reads.close()
+                catalogue.close()
 
-        collect_rarely()
+        pause_rarely()
         return runner.run(serve())
 
 
@@ -133,16 +135,12 @@ def _from_postgres(parts: Parts) -> Callable[[str, str], OrderRow | None]:
     return read
 
 
-def _gated(parts: Parts) -> Callable[[], Catalogue]:
+def _gated(parts: Parts, catalogue: CatalogueReader) -> Callable[[], Catalogue]:
     """Reads the catalogue, on servers that are fit for it."""
     newest: list[Catalogue] = []
 
     def read() -> None:
-        with parts.postgres() as connection:
-            definitions = {definition.sale: definition for definition in catalog.every(connection)}
-            logs = catalog.known_logs(connection)
-            running = {shard.sale for shard in catalog.fences(connection, running=True)}
-        newest[:] = [Catalogue(definitions, logs, frozenset(definitions) - running)]
+        newest[:] = [catalogue.read()]
 
     step = parts.gated(read)
 

@@ -34,4 +34,7 @@ class Ready(Response):
 
     def _is_plain(self, lines: bytes) -> bool:
         """Whether the server has nothing to do with the headers: to refuse a value with a line end, or to hang up."""
-        return lines.count(b"\n") == len(self.raw_headers) and b"\r\nconnection:" not in b"\r\n" + lines
+        return (
+            lines.count(b"\n") == lines.count(b"\r") == len(self.raw_headers)
+            and b"\nconnection:" not in b"\n" + lines
+        )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-import msgspec
 import structlog
 
 from flashsale import ids
@@ -14,25 +13,16 @@ from flashsale.client import Fences
 from flashsale.definition import SaleDefinition
 from flashsale.errors import BadInput, FlashsaleError, Unreachable
 from flashsale.gateway import problems
+from flashsale.gateway.catalogue import Catalogue
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.problems import Problem
 from flashsale.ids import START, Position
-from flashsale.stream import Fence, ShardId
+from flashsale.stream import ShardId
 
 log = structlog.get_logger(__name__)
 
 #: How late a gateway may learn of a sale that was defined, or of other limits.
 READ_EVERY_S = 2.0
-
-
-class Catalogue(msgspec.Struct, frozen=True):
-    """What Postgres says of all sales."""
-
-    definitions: Mapping[str, SaleDefinition]
-    #: what is known of each log
-    logs: Mapping[ShardId, Fence]
-    #: sales that only Postgres has
-    archived: frozenset[str]
 
 
 class Sales:

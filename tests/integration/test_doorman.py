@@ -12,10 +12,11 @@ from flashsale.client import AsyncClient, Client, Fences
 from flashsale.client.aio_reads import AsyncReads
 from flashsale.commands import Code, Item, Load, Open, RoomSettings, SetRoom
 from flashsale.errors import Halted
+from flashsale.gateway.catalogue import Catalogue
 from flashsale.gateway.doorman import Doorman
 from flashsale.gateway.messages import SaleState
 from flashsale.gateway.rooms import Rooms
-from flashsale.gateway.sales import Catalogue, Sales
+from flashsale.gateway.sales import Sales
 from flashsale.ids import START
 from flashsale.room.lag import SLOWEST_FROM_MS
 from flashsale.stream import Fence, ShardId

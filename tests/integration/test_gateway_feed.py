@@ -19,10 +19,11 @@ from flashsale.commands import Open
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.gateway import feed
 from flashsale.gateway.callers import Callers
+from flashsale.gateway.catalogue import Catalogue
 from flashsale.gateway.feed import Feeds
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import SaleStates
-from flashsale.gateway.sales import Catalogue, Sales
+from flashsale.gateway.sales import Sales
 from flashsale.gateway.server import Server, listen
 from flashsale.projections import catalog
 from flashsale.projections.database import connect
