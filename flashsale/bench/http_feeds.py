@@ -133,7 +133,8 @@ class _Feed(asyncio.Protocol):
     def __init__(self, crowd: Followers, request: bytes) -> None:
         self._crowd, self._request = crowd, request
         self._transport: asyncio.Transport | None = None
-        self._rest = b""
+        #: what has come and is no message yet; before the status line has, all of it
+        self._rest, self._is_answered = b"", False
         #: the id of its newest message; empty: it has heard none yet
         self.newest, self.is_open = b"", True
 
@@ -146,9 +147,11 @@ class _Feed(asyncio.Protocol):
         # A message may come in two pieces.
         data = self._rest + data
         messages = list(_MESSAGE.finditer(data))
-        if not (messages or self.newest or data.startswith(_OK[: len(data)])):
-            self.close()
-            return
+        if not self._is_answered:
+            if not data.startswith(_OK[: len(data)]):
+                self.close()
+                return
+            self._is_answered = len(data) >= len(_OK)
         self._rest = data[messages[-1].end() if messages else 0 :][-_BEGINNING_BYTES:]
         if messages:
             ids = [message[1] for message in messages]
