@@ -25,9 +25,9 @@ class Health(msgspec.Struct, frozen=True):
     is_halted: bool
 
 
-def troubles(log: Log, connection: Connection) -> Iterator[Health]:
-    """Every shard with which something is wrong. Raises `OtherShop`, and `Unreachable`."""
-    for row in reads.checkpoints(connection):
+def troubles(log: Log, connection: Connection, sale: str | None = None) -> Iterator[Health]:
+    """Every shard with which something is wrong, of one sale or of all. Raises `OtherShop`, and `Unreachable`."""
+    for row in reads.checkpoints(connection, sale):
         if row.reached == START:
             yield from _half_warmed(log, row)
             continue
