@@ -21,6 +21,8 @@ app = typer.Typer(help="Orders over HTTP.")
 CONNECTIONS_MAX = 10_000
 FEEDS_MAX = 2_000
 BUYER_ORDERS_MAX = 10
+#: Fewer are what buyers hurry for.
+AVAILABLE_MAX_MIN = 10
 LIFETIME_MAX_S = 30 * 86_400
 
 
@@ -46,6 +48,13 @@ def run(
             metavar="N", help="New orders of one buyer at once, and one more each second; 0: any number."
         ),
     ] = str(BUYER_ORDERS_MAX),
+    available_max: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Of more units of a SKU than N, tell buyers this number. All are told unless it is given.",
+        ),
+    ] = None,
     metrics_listen: MetricsListen = None,
     demo_auth: Annotated[
         bool,
@@ -79,6 +88,11 @@ def run(
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
     most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
     most_orders = values.whole(buyer_orders_max, "buyer-orders-max", 0, 1_000_000)
+    told = (
+        None
+        if available_max is None
+        else values.whole(available_max, "available-max", AVAILABLE_MAX_MIN, 1_000_000)
+    )
     if (sign_in_url or checkout_url) and not storefront:
         raise values.Usage("--sign-in-url and --checkout-url need --storefront")
     serve_metrics = listener(metrics_listen, "--metrics-listen")
@@ -92,7 +106,7 @@ def run(
     session.configure_log()
     return serve(
         session.parts,
-        Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth, pages),
+        Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth, pages, told),
     )
 
 
