@@ -123,7 +123,7 @@ class Link:
             pipeline = self._redis.pipeline(transaction=False)
             for command in commands:
                 pipeline.execute_command(*command)
-            return pipeline.execute(raise_on_error=False)
+            return list(pipeline.execute(raise_on_error=False))
 
         replies: list[Any] = self._guard(ask)
         for reply in replies:
