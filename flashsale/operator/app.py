@@ -133,7 +133,7 @@ async def _fields(page: Page, request: Request, login: Login) -> dict[str, str]:
     if page.is_guarded and not login.person.may_act:
         raise door.Forbidden(f"{login.person.name} is a viewer: only an operator may do this")
     if page.method == "GET":
-        return fields(request.scope["query_string"].decode("latin-1"))
+        return fields(request.url.query)
     given = await form(request)
     door.check_form(login.form_token, given.pop("form_token", ""))
     return given

@@ -155,14 +155,6 @@ def test_what_is_not_there_is_a_page_too(front: Front, visit: Visit) -> None:
     assert visit(a_buyer()).open("/sale/drop/order/0-" + "x" * 22).response.status_code == 404
 
 
-@pytest.mark.parametrize("host", ["[", "a:b:c", "?", ""])
-def test_a_host_that_is_none_changes_nothing(front: Front, visit: Visit, host: str) -> None:
-    headers = {"Host": host}
-    assert front.http.get("/sale/drop", headers=headers).status_code == 200
-    told = front.http.get("/sale/nothing", headers=headers)
-    assert (told.status_code, "No such sale" in told.text) == (404, True)
-
-
 def test_a_cookie_that_is_long_to_read_keeps_nobody_waiting(front: Front) -> None:
     told = front.http.get("/sale/drop", headers={"Cookie": 'a="' + "\\" * 15_000 + '"'})
     assert told.status_code == 200

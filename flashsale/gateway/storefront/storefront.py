@@ -207,7 +207,7 @@ class Storefront:
             title=title,
             sentence=sentence,
             back_url=f"/sale/{sale}" if has_sale and not is_passing else "",
-            reload_url=_address(request.scope["path"], request.query_params.multi_items()),
+            reload_url=_address(request.url.path, request.query_params.multi_items()),
             reload_s=_AFTER_TROUBLE_S if is_passing else 0,
         )
 
