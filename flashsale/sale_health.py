@@ -25,14 +25,17 @@ class Health(msgspec.Struct, frozen=True):
     is_halted: bool
 
 
-def troubles(log: Log, connection: Connection) -> Iterator[Health]:
-    """Every shard with which something is wrong. Raises `OtherShop`, and `Unreachable`."""
-    for row in reads.checkpoints(connection):
+def troubles(log: Log, connection: Connection, sale: str | None = None) -> Iterator[Health]:
+    """Every shard with which something is wrong, of one sale or of all. Raises `OtherShop`, and `Unreachable`."""
+    rows = reads.checkpoints(connection, sale)
+    half_archived = log.existing([row.shard for row in rows if row.archived])
+    for row in rows:
         if row.reached == START:
             yield from _half_warmed(log, row)
             continue
         if row.archived:
-            yield from _half_archived(log, row)
+            if row.shard in half_archived:
+                yield _half_archived(row)
             continue
         if halted := why_lost(log, connection, row):
             yield Health(row.shard, halted, f"see `flashsale recover {row.shard.sale}`", is_halted=True)
@@ -56,16 +59,10 @@ def _half_warmed(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
         yield Health(row.shard, found, f"run `flashsale sale warm {row.shard.sale}` again", is_halted=False)
 
 
-def _half_archived(log: Log, row: reads.CheckpointRow) -> Iterator[Health]:
+def _half_archived(row: reads.CheckpointRow) -> Health:
     """An archiving that was interrupted: projectors leave the sale alone, and Redis still takes payments for it."""
-    try:
-        is_gone = log.head(row.shard) is None
-    except Halted:
-        is_gone = False
-    if not is_gone:
-        found = "archived in Postgres, but Redis still has it: what is done with it now reaches no table"
-        remedy = f"repeat `flashsale sale archive {row.shard.sale}`"
-        yield Health(row.shard, found, remedy, is_halted=True)
+    found = "archived in Postgres, but Redis still has it: what is done with it now reaches no table"
+    return Health(row.shard, found, f"repeat `flashsale sale archive {row.shard.sale}`", is_halted=True)
 
 
 def why_lost(log: Log, connection: Connection, row: reads.CheckpointRow) -> str:

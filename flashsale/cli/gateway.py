@@ -21,7 +21,17 @@ app = typer.Typer(help="Orders over HTTP.")
 CONNECTIONS_MAX = 10_000
 FEEDS_MAX = 2_000
 BUYER_ORDERS_MAX = 10
+#: Fewer are what buyers hurry for.
+AVAILABLE_MAX = 10, 1_000_000
 LIFETIME_MAX_S = 30 * 86_400
+
+AvailableMax = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Of more units of a SKU than N, tell buyers this number. All are told unless it is given.",
+    ),
+]
 
 
 @app.command()
@@ -46,6 +56,7 @@ def run(
             metavar="N", help="New orders of one buyer at once, and one more each second; 0: any number."
         ),
     ] = str(BUYER_ORDERS_MAX),
+    available_max: AvailableMax = None,
     metrics_listen: MetricsListen = None,
     demo_auth: Annotated[
         bool,
@@ -78,6 +89,7 @@ def run(
         raise BadInput("--demo-auth", listen, "listen on 127.0.0.1: anybody who reaches it may be anybody")
     most = values.whole(connections_max, "connections-max", 1, 1_000_000)
     most_feeds = values.whole(feeds_max, "feeds-max", 0, 1_000_000)
+    told = None if available_max is None else values.whole(available_max, "available-max", *AVAILABLE_MAX)
     most_orders = values.whole(buyer_orders_max, "buyer-orders-max", 0, 1_000_000)
     if (sign_in_url or checkout_url) and not storefront:
         raise values.Usage("--sign-in-url and --checkout-url need --storefront")
@@ -92,7 +104,7 @@ def run(
     session.configure_log()
     return serve(
         session.parts,
-        Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth, pages),
+        Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth, pages, told),
     )
 
 

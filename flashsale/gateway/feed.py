@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,11 +67,22 @@ class Channel:
         return news
 
 
-class Feeds:
-    """Every feed of this gateway, at most so many."""
+#: Request, sale and buyer.
+Check = Callable[[Request, str, str], None]
 
-    def __init__(self, callers: Callers, sales: Sales, states: SaleStates, feeds_max: int) -> None:
+
+def _everybody(request: Request, sale: str, buyer: str) -> None:
+    """May follow."""
+
+
+class Feeds:
+    """Every feed of this gateway, at most so many. `check` raises `Problem` for a buyer who has not been let in."""
+
+    def __init__(
+        self, callers: Callers, sales: Sales, states: SaleStates, feeds_max: int, *, check: Check = _everybody
+    ) -> None:
         self._callers, self._sales, self._states, self._feeds_max = callers, sales, states, feeds_max
+        self._check = check
         self._channels: dict[str, Channel] = {}
         #: oldest first
         self._of_buyer: dict[str, list[Follower]] = {}
@@ -84,6 +95,7 @@ class Feeds:
         channel = self._channels.get(sale)
         if channel is None or not self._states.are_fresh:
             raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
+        self._check(request, sale, buyer)
         if self.count >= self._feeds_max and len(self._of_buyer.get(buyer, ())) < FEEDS_PER_BUYER_MAX:
             raise Problem(problems.OVERLOADED, "too many follow sales here: poll the sale instead")
         if request.method == "HEAD":
@@ -102,6 +114,8 @@ class Feeds:
             channel = self._channels.get(sale)
             if channel is None:
                 channel = self._channels[sale] = Channel()
+            if not channel.followers and channel.change == page.change:
+                continue
             now_s = time.monotonic()
             if news := channel.news(page, now_s):
                 for written, follower in enumerate(tuple(channel.followers), 1):

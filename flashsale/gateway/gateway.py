@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import chain
 
 import msgspec
+from starlette.requests import Request
 from starlette.routing import Route
 
 from flashsale.address import Address
@@ -55,6 +57,8 @@ class Options(msgspec.Struct, frozen=True):
     demo_auth: bool = False
     #: None: no pages, the API only
     storefront: StorefrontOptions | None = None
+    #: units of a SKU that anybody is told of; None: all
+    available_max: int | None = None
 
 
 def run(parts: Parts, options: Options) -> int:
@@ -75,8 +79,10 @@ def run(parts: Parts, options: Options) -> int:
             )
             reads = AsyncReads(redis_url, fences, **parts.promise)
             rooms, archive = Rooms(), Archive(_from_postgres(parts))
-            states = SaleStates(sales, reads, rooms)
-            feeds = Feeds(callers, sales, states, options.feeds_max)
+            states = SaleStates(sales, reads, rooms, available_max=options.available_max)
+            feeds = Feeds(
+                callers, sales, states, options.feeds_max, check=partial(_check_let_in, rooms, passes)
+            )
             engine = Engine(client, reads, archive, meter)
             throttle = Throttle(options.buyer_orders_max)
             orders = Orders(callers, sales, engine, throttle, rooms=rooms, passes=passes)
@@ -111,6 +117,12 @@ def run(parts: Parts, options: Options) -> int:
 
         pause_rarely()
         return runner.run(serve())
+
+
+def _check_let_in(rooms: Rooms, passes: Passes, request: Request, sale: str, buyer: str) -> None:
+    """Raises `Problem` for whoever waits in a line: feeds are few, and for those who shop."""
+    if rooms.demand_pass(sale):
+        passes.check(request, sale, buyer)
 
 
 def _present(

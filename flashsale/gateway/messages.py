@@ -116,6 +116,10 @@ class SaleState(Struct, frozen=True, kw_only=True):
     closes_ms: TimeMs
     hold_ms: Annotated[int, Meta(ge=0, description="how long an unpaid order keeps its units")]
     items: list[ItemState]
+    available_max: Annotated[
+        int | None,
+        Meta(description="of more units than so many, this number is told as available; null: of none"),
+    ] = None
     room: Annotated[Room | None, Meta(description="its waiting room; null: it has none")] = None
     poll_after_ms: Annotated[int, Meta(ge=0, description="ask again after so long, not before")]
     server_time_ms: Annotated[

@@ -90,6 +90,7 @@ OPERATIONS = (
         summary="How a sale stands, told when it changes: server-sent events.",
         callers="a buyer",
         answer=messages.SaleState,
+        takes_pass=True,
         is_stream=True,
         problems=_OF_SALE,
     ),

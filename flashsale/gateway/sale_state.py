@@ -45,17 +45,29 @@ class Page(NamedTuple):
     whole: Response
     unchanged: Response
 
+    def is_known(self, if_none_match: Sequence[str]) -> bool:
+        """Whether the caller has it already, weak or strong, or has any and wants none."""
+        return any(self.etag[2:] in tags or tags.strip() == "*" for tags in if_none_match)
+
 
 class SaleStates:
-    """Looks at every sale that is not archived, and answers with what it saw."""
+    """Looks at every sale that is not archived, and answers with what it saw.
 
-    def __init__(self, sales: Sales, reads: AsyncReads, rooms: Rooms) -> None:
+    `available_max`: of more units of a SKU than so many, this number is told; None: the exact one.
+    """
+
+    def __init__(
+        self, sales: Sales, reads: AsyncReads, rooms: Rooms, *, available_max: int | None = None
+    ) -> None:
         self._sales, self._reads, self._rooms = sales, reads, rooms
+        self._available_max = available_max
         #: sale → its newest page
         self.pages: Mapping[str, Page] = {}
         self._look_ends = asyncio.Event()
         #: when all of them were last seen; None before the first time
         self._looked_s: float | None = None
+        #: archived sales, of which there may be thousands
+        self._of_the_past: dict[str, tuple[SaleDefinition, Page]] = {}
 
     @property
     def age_s(self) -> float | None:
@@ -73,7 +85,7 @@ class SaleStates:
         page = self.pages.get(sale)
         if page is None or not self.are_fresh:
             raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
-        return page.unchanged if page.etag in request.headers.get("if-none-match", "") else page.whole
+        return page.unchanged if page.is_known(request.headers.getlist("if-none-match")) else page.whole
 
     async def next_look(self) -> None:
         """Return when the look under way, or the next one, has ended, whatever came of it."""
@@ -100,9 +112,10 @@ class SaleStates:
         running = [definition for definition in definitions if not self._sales.is_archived(definition.sale)]
         # One shard each: no sale has more yet.
         seen = await self._reads.snapshots([(definition.sale, 0) for definition in running])
-        # Of an archived sale there is nothing to be seen.
         pages = {
-            definition.sale: page(_unseen(definition, "archived", late_ms)) for definition in definitions
+            definition.sale: self._page_of_the_past(definition)
+            for definition in definitions
+            if self._sales.is_archived(definition.sale)
         }
         states = [
             self._state(definition, snapshot, late_ms)
@@ -114,6 +127,14 @@ class SaleStates:
         self.pages = pages
         if self._sales.are_known:
             self._looked_s = time.monotonic()
+
+    def _page_of_the_past(self, definition: SaleDefinition) -> Page:
+        """Of an archived sale there is nothing to be seen: its page is made once."""
+        made = self._of_the_past.get(definition.sale)
+        if made is None or made[0] != definition:
+            made = definition, page(_unseen(definition, "archived", late_ms=0))
+            self._of_the_past[definition.sale] = made
+        return made[1]
 
     async def _look_at_rooms(
         self, states: Sequence[SaleState], seen: Sequence[Snapshot | Halted]
@@ -139,13 +160,13 @@ class SaleStates:
         word = sale_state(snapshot, self._sales.reached(ShardId(sale, 0)))
         if word in ("defined", "lost", "damaged"):
             return _unseen(definition, word, late_ms)
-        state = snapshot.state
+        state, most = snapshot.state, self._available_max
         items = [
             ItemState(
                 item.sku,
                 item.title,
                 item.unit_price_minor,
-                stock.available,
+                stock.available if most is None else min(stock.available, most),
                 stock.limit,
             )
             for item in definition.items
@@ -161,6 +182,7 @@ class SaleStates:
             closes_ms=state.closes_ms,
             hold_ms=state.hold_ms,
             items=items,
+            available_max=most,
             poll_after_ms=poll_after_ms(word, left, state.opens_ms - snapshot.now_ms, late_ms),
             server_time_ms=snapshot.now_ms,
         )

@@ -48,11 +48,13 @@ class Page(NamedTuple):
     make: Handler
     #: for operators alone: it acts, or it is the question before
     is_guarded: bool = False
+    #: it shows what was seen last, so it is there while other pages wait for servers
+    is_from_memory: bool = False
 
 
 PAGES = (
-    Page("GET", "/", live.show),
-    Page("GET", "/live", live.news),
+    Page("GET", "/", live.show, is_from_memory=True),
+    Page("GET", "/live", live.news, is_from_memory=True),
     Page("GET", "/sales/{sale}", sale.show),
     Page("POST", "/sales/{sale}/compare", sale.compare, is_guarded=True),
     Page("GET", "/sales/{sale}/do/{action}", sale.ask, is_guarded=True),
@@ -80,6 +82,7 @@ _STATIC = {
     "style.css": "text/css",
     "icon.svg": "image/svg+xml",
     "live.js": "text/javascript",
+    "once.js": "text/javascript",
     "uplot/uPlot.min.css": "text/css",
     "uplot/uPlot.min.js": "text/javascript",
 }
@@ -87,8 +90,11 @@ _STATIC = {
 
 def application(desk: Desk, people: Door) -> Starlette:
     """All pages, the way in, and what they are drawn with."""
-    room = asyncio.Semaphore(WORKS_MAX)
-    routes = [Route(page.path, _endpoint(page, desk, people, room), methods=[page.method]) for page in PAGES]
+    rooms = {is_from_memory: asyncio.Semaphore(WORKS_MAX) for is_from_memory in (False, True)}
+    routes = [
+        Route(page.path, _endpoint(page, desk, people, rooms[page.is_from_memory]), methods=[page.method])
+        for page in PAGES
+    ]
     routes += [
         Route("/login", people.show, methods=["GET"]),
         Route("/login", people.enter, methods=["POST"]),

@@ -14,7 +14,7 @@ from flashsale.operator import pages
 from flashsale.operator.desk import Desk, acted
 from flashsale.operator.visit import Fields, Visit, wanted
 from flashsale.projections import catalog, dead_letters
-from flashsale.projections.retry import Chosen, Retried
+from flashsale.projections.retry import DRY_LINES_MAX, LINES_MAX, Chosen, Retried
 from flashsale.projections.retry import retry as apply
 from flashsale.shop import Shop
 from flashsale.stream import ShardId
@@ -58,7 +58,7 @@ def ask_retry(desk: Desk, visit: Visit) -> Response:
         raise NotFound(f"nothing of sale {shard.sale} that fits is parked any more")
     return pages.page(
         "confirm.html", visit.login, title=f"Retry dead letters of {shard.sale}", state=_told(chosen),
-        numbers=[*count.sentences(dry_run=True), *count.shown], button=f"Retry {words.count(count.events, 'events')}",
+        numbers=[*count.sentences(dry_run=True), *count.shown], button=f"Retry {count.told}",
         is_final=False, hidden=dict(visit.fields), to=f"/dead-letters/{shard.sale}/retry", back="/dead-letters",
     )  # fmt: skip
 
@@ -121,14 +121,14 @@ class _Count(NamedTuple):
     def of(cls, tried: Iterator[Retried], until_s: float | None = None) -> _Count:
         lines = events = refused = 0
         shown: list[str] = []
-        is_whole = True
+        is_whole, lines_max = True, DRY_LINES_MAX if until_s is None else LINES_MAX
         for line in tried:
             lines, events = lines + 1, events + len(line.applied)
             refused += line.refused is not None or line.discarded is not None
             if len(shown) < LINES_SHOWN:
                 what = dead_letter_words.outcome(line, dry_run=until_s is None)
                 shown.append(f"{line.position} {dead_letter_words.whose(line)}: {what}")
-            if until_s is not None and time.monotonic() > until_s:
+            if lines == lines_max or (until_s is not None and time.monotonic() > until_s):
                 is_whole = False
                 break
         return cls(lines, events, refused, is_whole, shown)
@@ -139,8 +139,17 @@ class _Count(NamedTuple):
         if self.refused:
             found.append(f"{words.count(self.refused, 'lines')} {would}refused again.")
         if not self.is_whole:
-            found.append(f"That took {RETRY_S:g} s, so it stopped there; retry the rest.")
+            found.append(
+                f"What stands behind {words.count(self.lines, 'lines')} was not tried out; the retry goes on with it."
+                if dry_run
+                else "It stopped there, for one retry is only so long; retry the rest."
+            )
         return found
+
+    @property
+    def told(self) -> str:
+        """How many events are retried, as far as that is known."""
+        return words.count(self.events, "events") + ("" if self.is_whole else ", and more")
 
 
 def _tried(shop: Shop, visit: Visit, shard: ShardId, chosen: Chosen, *, dry_run: bool) -> Iterator[Retried]:

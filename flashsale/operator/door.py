@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale.errors import BadInput, FlashsaleError
+from flashsale.gateway.cookies import cookie
 from flashsale.gateway.seal import Untrue
 from flashsale.operator import pages
 from flashsale.operator.people import PersonTokens
@@ -40,7 +41,7 @@ class Door:
 
     def login_of(self, request: Request) -> Login | None:
         """Who asks; None: nobody who is logged in."""
-        return self._sessions.find(request.cookies.get(self._session_cookie))
+        return self._sessions.find(cookie(request, self._session_cookie))
 
     async def show(self, request: Request) -> Response:
         """The form for a token."""
@@ -57,12 +58,14 @@ class Door:
             return refused
         try:
             given = await form(request)
-            check_form(request.cookies.get(self._before_cookie, ""), given.get("form_token", ""))
+            check_form(cookie(request, self._before_cookie) or "", given.get("form_token", ""))
             person, ends_s = self._tokens.read(given.get("token", ""))
         except (Untrue, Forbidden, BadInput) as error:
-            self._attempts.failed(address, time.monotonic())
             why = str(error)
-            log.warning(why, action="operator_login_refused", address=address)
+            if isinstance(error, Untrue):
+                # Not a form that is none of ours: any page that somebody looks at elsewhere can have it sent from here.
+                self._attempts.failed(address, time.monotonic())
+                log.warning(why, action="operator_login_refused", address=address)
             return self._form(403, f"{why[:1].upper()}{why[1:]}.")
         log.info("somebody logged in", action="operator_login", by=person.actor, role=person.role)
         response = pages.see("/")
@@ -78,7 +81,7 @@ class Door:
                 check_form(login.form_token, (await form(request)).get("form_token", ""))
             except (Forbidden, BadInput) as error:
                 return pages.page("error.html", login, 403, sentence=str(error))
-            self._sessions.end(request.cookies.get(self._session_cookie))
+            self._sessions.end(cookie(request, self._session_cookie))
         return pages.see("/login")
 
     def _form(self, status: int, refusal: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -13,10 +13,13 @@ from flashsale.operator.desk import Desk
 from flashsale.operator.scene import Scene
 from flashsale.operator.visit import Visit
 from flashsale.operator.watch import LOOK_EVERY_S, Seen
+from flashsale.overview import Overview
 from flashsale.sale_view import BUCKETS, sums
 
 #: A heartbeat older than this is told as one that stopped: a projector says that it lives every second or so.
 HEARTBEAT_OLD_MS = 10_000
+#: Postgres cuts the name of a session there, and the projector's name is the end of it.
+NAME_LENGTH_MAX = 63 - len("flashsale projector ")
 
 
 class Points(msgspec.Struct, frozen=True):
@@ -36,6 +39,16 @@ class News(msgspec.Struct, frozen=True):
     #: the part of the page that changes
     html: str
     points: Points
+
+
+class Lag(NamedTuple):
+    """How far the sales that one projector leads are behind: events of all of them, and the oldest one's age.
+
+    None: of one of them it cannot be told.
+    """
+
+    events: int | None
+    seconds: float | None
 
 
 def show(desk: Desk, visit: Visit) -> Response:
@@ -62,6 +75,7 @@ def _values(seen: Seen) -> dict[str, Any]:
         "away": seen.away,
         "point": seen.points[-1] if seen.points else None,
         "heartbeat_old_ms": HEARTBEAT_OLD_MS,
+        "lags": {} if scene is None else lags(scene.overview),
     }
 
 
@@ -81,6 +95,22 @@ def _sale(seen: Seen, scene: Scene, sale: str) -> dict[str, Any]:
         "comparison": found.comparison,
         "rate": overview.rate(look, sale),
     }
+
+
+def lags(seen: Overview) -> dict[str, Lag]:
+    """By projector, as its name is shown; those that lead nothing are missing."""
+    found: dict[str, Lag] = {}
+    for look in seen.sales.values():
+        status = look.status
+        if status.holder is None:
+            continue
+        name = status.holder[:NAME_LENGTH_MAX]
+        events, seconds = found.get(name, Lag(0, 0.0))
+        found[name] = Lag(
+            None if events is None or status.lag_events is None else events + status.lag_events,
+            None if seconds is None or status.lag_s is None else max(seconds, status.lag_s),
+        )
+    return found
 
 
 def _worst(scene: Scene | None) -> str:

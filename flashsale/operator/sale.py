@@ -34,7 +34,7 @@ def show(desk: Desk, visit: Visit) -> Response:
         sale = view.definition.sale
         orders = reads.order_counts(shop.connection, sale)
         comparison = comparisons.every(shop.connection, sale).get(ShardId(sale, 0))
-        light = light_of(view, list(troubles(shop.log, shop.connection)), comparison)
+        light = light_of(view, list(troubles(shop.log, shop.connection, sale)), comparison)
         acts, room = _acts(shop, sale), _room(shop, view)
     return pages.page(
         "sale.html", visit.login, view=view, sums=sums(view), comparison=comparison,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from psycopg.rows import TupleRow
-
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import NotFound, RefusedByState
 from flashsale.ids import Position
@@ -53,26 +51,24 @@ def define(connection: Connection, definition: SaleDefinition) -> None:
 
 def get(connection: Connection, sale: str) -> SaleDefinition:
     """One definition. Raises `NotFound`."""
-    with errors_told():
-        row = connection.execute(query("catalog", "sale"), {"sale_id": sale}).fetchone()
-        if row is None:
-            raise NotFound(f"sale {sale} is not defined; `flashsale sale list` shows those that are")
-        return _definition(connection, row)
+    found = _definitions(connection, [sale])
+    if not found:
+        raise NotFound(f"sale {sale} is not defined; `flashsale sale list` shows those that are")
+    return found[0]
 
 
 def every(connection: Connection) -> list[SaleDefinition]:
     """All definitions, oldest first."""
-    with errors_told():
-        rows = connection.execute(query("catalog", "sales")).fetchall()
-        return [_definition(connection, row) for row in rows]
+    return _definitions(connection, None)
 
 
 def due(connection: Connection, *, now_ms: int, within_ms: int) -> list[SaleDefinition]:
     """Sales that open by themselves within that time from now, or should have, and were never warmed; soonest first."""
     with errors_told():
         values = {"now_ms": now_ms, "until_ms": now_ms + within_ms}
-        rows = connection.execute(query("catalog", "due"), values).fetchall()
-        return [_definition(connection, row) for row in rows]
+        soonest_first = [sale for (sale,) in connection.execute(query("catalog", "due"), values).fetchall()]
+    found = {definition.sale: definition for definition in _definitions(connection, soonest_first)}
+    return [found[sale] for sale in soonest_first]
 
 
 def known_logs(connection: Connection, *, running: bool = False) -> dict[ShardId, Fence]:
@@ -156,22 +152,26 @@ def reconfigure(
         connection.execute(query("catalog", "update_limits"), skus)
 
 
-def _definition(connection: Connection, row: TupleRow) -> SaleDefinition:
-    sale, title, currency, opens_ms, closes_ms, hold_ms, shard_count = row
-    items = connection.execute(query("catalog", "items"), {"sale_id": sale}).fetchall()
-    return SaleDefinition(
-        sale=sale,
-        title=title,
-        currency=currency,
-        opens_ms=opens_ms,
-        closes_ms=closes_ms,
-        hold_ms=hold_ms,
-        shards=shard_count,
-        items=tuple(
-            SaleItem(sku=sku, title=name, quantity=quantity, unit_price_minor=price, limit=limit)
-            for sku, name, quantity, price, limit in items
-        ),
-    )
+def _definitions(connection: Connection, sales: list[str] | None) -> list[SaleDefinition]:
+    """Those of these sales, or of all, oldest first."""
+    with errors_told():
+        rows = connection.execute(query("catalog", "definitions"), {"sale_ids": sales}).fetchall()
+    return [
+        SaleDefinition(
+            sale=sale,
+            title=title,
+            currency=currency,
+            opens_ms=opens_ms,
+            closes_ms=closes_ms,
+            hold_ms=hold_ms,
+            shards=shards,
+            items=tuple(
+                SaleItem(sku=sku, title=name, quantity=quantity, unit_price_minor=price, limit=limit)
+                for sku, name, quantity, price, limit in zip(*columns, strict=True)
+            ),
+        )
+        for sale, title, currency, opens_ms, closes_ms, hold_ms, shards, *columns in rows
+    ]
 
 
 def _add_partitions(connection: Connection, sale: str) -> None:

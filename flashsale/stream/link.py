@@ -116,6 +116,21 @@ class Link:
     def _call(self, *command: Any) -> Any:
         return self._receive(self._send(*command))
 
+    def _call_each(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """The replies to several commands that leave together; of one that Redis does not do, its error."""
+
+        def ask() -> list[Any]:
+            pipeline = self._redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            return list(pipeline.execute(raise_on_error=False))
+
+        replies: list[Any] = self._guard(ask)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                _raise_refusal(reply)
+        return replies
+
     def _send(self, *command: Any) -> Connection:
         """Send a command on a connection of its own; `_receive` waits for the reply and gives the connection back."""
         connection: Connection = self._guard(self._redis.connection_pool.get_connection)
@@ -136,13 +151,18 @@ class Link:
         try:
             return call()
         except ResponseError as error:
-            # redis-py takes the first word off the errors for which it has a class.
-            text = f"{error.status_code} {error}" if error.status_code else str(error)
-            if text.partition(" ")[0] in _REFUSED_FOR_NOW:
-                raise Unreachable(f"Redis refuses to work: {text}") from error
+            _raise_refusal(error)
             raise
         except (RedisError, OSError) as error:
             raise Unreachable(f"Redis cannot be reached: {reason(error, self._redis_url)}") from error
+
+
+def _raise_refusal(error: ResponseError) -> None:
+    """Raises `Unreachable` for an error by which Redis refuses for now."""
+    # redis-py takes the first word off the errors for which it has a class.
+    text = f"{error.status_code} {error}" if error.status_code else str(error)
+    if text.partition(" ")[0] in _REFUSED_FOR_NOW:
+        raise Unreachable(f"Redis refuses to work: {text}") from error
 
 
 def key_of(shard: ShardId) -> str:

@@ -28,6 +28,19 @@ class Log(Group):
         """
         return self._last_id(key_of(shard), f"{shard}'s log")
 
+    def existing(self, shards: Sequence[ShardId]) -> set[ShardId]:
+        """Those of which the stream is there, or something else in its place; one round trip for each thousand."""
+        found = set[ShardId]()
+        for start in range(0, len(shards), PAGE_MAX):
+            asked = shards[start : start + PAGE_MAX]
+            replies = self._call_each([("XINFO", "STREAM", key_of(shard)) for shard in asked])
+            found |= {
+                shard
+                for shard, reply in zip(asked, replies, strict=True)
+                if not (isinstance(reply, ResponseError) and "no such key" in str(reply))
+            }
+        return found
+
     def record(self, shard: ShardId) -> tuple[Position | None, Position | None]:
         """The newest event's position by the scripts' own count, and a position known to be lost; None: no such record.
 

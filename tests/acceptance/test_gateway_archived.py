@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flashsale.gateway.storefront.visitors import COOKIE
 from tests.acceptance.conftest import SALE, Shop
 from tests.acceptance.gateway_kit import Front, as_buyer, as_service, problem, running
 from tests.fixtures.proxy import Mode, Proxy
@@ -21,7 +22,9 @@ def front(
     shop.open()
     shop.open("next")
     in_roles = pytestconfig.getoption("--roles")
-    with running(tmp_path / "front", redis_url, postgres_proxy.url, in_roles=in_roles) as front:
+    with running(
+        tmp_path / "front", redis_url, postgres_proxy.url, "--storefront", in_roles=in_roles
+    ) as front:
         yield front
 
 
@@ -45,6 +48,11 @@ def test_orders_of_a_sale_that_is_over(front: Front, shop: Shop, postgres_proxy:
     assert before["status"] == "confirmed"
     cancelled = front.http.get(f"/v1/sales/{SALE}/orders/{given_up}", headers=as_service()).json()
     assert (cancelled["status"], cancelled["buyer"]) == ("cancelled", "bob")
+    cookie = {"Cookie": f"{COOKIE}={as_buyer('ada')['Authorization'].removeprefix('Bearer ')}"}
+    receipt = front.http.get(f"/sale/{SALE}/order/{paid}", headers=cookie)
+    assert receipt.status_code == 200, receipt.text
+    for words in ("It’s yours", "Reserved for you", "Paid", "Written into the books"):
+        assert words in receipt.text
     stranger = problem(front.http.get(path, headers=as_buyer("bob")), 404, "unknown-order")
     nobody = front.http.get(path[:-1] + "_", headers=as_buyer("bob")).json()
     assert stranger == nobody | {"detail": stranger["detail"]}, "as if there were none"

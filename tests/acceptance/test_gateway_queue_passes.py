@@ -33,6 +33,20 @@ def test_a_pass_is_good_for_one_order(door: Front) -> None:
     problem(buyer.request("GET"), 404, "not-in-line")
 
 
+def test_feeds_are_for_those_who_were_let_in(door: Front) -> None:
+    buyer = Person(door, "fast")
+    path = "/v1/sales/fast/feed"
+    shown, other = buyer.let_in(), Person(door, "fast").let_in()
+    problem(door.http.get(path, headers=buyer.headers), 403, "pass-required")
+    problem(door.http.get(path, headers=buyer.headers | {"Flashsale-Pass": other}), 403, "pass-required")
+
+    for _ in "shopping", "when it is used up":
+        told = door.http.head(path, headers=buyer.headers | {"Flashsale-Pass": shown})
+        assert told.status_code == 200
+        buyer.order(shown)
+    assert door.http.head("/v1/sales/free/feed", headers=buyer.headers).status_code == 200
+
+
 def test_a_repeat_gets_its_order_also_when_the_pass_has_ended(door: Front) -> None:
     """A lost reply may be asked for again later than the pass is good."""
     buyer = Person(door, "fast")

@@ -48,6 +48,15 @@ def test_what_has_not_changed_is_not_sent_again(front: Front) -> None:
     # The pace that the page tells may change between the two, when this machine is busy.
     wait_until(unchanged, 20, "twice the same page")
     assert front.http.get(PAGE, headers={"If-None-Match": '"x"'}).status_code == 200
+    assert front.http.get(PAGE, headers={"If-None-Match": "*"}).status_code == 304
+
+
+def test_a_cache_that_makes_the_etag_strong_is_understood(front: Front) -> None:
+    past = "/v1/sales/past"
+    etag = front.http.get(past).headers["etag"].removeprefix("W/")
+    assert front.http.get(past, headers={"If-None-Match": etag}).status_code == 304
+    headers = [("If-None-Match", '"x"'), ("If-None-Match", etag)]
+    assert front.http.get(past, headers=headers).status_code == 304
 
 
 def test_the_page_follows_the_stock(front: Front) -> None:

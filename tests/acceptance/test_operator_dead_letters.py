@@ -6,7 +6,17 @@ import itertools
 
 import pytest
 
+from flashsale.bootstrap import Parts
 from flashsale.commands import Confirm, Reserve
+from flashsale.operator import dead_letters
+from flashsale.operator.comparing import Comparisons
+from flashsale.operator.desk import Desk
+from flashsale.operator.people import Person
+from flashsale.operator.sessions import Login
+from flashsale.operator.visit import Visit
+from flashsale.operator.watch import Watch
+from flashsale.projections import retry
+from flashsale.settings import Settings
 from tests.acceptance.operator_kit import Office, Page
 
 #: Of each sale, Bob's paid order could not be applied: 1-4, and its follower 1-6.
@@ -93,6 +103,26 @@ def test_one_event_is_given_up_with_a_reason_and_taken_back(office: Office, sale
         in confirm(office, office.ada.send(again.form(f"/dead-letters/{sale}/retry"))).text
     )
     assert orders(office, sale) == [("ada", "held"), ("bob", "confirmed")]
+
+
+def test_a_retry_of_more_than_is_tried_out_says_so(
+    office: Office, sale: str, redis_url: str, module_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.client.execute(sale, [Reserve("0-cccccccc", "bob", "phone")])
+    office.project()
+    office.connection.execute(BOB_MAY.format(sale=sale).encode())
+    for module in (retry, dead_letters):
+        monkeypatch.setattr(module, "DRY_LINES_MAX", 1)
+    parts = Parts(Settings(redis_url=redis_url, postgres_url=module_database_url))
+    desk = Desk(parts, Watch(lambda: parts.connected("test")), Comparisons())
+    login = Login(Person("operator", "ada"), 4_000_000_000, "form")
+
+    question = bytes(dead_letters.ask_retry(desk, Visit(login, {"sale": sale}, {})).body).decode()
+
+    assert "2 events would be applied." in question
+    assert "What stands behind 1 line was not tried out" in question
+    assert "Retry 2 events, and more" in question
+    assert "3 events applied." in confirm(office, office.ada.see(f"/dead-letters/{sale}/retry")).text
 
 
 def test_a_discard_needs_a_reason(office: Office, sale: str) -> None:

@@ -112,6 +112,15 @@ def test_who_guesses_has_to_wait_and_nobody_else(office: Office) -> None:
     ] == ["127.0.0.2"] * Attempts.FAILURES_MAX
 
 
+def test_a_page_of_another_site_cannot_shut_somebody_out(office: Office) -> None:
+    """It can have a browser send forms here, without the cookie: those are no attempts."""
+    victim = office.stranger("127.0.0.6")
+    for _ in range(Attempts.FAILURES_MAX + 1):
+        assert victim.http.post("/login", data={"token": "x"}).status_code == 403
+
+    assert victim.log_in(token("eve")).url == "/"
+
+
 def test_a_viewer_sees_everything_and_changes_nothing(office: Office) -> None:
     office.open_sale("viewed")
     before = office.events("viewed")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from flashsale.events.types import StockAdded
+from flashsale.operator.app import WORKS_MAX
+from flashsale.projections.database import connect
 from tests.acceptance import operator_kit
 from tests.acceptance.operator_kit import Office
 from tests.fixtures.proxy import Mode, Proxy
@@ -75,6 +78,26 @@ def test_a_lost_reply_is_unknown_and_the_same_form_does_it_once(far_office: Offi
     assert "send the same form again: it is done once" in lost.text
     assert "15 available. It had been carried out before." in again.text
     assert sum(isinstance(event, StockAdded) for event in far_office.events("lost")) == 1
+
+
+def test_what_was_seen_last_is_shown_while_all_other_pages_wait(
+    far_office: Office, module_database_url: str
+) -> None:
+    far_office.open_sale("waited-for")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass"
+
+    def all_wait() -> bool:
+        return far_office.connection.execute(waiting).fetchone() == (WORKS_MAX,)
+
+    with connect(module_database_url) as blocking, ThreadPoolExecutor() as people, blocking.transaction():
+        blocking.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        for _ in range(WORKS_MAX):
+            people.submit(far_office.ada.see, "/orders", q="zoe")
+        wait_until(all_wait, 20, "as many pages as are made at a time wait for Postgres")
+
+        far_office.live()
+
+        assert all_wait(), "and do so still"
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from flashsale.commands import Cancel, Confirm, Pause, Refund, Reserve
@@ -87,6 +89,10 @@ def test_lag_pending_and_projectors_are_seen_live(office: Office) -> None:
     try:
         page = overview_shows(office, "behind", "p-live", "s ago")
         wait_until(lambda: "event(s) behind" not in office.ada.see("/").text, 20, "it has caught up")
+        # How many sales it leads, and how far the one that is furthest behind is.
+        wait_until(
+            lambda: re.search(r"p-live \d+ 0 0\.0 \d", office.ada.see("/").text), 20, "so says its lag"
+        )
     finally:
         projector.stop()
     assert "No projector is connected." not in page.text

@@ -162,6 +162,38 @@ def test_who_asks_again_after_a_lost_answer_still_has_the_pass(
     assert browser.send(lost.form("/buy")).kind == "held"
 
 
+def test_who_holds_an_order_is_offered_no_button_that_the_waiting_room_refuses(
+    front: Front, visit: Visit, module_database_url: str
+) -> None:
+    open_with_a_room(front, module_database_url, "one-more")
+    browser = visit(a_buyer())
+    wait_until(lambda: browser.open("/sale/one-more").kind == "called", 20, "it is this buyer's turn")
+    held = browser.send(browser.open("/sale/one-more").buy("phone"))
+
+    page = browser.open("/sale/one-more")
+    assert (held.kind, page.kind, page.skus) == ("held", "open", set())
+    assert "then you can join the line for more" in page.text
+
+    browser.send(held.form("/cancel"))
+    wait_until(lambda: browser.open("/sale/one-more").skus == {"phone"}, 20, "the turn comes again")
+
+
+def test_what_became_of_a_click_can_be_read_without_scripts(
+    front: Front, visit: Visit, network: Proxy
+) -> None:
+    browser = visit(a_buyer())
+    held = browser.send(browser.open("/sale/drop").buy("phone"))
+    network.behave(Mode.RESET, when=held.path.rpartition("/")[2].encode(), times=1)
+
+    lost = browser.send(held.form("/cancel"))
+
+    assert (lost.path, lost.kind) == (held.path, "held"), lost.text
+    assert "The answer got lost" in lost.text
+    assert lost.reload is not None
+    assert lost.reload[0] >= 15
+    assert browser.open(lost.reload[1]).reload == (3, held.path)
+
+
 def test_an_order_whose_answer_was_lost_is_found(front: Front, visit: Visit, network: Proxy) -> None:
     buyer = a_buyer()
     browser = visit(buyer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -137,6 +138,24 @@ def test_sales_are_listed_in_the_order_of_their_definition(database: psycopg.Con
         catalog.define(database, named(sale))
 
     assert [definition.sale for definition in catalog.every(database)] == ["zebra", "ant", "mole"]
+
+
+def test_sales_are_read_in_one_statement_however_many(
+    database: psycopg.Connection[TupleRow], tmp_path: Path
+) -> None:
+    sales = [SALE, named("ant"), named("mole")]
+    for definition in sales:
+        catalog.define(database, definition)
+
+    with (tmp_path / "trace").open("w+b") as trace:
+        database.pgconn.trace(trace.fileno())
+        found = catalog.every(database)
+        database.pgconn.untrace()
+        trace.seek(0)
+        sent = [line for line in trace.read().split(b"\n") if b"\tQuery\t" in line or b"\tExecute\t" in line]
+
+    assert found == sales
+    assert len(sent) == 1, sent
 
 
 def test_a_new_sale_stands_at_the_start(database: psycopg.Connection[TupleRow]) -> None:

@@ -9,6 +9,8 @@ import redis
 
 from flashsale.ids import START, Position
 from flashsale.stream import Entry, Log, NoGroup, Pending, ShardId
+from flashsale.stream.link import key_of
+from tests.fixtures.proxy import Proxy
 from tests.helpers import wait_until
 from tests.integration.stream_kit import KEY, OTHER, SHARD, entry, write
 
@@ -24,6 +26,21 @@ def test_the_head_is_the_newest_entry_ever_written(log: Log, clean_redis: redis.
 
     clean_redis.execute_command("XDEL", KEY, "1-3")
     assert log.head(SHARD) == Position(1, 3)
+
+
+def test_of_thousands_it_is_told_which_are_there_in_a_few_round_trips(
+    log: Log, redis_proxy: Proxy, clean_redis: redis.Redis
+) -> None:
+    write(clean_redis, 1)
+    clean_redis.set(key_of(OTHER), "no stream")
+    shards = [SHARD, OTHER, *(ShardId(f"gone-{number}", 0) for number in range(2_500))]
+
+    with Log(redis_proxy.url) as far:
+        assert far.existing([]) == set()
+        assert far.existing(shards) == {SHARD, OTHER}
+
+    # The proxy counts pieces, of which a batch of 30 KB may be several.
+    assert redis_proxy.counts.requests_passed < 100
 
 
 def test_a_range_begins_behind_a_position_and_ends_with_one(log: Log, clean_redis: redis.Redis) -> None:

@@ -39,6 +39,7 @@ def test_a_token_for_whoever_is_named(capsys: pytest.CaptureFixture[str]) -> Non
         ("token", "--buyer", "ada", "--lifetime", "0"),
         ("run", "--listen", "8080"),
         ("run", "--connections-max", "0"),
+        ("run", "--available-max", "9"),
         ("run", "--name", "a b"),
         ("run", "--demo-auth", "--listen", "0.0.0.0:0"),
     ],

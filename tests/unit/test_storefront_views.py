@@ -14,7 +14,7 @@ from flashsale.gateway.messages import ItemState, OrderState, QueueState, SaleSt
 from flashsale.gateway.problems import Problem
 from flashsale.gateway.storefront.options import StorefrontOptions
 from flashsale.gateway.storefront.purchases import PURCHASES_MAX, Purchases, order_of, purchases
-from flashsale.gateway.storefront.render import duration, iso, utc, waiting_time
+from flashsale.gateway.storefront.render import duration, iso, units, utc, waiting_time
 from flashsale.gateway.storefront.stories import story
 from flashsale.gateway.storefront.views import OrderView, SaleView, sale_kind
 from flashsale.ids import Position
@@ -162,6 +162,14 @@ def test_an_outage_is_not_taken_for_no_order() -> None:
     with pytest.raises(Problem) as told:
         asyncio.run(purchases("drop", "ada", read))
     assert told.value.kind is problems.UNAVAILABLE
+
+
+def test_of_many_units_a_page_says_that_there_may_be_more() -> None:
+    items = [ItemState("phone", "Phone", 1, 1_000, 0), ItemState("case", "Case", 1, 50, 0)]
+    assert units(items, None) == "1,050"
+    assert units(items, 1_000) == "1,050 or more"
+    assert units(items[1:], 1_000) == "50"
+    assert units(items[1:], 50) == "50 or more"
 
 
 def test_how_things_read() -> None:

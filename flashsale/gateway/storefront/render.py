@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale.gateway import problems
-from flashsale.gateway.messages import QueueState, SaleState
+from flashsale.gateway.messages import ItemState, QueueState, SaleState
 from flashsale.gateway.problems import PRIVATE, Problem
 from flashsale.gateway.ready import Ready
 from flashsale.money import money
@@ -77,6 +78,7 @@ class Pages:
             "money": money,
             "tint": lambda sku: zlib.crc32(sku.encode()) % _TINTS,
             "title_of": title_of,
+            "units": units,
             "utc": utc,
             "wait": waiting_time,
         }
@@ -110,6 +112,12 @@ def waiting_time(queue: QueueState) -> str:
         return f"{least} to {most} s" if least < most else f"{most} s"
     least, most = queue.wait_min_ms // 60_000, -(-queue.wait_max_ms // 60_000)
     return f"{least} to {most} min" if least else f"up to {most} min"
+
+
+def units(items: Sequence[ItemState], most: int | None) -> str:
+    """How many are left of them: `1,000`; `50 or more` where no more than `most` of one are told."""
+    left = f"{sum(item.available for item in items):,}"
+    return left if most is None or all(item.available < most for item in items) else f"{left} or more"
 
 
 def title_of(sku: str, sale: SaleState) -> str:

@@ -94,9 +94,8 @@ class Storefront:
 
     def _show_sale(self, view: SaleView, address: str = "") -> Response:
         """`address`: where it is looked at again, if that is another one than that of the sale."""
-        reload_s = max(view.reload_s, _NOTICE_S) if view.notice and view.reload_s else view.reload_s
         url = address or f"/sale/{view.sale.sale}{view.reload_query}"
-        return self._pages.response("sale.html", view=view, reload_url=url, reload_s=reload_s)
+        return self._pages.response("sale.html", view=view, reload_url=url, reload_s=_reload_s(view))
 
     def _show_order(self, view: OrderView) -> Response:
         url = f"/sale/{view.sale.sale}/order/{view.order_id}"
@@ -104,7 +103,7 @@ class Storefront:
             url += "?" + urlencode({"sku": view.sku})
         now_ms = view.sale.server_time_ms
         return self._pages.response(
-            "order.html", view=view, reload_url=url, reload_s=view.reload_s, now_ms=now_ms
+            "order.html", view=view, reload_url=url, reload_s=_reload_s(view), now_ms=now_ms
         )
 
     def _preview(self, sale_id: str, sale: SaleState, state: str) -> Response:
@@ -211,6 +210,11 @@ class Storefront:
             reload_url=_address(request.url.path, request.query_params.multi_items()),
             reload_s=_AFTER_TROUBLE_S if is_passing else 0,
         )
+
+
+def _reload_s(view: SaleView | OrderView) -> int:
+    """When a browser without scripts looks again, not before what became of a click could be read; 0: never."""
+    return max(view.reload_s, _NOTICE_S) if view.notice and view.reload_s else view.reload_s
 
 
 def _to(path: str, **query: str) -> Response:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import msgspec
 import structlog
 
-from flashsale.client.aio_reads import AsyncReads
+from flashsale.client.aio_reads import Archived, AsyncReads
 from flashsale.errors import FlashsaleError
 from flashsale.events import Order
 from flashsale.gateway.archive import Archive
 from flashsale.gateway.sales import Sales
-from flashsale.ids import shard_of_order
+from flashsale.ids import Position, shard_of_order
 from flashsale.projections.reads import OrderRow
 from flashsale.stream import ShardId
 
 log = structlog.get_logger(__name__)
 
+_RESERVED = "Reserved for you"
 #: What the newest event means to the buyer, by the order's status.
 _WORDS = {
     "confirmed": "Paid",
@@ -46,7 +47,12 @@ class Stories:
 
     async def of(self, sale: str, order_id: str) -> tuple[Step, ...]:
         """Its first event, its newest one, and Postgres; without times while Postgres does not tell them."""
-        order = await self._reads.order(sale, order_id)
+        if self._sales.is_archived(sale):
+            return await self._of_the_past(sale, order_id)
+        try:
+            order = await self._reads.order(sale, order_id)
+        except Archived:  # a moment ago
+            return await self._of_the_past(sale, order_id)
         if order is None:
             return ()
         shard = ShardId(sale, shard_of_order(order_id))
@@ -55,6 +61,14 @@ class Stories:
         # decided. Redis does not know when it was reserved, only where: the hold may have been changed since.
         row = await self._row(sale, order_id) if is_recorded and order.status != "held" else None
         return story(order, row, is_recorded=is_recorded)
+
+    async def _of_the_past(self, sale: str, order_id: str) -> tuple[Step, ...]:
+        """Of a sale that only Postgres has."""
+        row = await self._row(sale, order_id)
+        if row is None:
+            return ()
+        reserved = Step(_RESERVED, row.reserved_ms)
+        return _told(reserved, row.status, row.changed_ms, row.position, is_recorded=True)
 
     async def _row(self, sale: str, order_id: str) -> OrderRow | None:
         try:
@@ -67,10 +81,16 @@ class Stories:
 def story(order: Order, row: OrderRow | None, *, is_recorded: bool) -> tuple[Step, ...]:
     """By Redis, which knows first, and by Postgres, which knows the times."""
     reserved_ms, changed_ms = (row.reserved_ms, row.changed_ms) if row else (0, 0)
-    steps = [Step("Reserved for you", reserved_ms, str(order.reserved_at))]
-    if newest := _WORDS.get(order.status):
-        steps.append(Step(newest, changed_ms, str(order.changed_at)))
-    return (*steps, written(done=is_recorded))
+    reserved = Step(_RESERVED, reserved_ms, str(order.reserved_at))
+    return _told(reserved, order.status, changed_ms, order.changed_at, is_recorded=is_recorded)
+
+
+def _told(
+    reserved: Step, status: str, changed_ms: int, changed_at: Position, *, is_recorded: bool
+) -> tuple[Step, ...]:
+    newest = _WORDS.get(status)
+    changed = () if newest is None else (Step(newest, changed_ms, str(changed_at)),)
+    return (reserved, *changed, written(done=is_recorded))
 
 
 def written(*, done: bool) -> Step:

@@ -61,6 +61,13 @@ class SaleView(msgspec.Struct, frozen=True, kw_only=True):
         return (self.queue.pass_ or "") if self.queue else ""
 
     @property
+    def is_kept_out(self) -> bool:
+        """Whether a click would be refused for want of a pass: whoever holds an order does not stand in line."""
+        room = self.sale.room
+        demands_pass = room is not None and room.mode != "pass-through"
+        return demands_pass and self.kind == "open" and self.queue is None
+
+    @property
     def refresh_ms(self) -> int:
         """When to ask how the sale stands; 0: never, for whoever looks stands in line again."""
         if self.kind == "left":

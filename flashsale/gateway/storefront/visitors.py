@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from flashsale.gateway import problems
+from flashsale.gateway.cookies import cookie
 from flashsale.gateway.problems import Problem
 
 #: The shop sets it, with a buyer's token: HttpOnly, Secure, SameSite=Lax.
@@ -53,12 +53,12 @@ class Visitors:
             return Visitor(named)
         if self._demo:
             return _demo_visitor(request)
-        token = request.cookies.get(COOKIE)
+        token = cookie(request, COOKIE)
         return Visitor(() if token is None else ((b"authorization", f"Bearer {token}".encode()),))
 
 
 def _demo_visitor(request: Request) -> Visitor:
-    name = request.cookies.get(DEMO_COOKIE, "")
+    name = cookie(request, DEMO_COOKIE) or ""
     newcomer = "" if _DEMO_NAME.fullmatch(name) else f"demo-{secrets.token_hex(6)}"
     return Visitor(((b"authorization", f"Demo buyer:{newcomer or name}".encode()),), newcomer)
 
@@ -73,7 +73,7 @@ def check_origin(request: Request) -> None:
         ours = said == "same-origin"
     else:
         # Browsers that do not say it, and pages that no TLS protects: the origin of the page must be this host.
-        host = request.headers.get("host", "")
-        ours = bool(host) and urlsplit(request.headers.get("origin", "")).netloc == host
+        host, origin = request.headers.get("host", ""), request.headers.get("origin", "")
+        ours = bool(host) and origin in (f"http://{host}", f"https://{host}")
     if not ours:
         raise Problem(problems.FORBIDDEN, "this form was not sent by a page of this shop")

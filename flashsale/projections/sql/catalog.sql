@@ -20,19 +20,25 @@ SELECT %(sale_id)s, shard FROM generate_series(0, %(shards)s - 1) AS shard;
 INSERT INTO projection (sale_id, name, version, live_table)
 VALUES (%(sale_id)s, %(name)s, %(version)s, %(live_table)s);
 
--- sale --
-SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales WHERE sale_id = %(sale_id)s;
-
--- items --
-SELECT sku, title, quantity, unit_price_minor, buyer_limit
-FROM sale_items WHERE sale_id = %(sale_id)s ORDER BY line;
-
--- sales --
-SELECT sale_id, title, currency, opens_ms, closes_ms, hold_ms, shards FROM sales ORDER BY defined_at, sale_id;
+-- definitions --
+-- Sales with what they sell, oldest first; those that are named, or all: however many, in one statement.
+SELECT
+    s.sale_id, s.title, s.currency, s.opens_ms, s.closes_ms, s.hold_ms, s.shards,
+    i.sku, i.title, i.quantity, i.unit_price_minor, i.buyer_limit
+FROM sales s
+CROSS JOIN LATERAL (
+    SELECT
+        array_agg(sku ORDER BY line) AS sku, array_agg(title ORDER BY line) AS title,
+        array_agg(quantity ORDER BY line) AS quantity, array_agg(unit_price_minor ORDER BY line) AS unit_price_minor,
+        array_agg(buyer_limit ORDER BY line) AS buyer_limit
+    FROM sale_items WHERE sale_id = s.sale_id
+) i
+WHERE %(sale_ids)s::text[] IS NULL OR s.sale_id = ANY(%(sale_ids)s::text[])
+ORDER BY s.defined_at, s.sale_id;
 
 -- due --
 -- Sales that open by themselves before `until_ms`, do not close before `now_ms`, and were never warmed; soonest first.
-SELECT s.sale_id, s.title, s.currency, s.opens_ms, s.closes_ms, s.hold_ms, s.shards
+SELECT s.sale_id
 FROM sales s
 JOIN checkpoint c ON c.sale_id = s.sale_id AND c.shard = 0
 WHERE s.opens_ms BETWEEN 1 AND %(until_ms)s

@@ -70,9 +70,9 @@ async function isChanged(url) {
   if (sale.room && (sale.room.message !== dataset.message || isCalled(sale.room))) return true;
   // Who waits cannot buy: units that come and go are a number to them.
   const isWaiting = ["waiting", "out_for_you", "soon", "paused"].includes(dataset.kind);
-  const isOther = sale.items.map(showLeft).some(Boolean);
+  const isOther = sale.items.map((item) => showLeft(item, sale.available_max)).some(Boolean);
   const total = page().querySelector("[data-left]");
-  if (total) total.textContent = sale.items.reduce((sum, item) => sum + item.available, 0).toLocaleString("en");
+  if (total) total.textContent = units(sale.items, sale.available_max);
   return isOther && !isWaiting;
 }
 
@@ -85,7 +85,7 @@ function isCalled({ now_serving }) {
   return ahead < 0 || (ahead === 0 && told.textContent !== "Next");
 }
 
-function showLeft({ sku, available }) {
+function showLeft({ sku, available }, most) {
   const item = document.querySelector(`[data-sku="${CSS.escape(sku)}"]`);
   if (!item) return true;
   const isOther = (Number(item.dataset.available) === 0) !== (available === 0);
@@ -94,14 +94,20 @@ function showLeft({ sku, available }) {
     item.dataset.available = available;
     stock.classList.toggle("few", available > 0 && available < 10);
     stock.classList.toggle("none", available === 0);
-    stock.textContent = leftText(available);
+    stock.textContent = leftText(available, most);
   }
   return isOther;
 }
 
-function leftText(available) {
+function leftText(available, most) {
   if (available === 0) return "None left at the moment";
-  return available < 10 ? `Only ${available} left` : `${available.toLocaleString("en")} left`;
+  return available < 10 ? `Only ${available} left` : `${units([{ available }], most)} left`;
+}
+
+// Of more units than `most`, this number is told; null: of none.
+function units(items, most) {
+  const left = items.reduce((sum, { available }) => sum + available, 0).toLocaleString("en");
+  return most !== null && items.some(({ available }) => available >= most) ? `${left} or more` : left;
 }
 
 async function load() {
