@@ -26,7 +26,8 @@ PANEL = "Options of every command"
 
 #: A reading command's `--json`.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-#: Of a daemon.
+#: Of a daemon, as the next one.
+Slot = Annotated[str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")]
 AcceptUnsafe = Annotated[
     bool, typer.Option("--accept-unsafe-servers", help="Run on servers that lose orders, too: a rehearsal.")
 ]
@@ -47,6 +48,12 @@ class Session:
         """The same, with settings that only this command takes as options."""
         return Session(self._flags | flags, self._file)
 
+    def of_daemon(self, accept_unsafe_servers: bool, **flags: Any) -> Session:
+        """The same for a daemon, which says on stderr what it does."""
+        session = self.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None, **flags)
+        session.configure_log()
+        return session
+
     @property
     def actor(self) -> str:
         """Who is named in the log for what this command does: `cli:USER`."""
@@ -62,7 +69,7 @@ class Session:
             yield shop
 
     def configure_log(self) -> None:
-        """Send logs to stderr; for daemons, which log what they do."""
+        """Send logs to stderr."""
         from flashsale import log
 
         log.configure(self.config.settings.log_level, self.config.settings.log_format)
