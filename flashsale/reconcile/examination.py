@@ -120,7 +120,7 @@ def lines(
     log: Log, connection: Connection, shard: ShardId, after: Position, up_to: Position
 ) -> Iterator[Line]:
     """Every place of the log after one, up to another, with what the stream and the archive have there."""
-    rows, entries = mending.archive(connection, shard, after, up_to), _entries(log, shard, after, up_to)
+    rows, entries = mending.archive(connection, shard, after, up_to), log.walk(shard, after, up_to)
     row, entry = next(rows, None), next(entries, None)
     while row is not None or entry is not None:
         if entry is None or (row is not None and row.position < entry.position):
@@ -133,12 +133,6 @@ def lines(
         else:
             yield Line(entry.position, entry, row)
             row, entry = next(rows, None), next(entries, None)
-
-
-def _entries(log: Log, shard: ShardId, after: Position, up_to: Position) -> Iterator[Entry]:
-    while page := log.entries(shard, after, up_to=up_to):
-        yield from page
-        after = page[-1].position
 
 
 def _split(hot: Hot, reached: Position, halted: str | None) -> str:
