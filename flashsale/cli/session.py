@@ -6,8 +6,8 @@ import functools
 import getpass
 import inspect
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
@@ -62,11 +62,9 @@ class Session:
         except (BadInput, OSError, KeyError):  # a user without a name, or with a name that does not fit
             return "cli"
 
-    @contextmanager
-    def connected(self) -> Iterator[Shop]:
+    def connected(self) -> AbstractContextManager[Shop]:
         """Connections to everything, closed at the end."""
-        with self.parts.connected(self.actor) as shop:
-            yield shop
+        return self.parts.connected(self.actor)
 
     def configure_log(self) -> None:
         """Send logs to stderr."""
