@@ -154,11 +154,7 @@ def count_after(log: Log, shard: ShardId, after: Position, head: Position) -> in
     """How many events follow a position, exactly."""
     if after.epoch == head.epoch:
         return max(0, head.seq - after.seq)
-    counted = 0
-    while page := log.entries(shard, after):
-        counted += len(page)
-        after = page[-1].position
-    return counted
+    return sum(1 for _ in log.walk(shard, after))
 
 
 class Distance(msgspec.Struct, frozen=True):

@@ -1,18 +1,25 @@
-"""What belongs to a change of a running sale beside it: a check before, and the definition afterwards."""
+"""Change the window, the hold or the limits of a running sale, and its definition with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flashsale import words
-from flashsale.commands import Reconfigure
+from flashsale.commands import Answer, Code, Reconfigure
 from flashsale.commands.sale import check_window
 from flashsale.errors import BadInput, FlashsaleError, Unreachable
 
 if TYPE_CHECKING:
-    from flashsale.projections.database import Connection
     from flashsale.shop import Shop
+
+
+def change_sale(shop: Shop, sale: str, request: Reconfigure) -> Answer:
+    """Raises as `check_new_window` does, and `Unreachable` when only Redis has the change."""
+    check_new_window(shop, sale, request)
+    answer = shop.client.control(sale, request)
+    if answer.code is Code.RECONFIGURED:
+        _keep_definition_in_step(shop, sale)
+    return answer
 
 
 def check_new_window(shop: Shop, sale: str, request: Reconfigure) -> None:
@@ -27,20 +34,11 @@ def check_new_window(shop: Shop, sale: str, request: Reconfigure) -> None:
         raise BadInput("closes", words.when(closes_ms), remedy) from None
 
 
-def keep_definition_in_step(connect: Callable[[], Connection], sale: str, request: Reconfigure) -> None:
-    """Write into the definition what Redis has accepted. Raises `Unreachable`: then only Redis has it."""
+def _keep_definition_in_step(shop: Shop, sale: str) -> None:
     from flashsale.projections import catalog
 
     try:
-        with connect() as connection:
-            catalog.reconfigure(
-                connection,
-                sale,
-                opens_ms=request.opens_ms,
-                closes_ms=request.closes_ms,
-                hold_ms=request.hold_ms,
-                limits=request.limits,
-            )
+        catalog.keep_in_step(shop.connection, sale, lambda: shop.snapshot(sale).state)
     except FlashsaleError as error:
         raise Unreachable(
             f"done in Redis, but not in the definition in Postgres; repeat it. {error}"

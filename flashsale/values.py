@@ -19,6 +19,8 @@ _SEQ = re.compile(r"(?:([1-9][0-9]{0,8})-)?([1-9][0-9]{0,17})")
 REASON_LENGTH_MAX = 500
 #: The class of an error, as dead letters have it.
 ERROR_LENGTH_MAX = 100
+#: Nobody can take a single token back.
+LIFETIME_MAX_S = 30 * 86_400
 
 
 class Usage(BadInput):
@@ -34,6 +36,11 @@ def whole(text: str, field: str, smallest: int, largest: int) -> int:
     if _WHOLE.fullmatch(text) is None or not smallest <= int(text) <= largest:
         raise BadInput(field, text, f"use a whole number from {smallest} to {largest}")
     return int(text)
+
+
+def lifetime_s(text: str) -> int:
+    """How long a token is good."""
+    return whole(text, "lifetime", 1, LIFETIME_MAX_S)
 
 
 def keep(text: str | None) -> int:

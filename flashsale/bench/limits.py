@@ -6,19 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-from hiredis import pack_command
 from redis import Redis
 from redis.connection import AbstractConnection, Connection, parse_url
 
 from flashsale.bench.orders import orders
 from flashsale.bench.place import HOLD_MS, SKU, TIMEOUT_MS, Place
 from flashsale.bench.trial import Latencies, Prepare, Trial
-from flashsale.client.wire import CALLS_PER_ROUND, connection_options
+from flashsale.client.replicas import Command
+from flashsale.client.wire import CALLS_PER_ROUND, connection_options, pack
 from flashsale.commands import BATCH_MAX
 from flashsale.events import encode
 from flashsale.events.types import OrderReserved
-
-Command = tuple[str | bytes, ...]
 
 #: Commands in one write: as many requests as the clients send in one round.
 WINDOW = BATCH_MAX * CALLS_PER_ROUND
@@ -63,7 +61,7 @@ def packed(
     place: Place, commands: Sequence[Command], replies: Counter[bytes]
 ) -> Iterator[Callable[[], Latencies]]:
     """Packed before the clock starts; while one window is answered, the next one is there already."""
-    windows = [(_pack(part), len(part)) for part in _windows(commands)]
+    windows = [(pack(part), len(part)) for part in _windows(commands)]
     options = connection_options(TIMEOUT_MS) | parse_url(place.urls.redis_url)
     connection: AbstractConnection = options.pop("connection_class", Connection)(**options)
     connection.connect()
@@ -105,16 +103,13 @@ def redis_py(
         yield run
 
 
-def _pack(commands: Sequence[Command]) -> bytes:
-    return b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]  # its stub: 1-tuples only
-
-
 def _windows(commands: Sequence[Command]) -> Iterator[Sequence[Command]]:
     return (commands[start : start + WINDOW] for start in range(0, len(commands), WINDOW))
 
 
-def _event(units: int, seq: int, order_id: str, buyer: str) -> bytes:
+def _event(units: int, seq: int, order_id: str, buyer: str) -> str:
     now_ms = 1_800_000_000_000
-    return encode(
-        OrderReserved(1, now_ms, "bench", order_id, buyer, SKU, 1, units - seq, seq, 0, 0, now_ms + HOLD_MS)
+    event = OrderReserved(
+        1, now_ms, "bench", order_id, buyer, SKU, 1, units - seq, seq, 0, 0, now_ms + HOLD_MS
     )
+    return encode(event).decode()

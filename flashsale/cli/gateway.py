@@ -11,7 +11,7 @@ from flashsale.address import Address
 from flashsale.cli import output
 from flashsale.cli.extras import need_http
 from flashsale.cli.metrics import MetricsListen, listener
-from flashsale.cli.session import AcceptUnsafe, Session, shared
+from flashsale.cli.session import AcceptUnsafe, Session, Slot, shared
 from flashsale.errors import BadInput
 from flashsale.loopback import is_local
 
@@ -23,7 +23,6 @@ FEEDS_MAX = 2_000
 BUYER_ORDERS_MAX = 10
 #: Fewer are what buyers hurry for.
 AVAILABLE_MAX = 10, 1_000_000
-LIFETIME_MAX_S = 30 * 86_400
 
 AvailableMax = Annotated[
     str | None,
@@ -38,9 +37,7 @@ AvailableMax = Annotated[
 @shared
 def run(
     session: Session,
-    name: Annotated[
-        str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
-    ] = "gateway-1",
+    name: Slot = "gateway-1",
     listen: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where to answer; behind a proxy that speaks TLS.")
     ] = "127.0.0.1:8080",
@@ -100,8 +97,7 @@ def run(
     from flashsale.gateway.storefront.options import StorefrontOptions
 
     pages = StorefrontOptions(demo_auth, sign_in_url, checkout_url) if storefront else None
-    session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
-    session.configure_log()
+    session = session.of_daemon(accept_unsafe_servers)
     return serve(
         session.parts,
         Options(name, address, most, most_feeds, most_orders, serve_metrics, demo_auth, pages, told),
@@ -126,7 +122,7 @@ def token(
     lifetime: Annotated[str, typer.Option(metavar="SECONDS", help="How long it is good.")] = "3600",
 ) -> None:
     """Print a token, signed as the shop signs it."""
-    lifetime_s = values.whole(lifetime, "lifetime", 1, LIFETIME_MAX_S)
+    lifetime_s = values.lifetime_s(lifetime)
     need_http()
     from flashsale.gateway.tokens import Caller, Tokens
 

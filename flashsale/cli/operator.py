@@ -14,8 +14,6 @@ from flashsale.cli.session import Session, shared
 
 app = typer.Typer(help="A page to see and steer what runs, in a browser.")
 
-LIFETIME_MAX_S = 30 * 86_400
-
 
 @app.command()
 @shared
@@ -61,7 +59,7 @@ def token(
     ] = "43200",
 ) -> None:
     """Print a token that opens the operator page. Who has it is who it names: send it as you would a password."""
-    lifetime_s = values.whole(lifetime, "lifetime", 1, LIFETIME_MAX_S)
+    lifetime_s = values.lifetime_s(lifetime)
     need_http()
     from flashsale.operator.people import Person, PersonTokens
 

@@ -53,13 +53,12 @@ def run(
         raise values.Usage("--keep says what --trim leaves: give both, or neither")
     if len(ids.actor(name, "name")) > NAME_LENGTH_MAX:
         raise BadInput("name", name, f"use at most {NAME_LENGTH_MAX} characters")
-    session = session.with_flags(
+    serve = listener(metrics_listen, "--metrics-listen")
+    session = session.of_daemon(
+        accept_unsafe_servers,
         max_rate=None if max_rate is None else values.whole(max_rate, "max-rate", 0, 10_000_000),
         batch_max=None if batch_max is None else values.whole(batch_max, "batch-max", 1, 10_000),
-        unsafe_servers="accept" if accept_unsafe_servers else None,
     )
-    serve = listener(metrics_listen, "--metrics-listen")
-    session.configure_log()
     daemon = Daemon(name)
     with session.parts.daemon_client(name) as client:
         projector = session.parts.projector(name, daemon, client, values.keep(keep) if trim else None)

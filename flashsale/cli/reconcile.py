@@ -18,7 +18,7 @@ from flashsale.values import Usage
 
 if TYPE_CHECKING:
     from flashsale.cli.metrics import Serve
-    from flashsale.reconcile import Item, Report, Servers
+    from flashsale.reconcile import Item, Report
 
 #: A look reads everything: more often than this, it would be the load.
 WATCH_MS_MIN = 1_000
@@ -80,7 +80,7 @@ def _look(session: Session, names: list[str], timeout_s: float, plan: Path | Non
     from flashsale.reconcile import examine_each
 
     with session.connected() as shop:
-        reports, behind, not_kept = examine_each(_servers(shop), names, timeout_s, by=session.actor)
+        reports, behind, not_kept = examine_each(shop, names, timeout_s, by=session.actor)
     items = _items(reports)
     if plan is not None and items:
         from flashsale.reconcile import write_plan
@@ -107,12 +107,6 @@ def _look(session: Session, names: list[str], timeout_s: float, plan: Path | Non
     return exit_code(reports, behind)
 
 
-def _servers(shop: tuple[object, ...]) -> Servers:
-    from flashsale.reconcile import Servers
-
-    return Servers(*shop)  # type: ignore[arg-type]  # a shop has the same three parts
-
-
 def _items(reports: list[Report]) -> list[Item]:
     from flashsale.reconcile import Item
 
@@ -133,7 +127,7 @@ def _apply(session: Session, path: Path, timeout_s: float, *, yes: bool, json: b
         raise Usage(f"this writes {words.count(len(items), 'records')} in Redis and Postgres: add --yes")
     with session.connected() as shop:
         try:
-            outcomes = apply_plan(_servers(shop), items, timeout_s=timeout_s)
+            outcomes = apply_plan(shop, items, timeout_s=timeout_s)
         except UnknownOutcome as error:
             raise UnknownOutcome(
                 "Redis went away in the middle: run the same command again, it mends the rest"
@@ -171,7 +165,7 @@ def _watch(session: Session, names: list[str], interval: str, timeout_s: float, 
 
     def step() -> None:
         with session.connected() as shop:
-            found = examine_each(_servers(shop), names, timeout_s, by=session.actor, wait=wait)
+            found = examine_each(shop, names, timeout_s, by=session.actor, wait=wait)
         compared.now({report.shard: report.count for report in found.reports if not report.skipped})
         for report in found.reports:
             sale, shard, at = report.shard.sale, report.shard.shard, str(report.position)

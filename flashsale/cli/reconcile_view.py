@@ -41,6 +41,8 @@ def record(report: Report) -> dict[str, Any]:
 
 def print_reports(reports: Sequence[Report]) -> None:
     """For people."""
+    from flashsale.reconcile import CLASSES
+
     rows = [(report, finding) for report in reports for finding in report.findings]
     if rows:
         output.table(
@@ -59,6 +61,8 @@ def print_reports(reports: Sequence[Report]) -> None:
     more = sum(report.count for report in reports) - min(len(rows), ROWS_MAX)
     if more:
         output.line(f"and {words.count(more)} more: see --json")
+    for kind in dict.fromkeys(finding.kind for _, finding in rows[:ROWS_MAX]):
+        output.line(f"{kind}: {CLASSES[kind]}")
     for report in reports:
         output.line(f"{report.shard}: {_sentence(report)}")
         for finding in report.findings:

@@ -9,11 +9,11 @@ import typer
 
 from flashsale import ids, values, words
 from flashsale.cli import output
-from flashsale.cli.sale_control import control
+from flashsale.cli.sale_control import control, decided
 from flashsale.cli.session import Json, SaleId, Session, shared
 from flashsale.commands import Code, Reconfigure, Restock
 from flashsale.errors import BadInput
-from flashsale.reconfigure import check_new_window, keep_definition_in_step
+from flashsale.reconfigure import change_sale
 from flashsale.refusals import Asked
 from flashsale.times import parse_hold
 
@@ -84,9 +84,9 @@ def reconfigure(
     if len({sku for sku, _ in request.limits}) < len(request.limits):
         raise BadInput("limit", " ".join(limit or ()), "name each SKU once")
     ids.sale_id(sale)
-    with session.connected() as shop:
-        check_new_window(shop, sale, request)
-    control(session, request, Asked(sale, "reconfigured"), Code.RECONFIGURED, json)
-    keep_definition_in_step(session.parts.postgres, sale, request)
+    asked = Asked(sale, "reconfigured")
+    decided(
+        session, lambda shop: change_sale(shop, sale, request), asked, Code.RECONFIGURED, json, "repeat it"
+    )
     output.say(f"{sale} is reconfigured.")
     output.suggest(f"sale show {sale}")

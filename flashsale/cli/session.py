@@ -6,8 +6,8 @@ import functools
 import getpass
 import inspect
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
@@ -26,7 +26,8 @@ PANEL = "Options of every command"
 
 #: A reading command's `--json`.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-#: Of a daemon.
+#: Of a daemon, as the next one.
+Slot = Annotated[str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")]
 AcceptUnsafe = Annotated[
     bool, typer.Option("--accept-unsafe-servers", help="Run on servers that lose orders, too: a rehearsal.")
 ]
@@ -47,6 +48,12 @@ class Session:
         """The same, with settings that only this command takes as options."""
         return Session(self._flags | flags, self._file)
 
+    def of_daemon(self, accept_unsafe_servers: bool, **flags: Any) -> Session:
+        """The same for a daemon, which says on stderr what it does."""
+        session = self.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None, **flags)
+        session.configure_log()
+        return session
+
     @property
     def actor(self) -> str:
         """Who is named in the log for what this command does: `cli:USER`."""
@@ -55,14 +62,12 @@ class Session:
         except (BadInput, OSError, KeyError):  # a user without a name, or with a name that does not fit
             return "cli"
 
-    @contextmanager
-    def connected(self) -> Iterator[Shop]:
+    def connected(self) -> AbstractContextManager[Shop]:
         """Connections to everything, closed at the end."""
-        with self.parts.connected(self.actor) as shop:
-            yield shop
+        return self.parts.connected(self.actor)
 
     def configure_log(self) -> None:
-        """Send logs to stderr; for daemons, which log what they do."""
+        """Send logs to stderr."""
         from flashsale import log
 
         log.configure(self.config.settings.log_level, self.config.settings.log_format)

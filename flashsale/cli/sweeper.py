@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from flashsale import ids
 from flashsale.cli.metrics import MetricsListen, listener
-from flashsale.cli.session import AcceptUnsafe, Session, shared
+from flashsale.cli.session import AcceptUnsafe, Session, Slot, shared
 
 app = typer.Typer(help="End the holds that nobody paid for.")
 
@@ -17,9 +15,7 @@ app = typer.Typer(help="End the holds that nobody paid for.")
 @shared
 def run(
     session: Session,
-    name: Annotated[
-        str, typer.Option(metavar="SLOT", help="Its name, which stands in the log.")
-    ] = "sweeper-1",
+    name: Slot = "sweeper-1",
     metrics_listen: MetricsListen = None,
     accept_unsafe_servers: AcceptUnsafe = False,
 ) -> int:
@@ -33,8 +29,7 @@ def run(
 
     ids.actor(name, "name")
     serve = listener(metrics_listen, "--metrics-listen")
-    session = session.with_flags(unsafe_servers="accept" if accept_unsafe_servers else None)
-    session.configure_log()
+    session = session.of_daemon(accept_unsafe_servers)
     daemon = Daemon(name)
     with session.parts.daemon_client(name) as client:
         sweeper = session.parts.sweeper(daemon, client)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from flashsale.errors import RefusedByState
-from flashsale.reconcile import Examination, Servers, examine_each
+from flashsale.reconcile import Examination, examine_each
 from flashsale.shop import Shop
 
 #: For the projector to reach what Redis held when the comparison began.
@@ -23,7 +23,7 @@ class Comparisons:
         if not self._busy.acquire(blocking=False):
             raise RefusedByState("a comparison is under way already; wait for its end")
         try:
-            return examine_each(Servers(*shop), [sale], CAUGHT_UP_S, by=by)
+            return examine_each(shop, [sale], CAUGHT_UP_S, by=by)
         finally:
             self._busy.release()
 

@@ -15,7 +15,7 @@ from flashsale.operator.events import row
 from flashsale.operator.scene import light_of
 from flashsale.operator.visit import Visit
 from flashsale.projections import catalog, comparisons, reads
-from flashsale.reconfigure import check_new_window, keep_definition_in_step
+from flashsale.reconfigure import change_sale, check_new_window
 from flashsale.refusals import Asked
 from flashsale.room_settings import MODES
 from flashsale.sale_health import troubles
@@ -70,14 +70,13 @@ def carry_out(desk: Desk, visit: Visit) -> Response:
     person, sale = visit.login.person, ids.sale_id(visit.path["sale"])
     with desk.connected(person) as shop:
         request = action.request(visit.fields, _view(shop, visit))
-        if isinstance(request, Reconfigure):
-            check_new_window(shop, sale, request)
         with refusals.unknown_told(_look_first(request)):
-            answer = shop.client.control(sale, request)
+            if isinstance(request, Reconfigure):
+                answer = change_sale(shop, sale, request)
+            else:
+                answer = shop.client.control(sale, request)
         if answer.code is not action.accepted:
             raise refusals.error_of(answer, _asked(sale, action, request), shop.connection)
-        if isinstance(request, Reconfigure):
-            keep_definition_in_step(desk.parts.postgres, sale, request)
     return _done(visit, sale, action, answer)
 
 

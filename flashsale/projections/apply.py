@@ -16,7 +16,7 @@ from flashsale.ids import Position
 from flashsale.projections.batch import Row, parameters, places, without_values
 from flashsale.projections.copying import copy_rows
 from flashsale.projections.database import Connection, is_data_error
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_shard, query
 from flashsale.stream import Entry, ShardId
 
 #: Fewer events are applied by one statement: COPY takes more round trips, which they would not make up for.
@@ -124,9 +124,7 @@ def _transaction(
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Applied:
     last = rows[-1].position
-    place = {
-        "sale_id": lease.shard.sale,
-        "shard": lease.shard.shard,
+    place = of_shard(*lease.shard) | {
         "fence": lease.fence,
         "from_epoch": lease.checkpoint.epoch,
         "from_seq": lease.checkpoint.seq,
@@ -162,7 +160,7 @@ def refuse_fork(connection: Connection, shard: ShardId, entries: Sequence[Entry 
     """Raise `Fork` where the archive holds other bytes than these entries. The same bytes are a repeat."""
     if not entries:
         return
-    values = places(entries) | {"sale_id": shard.sale, "shard": shard.shard}
+    values = places(entries) | of_shard(*shard)
     found = connection.execute(query("apply", "forked"), values).fetchone()
     if found:
         raise Fork(f"FORK of {shard} at {Position(*found)}: Postgres holds another event there than Redis")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import NotFound, RefusedByState
+from flashsale.events import ShardState
 from flashsale.ids import Position
 from flashsale.projections import partitions
 from flashsale.projections.database import Connection, errors_told, written
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_shard, query
 from flashsale.projections.versions import PROJECTION_VERSIONS
 from flashsale.stream import Fence, ShardId
 
@@ -112,8 +113,7 @@ def adopt(connection: Connection, sale: str, origin: str) -> None:
 def founded_epoch(connection: Connection, shard: ShardId) -> int:
     """The epoch in which a shard's log was founded last; 0 before it was warmed. Raises `NotFound`."""
     with errors_told():
-        values = {"sale_id": shard.sale, "shard": shard.shard}
-        row = connection.execute(query("catalog", "founded"), values).fetchone()
+        row = connection.execute(query("catalog", "founded"), of_shard(*shard)).fetchone()
         if row is None:
             raise NotFound(f"{shard} is not defined")
         return int(row[0])
@@ -125,7 +125,7 @@ def found(connection: Connection, shard: ShardId, epoch: int, *, before: int) ->
     Comes before anything is written to Redis: from here on every new client's fence demands this epoch.
     """
     with errors_told():
-        values = {"sale_id": shard.sale, "shard": shard.shard, "epoch": epoch, "before": before}
+        values = of_shard(*shard) | {"epoch": epoch, "before": before}
         return connection.execute(query("catalog", "found"), values).fetchone() is not None
 
 
@@ -135,20 +135,18 @@ def mark_archived(connection: Connection, sale: str, *, archived: bool) -> None:
         connection.execute(query("catalog", "mark_archived"), {"sale_id": sale, "archived": archived})
 
 
-def reconfigure(
-    connection: Connection,
-    sale: str,
-    *,
-    opens_ms: int | None,
-    closes_ms: int | None,
-    hold_ms: int | None,
-    limits: Sequence[tuple[str, int]] = (),
-) -> None:
-    """Keep a definition in step with its running sale; None, or no pair of SKU and limit, leaves a value as it is."""
-    values = {"sale_id": sale, "opens_ms": opens_ms, "closes_ms": closes_ms, "hold_ms": hold_ms}
-    skus = {"sale_id": sale, "sku": [sku for sku, _ in limits], "buyer_limit": [limit for _, limit in limits]}
+def keep_in_step(connection: Connection, sale: str, look: Callable[[], ShardState]) -> None:
+    """Write into a definition the window, the hold and the limits that its running sale has.
+
+    `look` tells them. It is asked while nobody else keeps this sale in step, so of two changes at once the newer stays.
+    """
     with errors_told(), written(connection):
-        connection.execute(query("catalog", "update_sale"), values)
+        connection.execute(query("catalog", "lock_sale"), {"sale_id": sale})
+        runs = look()
+        head = {"opens_ms": runs.opens_ms, "closes_ms": runs.closes_ms, "hold_ms": runs.hold_ms}
+        connection.execute(query("catalog", "update_sale"), head | {"sale_id": sale})
+        limits = [stock.limit for stock in runs.stock.values()]
+        skus = {"sale_id": sale, "sku": list(runs.stock), "buyer_limit": limits}
         connection.execute(query("catalog", "update_limits"), skus)
 
 

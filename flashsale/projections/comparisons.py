@@ -9,7 +9,7 @@ import msgspec
 
 from flashsale.ids import Position
 from flashsale.projections.database import Connection, errors_told
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.stream import ShardId
 
 
@@ -55,9 +55,7 @@ def note_compared(
     told: Sequence[str],
 ) -> None:
     """Note a comparison, instead of the one before. Raises `FlashsaleError` for a role that may not."""
-    values = {
-        "epoch": position.epoch, "seq": position.seq, "differences": differences, "told": list(told),
-    }  # fmt: skip
+    values = of_position(position) | {"differences": differences, "told": list(told)}
     _note(connection, query("comparison", "compared"), shard, by, values)
 
 
@@ -86,4 +84,4 @@ def _note(
     with errors_told(), connection.transaction():
         # Whoever compares only reads, by default; of this one table it may write.
         connection.execute("SET TRANSACTION READ WRITE")
-        connection.execute(statement, values | {"sale_id": shard.sale, "shard": shard.shard, "by": by})
+        connection.execute(statement, values | of_shard(*shard) | {"by": by})

@@ -11,7 +11,7 @@ import msgspec
 from flashsale.errors import NotFound
 from flashsale.ids import Position
 from flashsale.projections.database import Connection, errors_told, written
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.stream import ShardId
 
 #: Groups that one list shows.
@@ -92,7 +92,7 @@ def groups(connection: Connection, sale: str | None = None) -> list[ErrorGroup]:
 
 def get(connection: Connection, shard: ShardId, position: Position) -> Letter:
     """One dead letter. Raises `NotFound` when nothing is parked there."""
-    values = _values(shard, position) | {"limit": FOLLOWERS_MAX}
+    values = of_shard(*shard) | of_position(position) | {"limit": FOLLOWERS_MAX}
     with errors_told(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute(query("dead_letters", "letter"), values).fetchone()
@@ -125,7 +125,7 @@ def discard(
     Returns what was discarded now; nothing, when all of it was before. Raises `NotFound` when nothing is parked there.
     `dry_run`: say so, and change nothing.
     """
-    values = _values(shard, position)
+    values = of_shard(*shard) | of_position(position)
     with errors_told(), written(connection, force_rollback=dry_run):
         connection.execute(query("apply", "lock_shard"), values)
         if connection.execute(query("dead_letters", "letter"), values).fetchone() is None:
@@ -139,7 +139,3 @@ def not_parked(shard: ShardId, position: Position) -> NotFound:
     return NotFound(
         f"event {position} of sale {shard.sale} is not parked; `flashsale dead-letter list {shard.sale}` shows what is"
     )
-
-
-def _values(shard: ShardId, position: Position) -> dict[str, object]:
-    return {"sale_id": shard.sale, "shard": shard.shard, "epoch": position.epoch, "seq": position.seq}

@@ -11,7 +11,7 @@ import structlog
 from flashsale.errors import FlashsaleError
 from flashsale.ids import START, Position
 from flashsale.projections.database import Connection
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.stream import DeadLetter, Log, ShardId
 
 log = structlog.get_logger(__name__)
@@ -38,13 +38,7 @@ def publish(connection: Connection, reader: Log, shard: ShardId) -> int:
 
 
 def _unpublished(connection: Connection, shard: ShardId, after: Position) -> list[DeadLetter]:
-    values = {
-        "sale_id": shard.sale,
-        "shard": shard.shard,
-        "epoch": after.epoch,
-        "seq": after.seq,
-        "limit": PAGE_MAX,
-    }
+    values = of_shard(*shard) | of_position(after) | {"limit": PAGE_MAX}
     rows = connection.execute(query("dead_letters", "unpublished"), values)
     return [
         DeadLetter(Position(epoch, seq), bytes(body), error_class, error)

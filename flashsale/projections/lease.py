@@ -13,7 +13,7 @@ from flashsale.errors import RefusedByState
 from flashsale.ids import Position
 from flashsale.projections.apply import Lease
 from flashsale.projections.database import STATEMENT_TIMEOUT_MS, Connection, errors_told
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_shard, query
 from flashsale.stream import ShardId
 
 #: A holder renews its leases this often …
@@ -44,9 +44,7 @@ def seize(connection: Connection, holder: str, shard: ShardId) -> Lease:
         locked = connection.execute(query("lease", "lock_recovery"), {"shard": str(shard)}).fetchone()
         if not locked or not locked[0]:
             raise RefusedByState(f"{shard} is being recovered by another session: wait for it")
-        values = {
-            "holder": holder, "sale_id": shard.sale, "shard": shard.shard, "lasts_ms": RECOVERY_MS - SILENT_MS,
-        }  # fmt: skip
+        values = of_shard(*shard) | {"holder": holder, "lasts_ms": RECOVERY_MS - SILENT_MS}
         (lease,) = _leases(connection.execute(query("lease", "seize"), values))
         return lease
 
@@ -72,18 +70,13 @@ def release(connection: Connection, holder: str) -> None:
 
 def give_back(connection: Connection, lease: Lease) -> None:
     """Let another projector have this one shard at once."""
-    connection.execute(
-        query("lease", "give_back"),
-        {"sale_id": lease.shard.sale, "shard": lease.shard.shard, "fence": lease.fence},
-    )
+    connection.execute(query("lease", "give_back"), of_shard(*lease.shard) | {"fence": lease.fence})
 
 
 def set_halted(connection: Connection, lease: Lease, reason: str | None) -> None:
     """Record why a shard is not applied any more; None when it is again."""
-    connection.execute(
-        query("lease", "halt"),
-        {"sale_id": lease.shard.sale, "shard": lease.shard.shard, "fence": lease.fence, "reason": reason},
-    )
+    values = of_shard(*lease.shard) | {"fence": lease.fence, "reason": reason}
+    connection.execute(query("lease", "halt"), values)
 
 
 def _leases(rows: Iterable[Sequence[Any]]) -> list[Lease]:

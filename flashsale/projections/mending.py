@@ -10,7 +10,7 @@ from flashsale.events import Order, Told
 from flashsale.ids import START, Position
 from flashsale.projections.batch import COLUMNS, Row, read_entry, without_values
 from flashsale.projections.database import Connection, errors_told, written
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.stream import PAGE_MAX, Entry, ShardId
 
 
@@ -31,13 +31,8 @@ class Archived(NamedTuple):
 def archive(connection: Connection, shard: ShardId, after: Position, up_to: Position) -> Iterator[Archived]:
     """The archive after a position, up to another one, in order."""
     while True:
-        values = _shard(shard) | {
-            "epoch": after.epoch,
-            "seq": after.seq,
-            "to_epoch": up_to.epoch,
-            "to_seq": up_to.seq,
-            "limit": PAGE_MAX,
-        }
+        until = {"to_epoch": up_to.epoch, "to_seq": up_to.seq, "limit": PAGE_MAX}
+        values = of_shard(*shard) | of_position(after) | until
         with errors_told():
             page = connection.execute(query("mend", "archive"), values).fetchall()
         for epoch, seq, body, *columns in page:
@@ -55,12 +50,12 @@ class Tables:
 
     def put_event(self, row: Row) -> None:
         columns = dict(zip(COLUMNS, row.columns, strict=True))
-        self._execute("put_event", _place(row.position) | columns | {"body": row.body})
+        self._execute("put_event", of_position(row.position) | columns | {"body": row.body})
 
     def put_order(self, order_id: str, order: Order, reserved_ms: int, changed_ms: int) -> None:
         self._execute(
             "put_order",
-            _place(order.changed_at)
+            of_position(order.changed_at)
             | {
                 "order_id": order_id,
                 "buyer": order.buyer,
@@ -78,26 +73,20 @@ class Tables:
 
     def put_stock(self, sku: str, told: Told) -> None:
         buckets = dict(zip(("available", "held", "sold", "returned"), told.counters, strict=True))
-        self._execute("put_stock", _place(told.position) | buckets | {"sku": sku, "capacity": told.capacity})
+        self._execute(
+            "put_stock", of_position(told.position) | buckets | {"sku": sku, "capacity": told.capacity}
+        )
 
     def drop_stock(self, sku: str) -> None:
         self._execute("drop_stock", {"sku": sku})
 
     def _execute(self, name: str, values: dict[str, object]) -> None:
-        self.connection.execute(query("mend", name), _shard(self.shard) | values)
+        self.connection.execute(query("mend", name), of_shard(*self.shard) | values)
 
 
 @contextmanager
 def locked(connection: Connection, shard: ShardId) -> Iterator[Tables]:
     """A transaction in which the shard's checkpoint stands still: all that is written, or nothing."""
     with errors_told(), written(connection):
-        row = connection.execute(query("mend", "lock"), _shard(shard)).fetchone()
+        row = connection.execute(query("mend", "lock"), of_shard(*shard)).fetchone()
         yield Tables(connection, shard, Position(*row) if row else START)
-
-
-def _shard(shard: ShardId) -> dict[str, object]:
-    return {"sale_id": shard.sale, "shard": shard.shard}
-
-
-def _place(position: Position) -> dict[str, object]:
-    return {"epoch": position.epoch, "seq": position.seq}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
+
+from flashsale.ids import Position
 
 _NAME = re.compile(r"^-- (?P<name>[a-z_]+) --$", re.MULTILINE)
 #: What several statements must do alike stands once, as a block of its own.
@@ -16,6 +18,16 @@ _SHARED = re.compile(r"^-- as in (?P<file>[a-z_]+)\.(?P<name>[a-z_]+) --$", re.M
 def query(file: str, name: str) -> LiteralString:
     """The statement `name` of `sql/FILE.sql`, whole. Raises `KeyError` when there is none."""
     return _SHARED.sub(lambda shared: query(shared["file"], shared["name"]), _load(file)[name])
+
+
+def of_shard(sale: str, shard: int) -> dict[str, Any]:
+    """The values by which a statement finds a shard."""
+    return {"sale_id": sale, "shard": shard}
+
+
+def of_position(position: Position) -> dict[str, Any]:
+    """The values by which it finds an event of that shard."""
+    return {"epoch": position.epoch, "seq": position.seq}
 
 
 @cache

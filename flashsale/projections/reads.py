@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from flashsale.ids import Position
 from flashsale.projections.catalog import origin_of
 from flashsale.projections.database import Connection, errors_told
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.stream import Entry, ShardId
 
 
@@ -120,7 +120,7 @@ def checkpoint_row(connection: Connection, shard: ShardId) -> CheckpointRow:
 
 def tables(connection: Connection, shard: ShardId) -> Tables:
     """Stock, orders and checkpoint as one transaction sees them. Reads every order of the shard."""
-    values = {"sale_id": shard.sale, "shard": shard.shard}
+    values = of_shard(*shard)
     with errors_told(), connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # Before the snapshot: a replay that swapped tables after it would show rows of another moment.
@@ -142,15 +142,14 @@ def tables(connection: Connection, shard: ShardId) -> Tables:
 def stock_by_sku(connection: Connection, shard: ShardId) -> dict[str, StockRow]:
     """The stock rows of one shard, by SKU."""
     with errors_told():
-        rows = connection.execute(query("read", "stock"), {"sale_id": shard.sale, "shard": shard.shard})
+        rows = connection.execute(query("read", "stock"), of_shard(*shard))
         return {sku: StockRow(sku, *counters) for sku, *counters in rows}
 
 
 def withheld(connection: Connection, shard: ShardId) -> list[Withheld]:
     """The dead letters of one shard."""
     with errors_told():
-        values = {"sale_id": shard.sale, "shard": shard.shard}
-        rows = connection.execute(query("read", "withheld"), values)
+        rows = connection.execute(query("read", "withheld"), of_shard(*shard))
         return [Withheld(Position(epoch, seq), order_id, sku) for epoch, seq, order_id, sku in rows]
 
 
@@ -171,7 +170,7 @@ def order_counts(connection: Connection, sale: str) -> dict[str, tuple[int, int]
 
 def order_events(connection: Connection, shard: ShardId, order_id: str) -> list[Entry]:
     """The archived events of one order, in order."""
-    values = {"sale_id": shard.sale, "shard": shard.shard, "order_id": order_id}
+    values = of_shard(*shard) | {"order_id": order_id}
     with errors_told():
         return _entries(connection.execute(query("read", "order_events"), values).fetchall())
 
@@ -188,7 +187,7 @@ def events_before(connection: Connection, shard: ShardId, before: Position, limi
 
 def latest_event(connection: Connection, shard: ShardId, kind: str) -> Entry | None:
     """The newest archived event of a type; reads backwards from the end until it is found."""
-    values = {"sale_id": shard.sale, "shard": shard.shard, "type": kind}
+    values = of_shard(*shard) | {"type": kind}
     with errors_told():
         return next(
             iter(_entries(connection.execute(query("read", "latest_event"), values).fetchall())), None
@@ -216,7 +215,7 @@ def _order(row: Sequence[Any]) -> OrderRow:
 
 
 def _page(connection: Connection, name: str, shard: ShardId, at: Position, limit: int) -> list[Entry]:
-    values = {"sale_id": shard.sale, "shard": shard.shard, "epoch": at.epoch, "seq": at.seq, "limit": limit}
+    values = of_shard(*shard) | of_position(at) | {"limit": limit}
     with errors_told():
         return _entries(connection.execute(query("read", name), values).fetchall())
 

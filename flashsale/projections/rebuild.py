@@ -18,7 +18,7 @@ from flashsale.errors import FlashsaleError, Halted
 from flashsale.ids import START, Position
 from flashsale.projections import reads
 from flashsale.projections.database import Connection, errors_told
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.projections.replays import Run
 
 #: Events of one statement: half a second of work, a few tens of megabytes of sorting.
@@ -64,7 +64,7 @@ def archived(connection: Connection, sale: str, up_to: Mapping[int, Position]) -
     with errors_told():
         for shard, position in up_to.items():
             row = connection.execute(
-                query("rebuild", "archived_up_to"), _place(sale, shard) | _of(position)
+                query("rebuild", "archived_up_to"), of_shard(sale, shard) | of_position(position)
             ).fetchone()
             total += row[0] if row else 0
     return total
@@ -73,7 +73,7 @@ def archived(connection: Connection, sale: str, up_to: Mapping[int, Position]) -
 def position_at(connection: Connection, sale: str, shard: int, at_ms: int) -> Position | None:
     """Where a shard's log stood at a time: before its first later event. None when no archived event is later."""
     with errors_told():
-        values = _place(sale, shard) | {"at_ms": at_ms}
+        values = of_shard(sale, shard) | {"at_ms": at_ms}
         row = connection.execute(query("rebuild", "archive_at"), values).fetchone()
         if row is None:
             return None
@@ -108,7 +108,7 @@ def advance(
     reached = Position(part.epoch, part.end)
     connection.execute(
         query("replay", "move"),
-        _place(run.sale, shard) | {"run": run.run, "to_epoch": reached.epoch, "to_seq": reached.seq},
+        of_shard(run.sale, shard) | {"run": run.run, "to_epoch": reached.epoch, "to_seq": reached.seq},
     )
     return reached, part.end - part.start
 
@@ -127,7 +127,7 @@ def next_range(connection: Connection, sale: str, shard: int, reached: Position,
         end = min(start + CHUNK_EVENTS, target.seq) if epoch == target.epoch else start + CHUNK_EVENTS
         row = connection.execute(
             query("rebuild", "archived_between"),
-            _place(sale, shard) | {"epoch": epoch, "from_seq": start, "to_seq": end},
+            of_shard(sale, shard) | {"epoch": epoch, "from_seq": start, "to_seq": end},
         ).fetchone()
         found, last = row or (0, None)
         if epoch < target.epoch:
@@ -145,7 +145,7 @@ def next_range(connection: Connection, sale: str, shard: int, reached: Position,
 
 def fill(connection: Connection, sale: str, shard: int, tables: Mapping[str, str], part: Range) -> None:
     """Write what one range means into tables of one sale."""
-    values = _place(sale, shard) | {"epoch": part.epoch, "from_seq": part.start, "to_seq": part.end}
+    values = of_shard(sale, shard) | {"epoch": part.epoch, "from_seq": part.start, "to_seq": part.end}
     for name, table in tables.items():
         on_tables(connection, f"{name}_chunk", values, table=table)
 
@@ -180,11 +180,3 @@ def on_tables(
     identifiers = {key: sql.Identifier(table) for key, table in tables.items()}
     statement = sql.SQL(query("rebuild", name)).format(**identifiers)
     return connection.execute(statement, values, prepare=False)
-
-
-def _place(sale: str, shard: int) -> dict[str, Any]:
-    return {"sale_id": sale, "shard": shard}
-
-
-def _of(position: Position) -> dict[str, Any]:
-    return {"epoch": position.epoch, "seq": position.seq}

@@ -20,7 +20,7 @@ from flashsale.ids import START, Position
 from flashsale.projections.apply import Poison, refusal
 from flashsale.projections.batch import Row, parameters, read_entry, without_values
 from flashsale.projections.database import Connection, errors_told, is_data_error, written
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.stream import Entry, ShardId
 
 #: Lines of one run; what is left is for the next run.
@@ -94,7 +94,7 @@ class _Retry:
 
     def __init__(self, connection: Connection, shard: ShardId, chosen: Chosen, actor: str) -> None:
         self._connection, self._chosen = connection, chosen
-        self._values: dict[str, object] = {"sale_id": shard.sale, "shard": shard.shard, "by": actor}
+        self._values = of_shard(*shard) | {"by": actor}
         self._takes_back = False
 
     def name(self) -> None:
@@ -207,7 +207,7 @@ class _Retry:
             query("dead_letters", "line"),
             self._values
             | {"order_id": line.order_id, "stock_sku": line.stock_sku, "limit": LINE_EVENTS_MAX}
-            | {"epoch": line.position.epoch, "seq": line.position.seq},
+            | of_position(line.position),
         ).fetchall()
         kinds = {Position(epoch, seq): kind for epoch, seq, kind, _ in rows}
         # By its name an event is taken back from the discarded, and those that were discarded with it.
@@ -224,7 +224,8 @@ class _Retry:
         rows = self._connection.execute(
             query("dead_letters", "unnamed"),
             self._values
-            | {"epoch": after.epoch, "seq": after.seq, "limit": NAMES_MAX}
+            | of_position(after)
+            | {"limit": NAMES_MAX}
             | {"chosen_epoch": chosen and chosen.epoch, "chosen_seq": chosen and chosen.seq},
         )
         return [_read(*row) for row in rows]

@@ -11,7 +11,7 @@ import structlog
 from flashsale.events import trace_of
 from flashsale.ids import Position
 from flashsale.projections.database import Connection
-from flashsale.projections.queries import query
+from flashsale.projections.queries import of_shard, query
 from flashsale.stream import Entry, ShardId
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ def _withheld(connection: Connection, shard: ShardId, batch: Sequence[Entry]) ->
     first, last = batch[0].position, batch[-1].position
     rows = connection.execute(
         query("dead_letters", "parked_between"),
-        {"sale_id": shard.sale, "shard": shard.shard}
+        of_shard(*shard)
         | {
             "first_epoch": first.epoch,
             "first_seq": first.seq,

@@ -10,7 +10,7 @@ from flashsale.reconcile.comparison import (
     wait_for_checkpoint,
 )
 from flashsale.reconcile.each import Examination, examine_each
-from flashsale.reconcile.examination import Examined, Servers, examine
+from flashsale.reconcile.examination import Examined, examine
 from flashsale.reconcile.finding import CLASSES, Finding, Kind, Report
 from flashsale.reconcile.mending import Outcome, apply_plan
 from flashsale.reconcile.plan import Item, Plan, read_plan, write_plan
@@ -28,7 +28,6 @@ __all__ = [
     "Outcome",
     "Plan",
     "Report",
-    "Servers",
     "apply_plan",
     "compare",
     "examine",

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from flashsale.errors import Halted, NotFound, UnknownOutcome, Unreachable
 from flashsale.projections import catalog
 from flashsale.reconcile.comparison import NotCaughtUp
-from flashsale.reconcile.examination import Servers, examine
+from flashsale.reconcile.examination import examine
 from flashsale.reconcile.finding import Finding, Report
 from flashsale.reconcile.keeping import Keeper
+from flashsale.shop import Shop
 from flashsale.stream import ShardId
 
 
@@ -27,7 +28,7 @@ class Examination(NamedTuple):
 
 
 def examine_each(
-    servers: Servers,
+    shop: Shop,
     names: Sequence[str],
     timeout_s: float,
     *,
@@ -40,10 +41,10 @@ def examine_each(
     """
     reports: list[Report] = []
     behind: list[str] = []
-    keeper = Keeper(servers.connection, by)
-    for shard in _shards(servers, names):
+    keeper = Keeper(shop.connection, by)
+    for shard in _shards(shop, names):
         try:
-            report = examine(servers, shard, timeout_s=timeout_s, wait=wait).report
+            report = examine(shop, shard, timeout_s=timeout_s, wait=wait).report
         except NotCaughtUp as error:
             behind.append(str(error))
             keeper.missed(shard, str(error))
@@ -58,8 +59,8 @@ def examine_each(
     return Examination(reports, behind, keeper.failure)
 
 
-def _shards(servers: Servers, names: Sequence[str]) -> list[ShardId]:
-    known = list(catalog.fences(servers.connection))
+def _shards(shop: Shop, names: Sequence[str]) -> list[ShardId]:
+    known = list(catalog.fences(shop.connection))
     for name in names:
         if all(shard.sale != name for shard in known):
             raise NotFound(f"sale {name} is not defined; `flashsale sale list` shows those that are")

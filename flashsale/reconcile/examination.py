@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from flashsale.client import Client
 from flashsale.commands import Hot
 from flashsale.errors import Halted
 from flashsale.events import Audit, InvariantBroken, NewerEvent, UndecodableEvent, decode
@@ -19,15 +18,8 @@ from flashsale.reconcile import hot as hot_side
 from flashsale.reconcile import tables as table_side
 from flashsale.reconcile.comparison import wait_for_checkpoint
 from flashsale.reconcile.finding import Finding, Report
+from flashsale.shop import Shop
 from flashsale.stream import Entry, Log, ShardId
-
-
-class Servers(NamedTuple):
-    """What is read, and mended."""
-
-    client: Client
-    log: Log
-    connection: Connection
 
 
 class Examined(NamedTuple):
@@ -57,7 +49,7 @@ class LogStops(Halted):
 
 
 def examine(
-    servers: Servers,
+    shop: Shop,
     shard: ShardId,
     *,
     timeout_s: float,
@@ -69,8 +61,8 @@ def examine(
     """
     report, audit = Report(shard), Audit()
     # Postgres first: Redis, asked later, must have all that Postgres had.
-    row = next((row for row in reads.checkpoints(servers.connection, shard.sale) if row.shard == shard), None)
-    hot = servers.client.hot(*shard)
+    row = next((row for row in reads.checkpoints(shop.connection, shard.sale) if row.shard == shard), None)
+    hot = shop.client.hot(*shard)
     report.position = hot.position
     refuse_other_shop(shard, hot.sale.get("origin"), row.origin if row else None)
     if row is not None and row.archived:
@@ -80,8 +72,8 @@ def examine(
     elif why := _split(hot, START if row is None else row.reached, row.halted if row else None):
         report.add(_fork(str(hot.position), why))
     else:
-        wait_for_checkpoint(servers.connection, shard, hot.position, timeout_s=timeout_s, wait=wait)
-        _read(servers, report, audit, hot)
+        wait_for_checkpoint(shop.connection, shard, hot.position, timeout_s=timeout_s, wait=wait)
+        _read(shop, report, audit, hot)
         return Examined(report, audit, hot)
     return Examined(report, audit, None)
 
@@ -120,7 +112,7 @@ def lines(
     log: Log, connection: Connection, shard: ShardId, after: Position, up_to: Position
 ) -> Iterator[Line]:
     """Every place of the log after one, up to another, with what the stream and the archive have there."""
-    rows, entries = mending.archive(connection, shard, after, up_to), _entries(log, shard, after, up_to)
+    rows, entries = mending.archive(connection, shard, after, up_to), log.walk(shard, after, up_to)
     row, entry = next(rows, None), next(entries, None)
     while row is not None or entry is not None:
         if entry is None or (row is not None and row.position < entry.position):
@@ -133,12 +125,6 @@ def lines(
         else:
             yield Line(entry.position, entry, row)
             row, entry = next(rows, None), next(entries, None)
-
-
-def _entries(log: Log, shard: ShardId, after: Position, up_to: Position) -> Iterator[Entry]:
-    while page := log.entries(shard, after, up_to=up_to):
-        yield from page
-        after = page[-1].position
 
 
 def _split(hot: Hot, reached: Position, halted: str | None) -> str:
@@ -154,12 +140,12 @@ def _split(hot: Hot, reached: Position, halted: str | None) -> str:
     return ""
 
 
-def _read(servers: Servers, report: Report, audit: Audit, hot: Hot) -> None:
-    tables = reads.tables(servers.connection, report.shard)
+def _read(shop: Shop, report: Report, audit: Audit, hot: Hot) -> None:
+    tables = reads.tables(shop.connection, report.shard)
     report.checkpoint, report.dead_letters = tables.checkpoint, tables.parked
     withheld = {letter.position for letter in tables.withheld}
     try:
-        for line in lines(servers.log, servers.connection, report.shard, START, tables.checkpoint):
+        for line in lines(shop.log, shop.connection, report.shard, START, tables.checkpoint):
             if finding := follow(audit, line, withheld):
                 report.add(finding)
             if line.position == hot.position:

@@ -29,7 +29,7 @@ Kind = Literal[
 CLASSES: dict[Kind, str] = {
     "hot-counter": "Redis counts a SKU's units otherwise than the log adds up to",
     "hot-order": "Redis has another record of an order than the log, or none, or one too many",
-    "hot-setting": "Redis goes by another state, window, hold or limit, or forgot a restock",
+    "hot-setting": "Redis goes by another state, window, hold, limit or waiting room, or forgot or made up a restock",
     "buyer-limit": "Redis counts a buyer's units otherwise than the log",
     "stuck-hold": "Redis ends a hold at another time than the log says, or never, or one that is no hold",
     "missing-order": "Postgres lacks an order of the log",

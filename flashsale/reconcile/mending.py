@@ -15,11 +15,12 @@ from flashsale.commands import MEND_MAX, Code, Mend
 from flashsale.errors import Halted
 from flashsale.ids import Position
 from flashsale.projections import reads
-from flashsale.reconcile.examination import Examined, Servers, examine
+from flashsale.reconcile.examination import Examined, examine
 from flashsale.reconcile.finding import HOT, Finding
 from flashsale.reconcile.plan import Item
 from flashsale.reconcile.rows import mend_rows
 from flashsale.reconcile.tables import kept_back
+from flashsale.shop import Shop
 from flashsale.stream import PAGE_MAX, ShardId
 
 #: A record may change between the look and the mend; then it is looked at again.
@@ -41,15 +42,15 @@ class Outcome(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def apply_plan(servers: Servers, items: Sequence[Item], *, timeout_s: float) -> list[Outcome]:
+def apply_plan(shop: Shop, items: Sequence[Item], *, timeout_s: float) -> list[Outcome]:
     """Apply a plan's items, shard by shard. Raises `Halted` for a log that forked, and `NotCaughtUp`."""
     outcomes: dict[int, Outcome] = {}
     numbered = dict(enumerate(items, 1))
     for shard in dict.fromkeys(item.where for item in items):
         pending = {number: item for number, item in numbered.items() if item.where == shard}
         for _ in range(ATTEMPTS_MAX):
-            examined = examine(servers, shard, timeout_s=timeout_s)
-            found = _apply(servers, examined, pending)
+            examined = examine(shop, shard, timeout_s=timeout_s)
+            found = _apply(shop, examined, pending)
             outcomes |= found
             pending = {number: item for number, item in pending.items() if found[number].why == CHANGED}
             if not pending:
@@ -57,7 +58,7 @@ def apply_plan(servers: Servers, items: Sequence[Item], *, timeout_s: float) -> 
     return [outcomes[number] for number in numbered]
 
 
-def _apply(servers: Servers, examined: Examined, items: dict[int, Item]) -> dict[int, Outcome]:
+def _apply(shop: Shop, examined: Examined, items: dict[int, Item]) -> dict[int, Outcome]:
     report = examined.report
     if report.is_forked:
         forks = "; ".join(finding.note for finding in report.findings if finding.kind == "fork")
@@ -68,7 +69,7 @@ def _apply(servers: Servers, examined: Examined, items: dict[int, Item]) -> dict
     wanted: dict[int, Finding] = {}
     known = {(finding.kind, finding.key): finding for finding in report.findings}
     oversold = {finding.sku for finding in report.findings if finding.kind == "oversold"}
-    letters, _ = kept_back(reads.withheld(servers.connection, report.shard))
+    letters, _ = kept_back(reads.withheld(shop.connection, report.shard))
     for number, item in items.items():
         finding = known.get((item.kind, item.key))
         if finding is None and item.kind not in HOT and item.key in letters:
@@ -82,9 +83,9 @@ def _apply(servers: Servers, examined: Examined, items: dict[int, Item]) -> dict
         else:
             wanted[number] = finding
     hot = {number: finding for number, finding in wanted.items() if finding.kind in HOT}
-    results = _mend_hot(servers, examined, hot)
+    results = _mend_hot(shop, examined, hot)
     if rows := {number: finding for number, finding in wanted.items() if finding.kind not in HOT}:
-        results |= mend_rows(servers, examined, rows)
+        results |= mend_rows(shop, examined, rows)
     for number, why in results.items():
         done[number] = Outcome(number, items[number], "refused" if why else "mended", why)
     return done
@@ -119,7 +120,7 @@ def _change(seen: str | None, wanted: str | None) -> list[int] | None:
     return [int(new) - int(old) for old, new in zip(before, after, strict=True)]
 
 
-def _mend_hot(servers: Servers, examined: Examined, findings: dict[int, Finding]) -> dict[int, str]:
+def _mend_hot(shop: Shop, examined: Examined, findings: dict[int, Finding]) -> dict[int, str]:
     """Item number → why it was refused; "" when it was mended."""
     assert examined.hot is not None
     why: dict[int, str] = {}
@@ -128,9 +129,9 @@ def _mend_hot(servers: Servers, examined: Examined, findings: dict[int, Finding]
     mended = examined.hot.mended
     for at in range(0, len(numbers), MEND_MAX):
         part = numbers[at : at + MEND_MAX]
-        read = _quiet_until(servers, examined.report.shard, examined.hot.position)
+        read = _quiet_until(shop, examined.report.shard, examined.hot.position)
         mends = [_mend(findings[number]) for number in part]
-        answers = servers.client.mend(examined.report.shard, read, mended, mends)
+        answers = shop.client.mend(examined.report.shard, read, mended, mends)
         for number, answer in zip(part, answers, strict=True):
             why[number] = _meaning(examined.report.shard, answer.code)
         mended += any(answer.code is Code.MENDED for answer in answers)
@@ -169,10 +170,10 @@ def _meaning(shard: ShardId, code: Code) -> str:
     raise Halted(f"{shard}: Redis answers {code}: see `flashsale recover`")
 
 
-def _quiet_until(servers: Servers, shard: ShardId, after: Position) -> Position:
+def _quiet_until(shop: Shop, shard: ShardId, after: Position) -> Position:
     """Up to where nobody changed a setting since the look; the script looks at what came later."""
     for _ in range(PAGES_MAX):
-        page = servers.log.entries(shard, after)
+        page = shop.log.entries(shard, after)
         if page and not after.precedes(page[0].position):
             return after  # trimmed meanwhile: the script sees that something follows, and changes no setting
         for entry in page:

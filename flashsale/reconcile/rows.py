@@ -8,38 +8,39 @@ from flashsale.projections import mending, reads
 from flashsale.projections.batch import read_entry, without_values
 from flashsale.projections.mending import Tables
 from flashsale.reconcile import tables as table_side
-from flashsale.reconcile.examination import Examined, Line, Servers, archive_difference, follow, lines
+from flashsale.reconcile.examination import Examined, Line, archive_difference, follow, lines
 from flashsale.reconcile.finding import Finding
+from flashsale.shop import Shop
 from flashsale.stream import Entry
 
 _CHANGED = "the row changed meanwhile: make a new plan"
 
 
-def mend_rows(servers: Servers, examined: Examined, findings: dict[int, Finding]) -> dict[int, str]:
+def mend_rows(shop: Shop, examined: Examined, findings: dict[int, Finding]) -> dict[int, str]:
     """All in one transaction. Item number → why it was refused; "" when it was mended."""
     shard, why = examined.report.shard, {}
-    with mending.locked(servers.connection, shard) as rows:
-        letters = reads.withheld(servers.connection, shard)
+    with mending.locked(shop.connection, shard) as rows:
+        letters = reads.withheld(shop.connection, shard)
         withheld = {letter.position for letter in letters}
         # What the projector applied since the look: a few events, and none from here on.
         after = examined.audit.state.position
-        for line in lines(servers.log, servers.connection, shard, after, rows.checkpoint):
+        for line in lines(shop.log, shop.connection, shard, after, rows.checkpoint):
             follow(examined.audit, line, withheld)
         waiting, resized = table_side.kept_back(letters)
         for number, finding in findings.items():
             if finding.kind in ("archive-gap", "content-mismatch"):
-                why[number] = _mend_event(servers, rows, finding, withheld)
+                why[number] = _mend_event(shop, rows, finding, withheld)
             elif finding.key in (resized if finding.kind == "stock-row" else waiting):
                 why[number] = "it is a dead letter: see `flashsale dead-letter`"
             elif finding.kind == "stock-row":
                 why[number] = _mend_stock(examined, rows, finding)
             else:
-                why[number] = _mend_order(servers, examined, rows, finding)
+                why[number] = _mend_order(shop, examined, rows, finding)
     return why
 
 
-def _mend_event(servers: Servers, rows: Tables, finding: Finding, withheld: set[Position]) -> str:
-    line = _line(servers, rows, Position.parse(finding.key))
+def _mend_event(shop: Shop, rows: Tables, finding: Finding, withheld: set[Position]) -> str:
+    line = _line(shop, rows, Position.parse(finding.key))
     found = None if line is None else archive_difference(line)
     if line is None or found is None:
         return ""
@@ -66,7 +67,7 @@ def _mend_stock(examined: Examined, rows: Tables, finding: Finding) -> str:
     return ""
 
 
-def _mend_order(servers: Servers, examined: Examined, rows: Tables, finding: Finding) -> str:
+def _mend_order(shop: Shop, examined: Examined, rows: Tables, finding: Finding) -> str:
     order_id, order = finding.key, examined.audit.state.orders.get(finding.key)
     seen = table_side.of_row(reads.order(rows.connection, rows.shard.sale, order_id))
     if seen == table_side.of_order(order):
@@ -76,15 +77,15 @@ def _mend_order(servers: Servers, examined: Examined, rows: Tables, finding: Fin
     if order is None:
         rows.drop_order(order_id)
         return ""
-    times = [_at_ms(servers, rows, position) for position in (order.reserved_at, order.changed_at)]
+    times = [_at_ms(shop, rows, position) for position in (order.reserved_at, order.changed_at)]
     if times[0] is None or times[1] is None:
         return "the events of this order cannot be read"
     rows.put_order(order_id, order, times[0], times[1])
     return ""
 
 
-def _at_ms(servers: Servers, rows: Tables, position: Position) -> int | None:
-    line = _line(servers, rows, position)
+def _at_ms(shop: Shop, rows: Tables, position: Position) -> int | None:
+    line = _line(shop, rows, position)
     if line is None:
         return None
     body = (line.entry.body or b"") if line.entry else line.row.body if line.row else b""
@@ -94,6 +95,6 @@ def _at_ms(servers: Servers, rows: Tables, position: Position) -> int | None:
         return None
 
 
-def _line(servers: Servers, rows: Tables, position: Position) -> Line | None:
+def _line(shop: Shop, rows: Tables, position: Position) -> Line | None:
     before = Position(position.epoch, position.seq - 1)
-    return next(iter(lines(servers.log, rows.connection, rows.shard, before, position)), None)
+    return next(iter(lines(shop.log, rows.connection, rows.shard, before, position)), None)

@@ -44,7 +44,7 @@ def survey(client: Client, log: Log, connection: Connection, shard: ShardId) -> 
     found.origin = origin
     if problem:
         found.damage.append(problem)
-    entries = list(_entries(log, shard, head))
+    entries = list(log.walk(shard, up_to=head)) if head > START else []
     # What was applied and trimmed while the log was read is in the archive by now.
     found.checkpoint = max(row.checkpoint, min(reads.checkpoint_row(connection, shard).checkpoint, head))
     _join(found, connection, entries)
@@ -84,13 +84,6 @@ def _head(log: Log, shard: ShardId) -> Position:
         return log.head(shard) or START
     except Halted:  # something else stands in its place
         return START
-
-
-def _entries(log: Log, shard: ShardId, head: Position) -> Iterator[Entry]:
-    after = START
-    while head > START and (page := log.entries(shard, after, up_to=head, count=PAGE_MAX)):
-        yield from page
-        after = page[-1].position
 
 
 def _join(found: Survey, connection: Connection, entries: list[Entry]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
 
 from flashsale.errors import Halted, Unreachable
-from flashsale.ids import LAST, Position
+from flashsale.ids import LAST, START, Position
 from flashsale.keys import dead_letters_key, shard_keys
 from flashsale.stream.entries import Account, DeadLetter, Entry, ShardId
 from flashsale.stream.group import Group
@@ -77,6 +77,12 @@ class Log(Group):
             return []
         raw = self._call("XRANGE", key_of(shard), f"({after}", str(up_to) if up_to else "+", "COUNT", count)
         return entries_of(raw)
+
+    def walk(self, shard: ShardId, after: Position = START, up_to: Position | None = None) -> Iterator[Entry]:
+        """Every entry after a position, in order, read a page at a time."""
+        while page := self.entries(shard, after, up_to):
+            yield from page
+            after = page[-1].position
 
     def newest(self, shard: ShardId, count: int) -> list[Entry]:
         """The newest `count` entries, oldest first."""

@@ -61,6 +61,7 @@ def test_what_differs_is_printed_planned_and_mended(sold: Shop) -> None:
     assert done.exit_code == 6
     assert "buyer-limit" in done.stdout
     assert "missing-order" in done.stdout
+    assert "buyer-limit: Redis counts a buyer's units otherwise than the log\n" in done.stdout
     assert f"--apply {plan} --yes" in done.stderr
     assert sold.everything() == before
     assert [item["class"] for item in json.loads(plan.read_text())["items"]] == [

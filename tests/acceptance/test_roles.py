@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,7 @@ from flashsale.stream import DEAD_LETTERS_KEPT
 from tests.acceptance.metrics_kit import exporter
 from tests.fixtures.cast import password, role_of
 from tests.fixtures.processes import Cli
-from tests.fixtures.roles import Guarded, guarded_servers
-from tests.fixtures.servers import private_binaries
+from tests.fixtures.roles import Guarded
 from tests.helpers import free_port, wait_until
 
 DEFINITION = """
@@ -52,12 +50,6 @@ NUMBERS = (
     ),
     *(f"XLEN {dead_letters_key('drop', 0)}", f"HMGET {KEYS.sale} epoch seq lost"),
 )
-
-
-@pytest.fixture(scope="module")
-def guarded(pytestconfig: pytest.Config) -> Iterator[Guarded]:
-    with guarded_servers(*private_binaries(pytestconfig)) as servers:
-        yield servers
 
 
 @pytest.fixture

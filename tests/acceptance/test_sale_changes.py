@@ -2,8 +2,9 @@
 
 import re
 
-from flashsale.commands import Close, Reserve
+from flashsale.commands import Close, Reconfigure, Reserve
 from tests.acceptance.conftest import SALE, SKU, Shop
+from tests.helpers import wait_until
 
 
 def test_restock_adds_takes_off_and_knows_a_repeat(shop: Shop) -> None:
@@ -53,6 +54,28 @@ def test_reconfigure_changes_the_running_sale_and_its_definition(shop: Shop) -> 
     assert stored == 90_000
     shop.finished("sale", "reconfigure", SALE, "--closes", "none")
     assert shop.finished("sale", "show", SALE, "--json").json()["closes_at"] is None
+
+
+def test_of_two_changes_at_once_the_definition_keeps_the_newer(shop: Shop) -> None:
+    shop.open()
+    with shop.connection.transaction():
+        shop.connection.execute("UPDATE sales SET hold_ms = 60000")
+        command = shop.cli.start("sale", "reconfigure", SALE, "--hold", "90s")
+        wait_until(lambda: shop.client.snapshot(SALE).state.hold_ms == 90_000, 20, "Redis has its change")
+        shop.control(Reconfigure(hold_ms=60_000))
+
+    assert command.wait().exit_code == 0
+    assert shop.connection.execute("SELECT hold_ms FROM sales").fetchall() == [(60_000,)]
+
+
+def test_a_change_that_never_came_to_the_definition_comes_with_the_next(shop: Shop) -> None:
+    shop.open()
+    shop.control(Reconfigure(hold_ms=90_000, limits=((SKU, 3),)))  # by a command that was killed after it
+
+    shop.finished("sale", "reconfigure", SALE, "--closes", "2190-01-01T00:00:00Z")
+
+    assert shop.connection.execute("SELECT hold_ms FROM sales").fetchall() == [(90_000,)]
+    assert shop.connection.execute("SELECT buyer_limit FROM sale_items").fetchall() == [(3,)]
 
 
 def test_reconfigure_is_refused_whole(shop: Shop) -> None:

@@ -74,6 +74,13 @@ def test_every_metric_of_the_dashboard_exists() -> None:
     assert named - SERIES == set()
 
 
+def test_every_metric_that_an_alert_watches_is_on_the_dashboard() -> None:
+    asked = re.findall(r"^        expr: (.+)$", RULES.read_text(encoding="utf-8"), re.MULTILINE)
+    watched = set(NAME.findall(" ".join(asked)))
+    assert len(watched) > 10
+    assert watched - of_dashboard() == set()
+
+
 def test_every_panel_of_the_dashboard_asks_the_source_that_is_chosen() -> None:
     dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     sources = [panel["datasource"]["uid"] for panel in dashboard["panels"]]

@@ -16,8 +16,9 @@ from flashsale.commands import Confirm
 from flashsale.commands.sale import Reconfigure, Restock
 from flashsale.events import ShardState, decode, fold
 from flashsale.keys import ShardKeys, shard_keys
-from flashsale.reconcile import Comparison, Report, Servers, compare
+from flashsale.reconcile import Comparison, Report, compare
 from flashsale.reconcile import examine as examine_shard
+from flashsale.shop import Shop
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
 
@@ -86,9 +87,9 @@ def open_books(read_side: ReadSide) -> Books:
     return Books(read_side, shard, held, paid, state)
 
 
-def servers(books: Books) -> Servers:
+def servers(books: Books) -> Shop:
     """What reconcile works with."""
-    return Servers(books.side.client, books.side.log, books.side.postgres)
+    return Shop(books.side.client, books.side.log, books.side.postgres)
 
 
 def examine(books: Books, timeout_s: float = TIMEOUT_S) -> Report:

@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.errors import FlashsaleError, NotFound, RefusedByState
+from flashsale.events import ShardState, Stock
 from flashsale.ids import START, Position
 from flashsale.projections import catalog
 from flashsale.projections.database import SchemaMissing, connect
@@ -174,9 +175,9 @@ def test_a_running_sale_keeps_what_is_not_reconfigured(database: psycopg.Connect
 
     sku = SALE.items[0].sku
 
-    catalog.reconfigure(
-        database, "spring-24", opens_ms=None, closes_ms=0, hold_ms=5_000, limits=[(sku, 7), ("unknown", 1)]
-    )
+    now = ShardState(opens_ms=SALE.opens_ms, closes_ms=0, hold_ms=5_000)
+    now.stock = {sku: Stock(1, 0, 0, 0, 7, 1), "unknown": Stock(1, 0, 0, 0, 1, 1)}
+    catalog.keep_in_step(database, "spring-24", lambda: now)
 
     found = catalog.get(database, "spring-24")
     assert [item.limit for item in found.items] == [7, *(item.limit for item in SALE.items[1:])]

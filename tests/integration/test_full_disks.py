@@ -45,13 +45,6 @@ def disk() -> Iterator[Disk]:
             disk.close()
 
 
-@pytest.fixture(scope="module")
-def servers(pytestconfig: pytest.Config) -> Iterator[DevServers]:
-    """Servers that may be broken."""
-    with own_servers(*private_binaries(pytestconfig)) as servers:
-        yield servers
-
-
 # -------------------------------------------------------------------------------------------------------------- Redis
 
 

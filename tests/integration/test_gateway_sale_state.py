@@ -18,7 +18,8 @@ from flashsale.gateway import sales as sales_module
 from flashsale.gateway.messages import SaleState
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import Page, SaleStates
-from flashsale.gateway.sales import Catalogue, Sales
+from flashsale.gateway.catalogue import Catalogue
+from flashsale.gateway.sales import Sales
 
 PHONE = SaleItem(sku="phone", title="Phone", quantity=50, unit_price_minor=1)
 CASE = SaleItem(sku="case", title="Case", quantity=49, unit_price_minor=1)

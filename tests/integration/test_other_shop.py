@@ -20,9 +20,10 @@ from flashsale.projections.database import Connection, connect
 from flashsale.projections.halting import SaleHalter
 from flashsale.projections.migrate import migrate
 from flashsale.projections.projector import Projector
-from flashsale.reconcile import Servers, examine_each
+from flashsale.reconcile import examine_each
 from flashsale.recover import recover
 from flashsale.sale_health import troubles
+from flashsale.shop import Shop
 from flashsale.stream import ShardId
 from flashsale.warm import warm
 from tests.fixtures.read_side import HOLD_MS, SKU, ReadSide
@@ -103,7 +104,7 @@ def test_shops_sweepers_and_commands_refuse(ours: ReadSide, mixed: Parts, theirs
         with pytest.raises(OtherShop):
             recover(client, ours.log, theirs, SALE, carry_out=True)
         with pytest.raises(OtherShop):
-            examine_each(Servers(client, ours.log, theirs), [SHARD.sale], timeout_s=1, by="mixed")
+            examine_each(Shop(client, ours.log, theirs), [SHARD.sale], timeout_s=1, by="mixed")
         with pytest.raises(OtherShop):
             warm(client, theirs, SALE)
     with pytest.raises(OtherShop):

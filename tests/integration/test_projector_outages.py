@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -12,10 +11,9 @@ from flashsale.errors import Unreachable
 from flashsale.projections.database import connect
 from flashsale.servers import DevServers
 from tests.fixtures.meeting import Meeting
-from tests.fixtures.own_servers import kill, own_servers
+from tests.fixtures.own_servers import kill
 from tests.fixtures.proxy import Mode, Proxy
 from tests.fixtures.read_side import ReadSide, open_read_side, step_through
-from tests.fixtures.servers import private_binaries
 from tests.helpers import wait_until
 
 FAIL_SOMETIMES = """
@@ -26,13 +24,6 @@ CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER fail AFTER INSERT ON orders EXECUTE FUNCTION fail()
 """
-
-
-@pytest.fixture(scope="module")
-def servers(pytestconfig: pytest.Config) -> Iterator[DevServers]:
-    """Servers that may be killed."""
-    with own_servers(*private_binaries(pytestconfig)) as servers:
-        yield servers
 
 
 def test_redis_is_killed_and_comes_back(servers: DevServers) -> None:

@@ -17,7 +17,8 @@ from flashsale.commands.sale import Reconfigure, Restock
 from flashsale.errors import Halted
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
-from flashsale.reconcile import Finding, Item, Report, Servers, apply_plan, examine
+from flashsale.reconcile import Finding, Item, Report, apply_plan, examine
+from flashsale.shop import Shop
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import SKU, ReadSide
 from tests.integration.reconcile_kit import Books, meanwhile
@@ -57,8 +58,8 @@ def look(side: ReadSide, shard: ShardId) -> Report:
     return examine(servers(side), shard, timeout_s=TIMEOUT_S).report
 
 
-def servers(side: ReadSide) -> Servers:
-    return Servers(side.client, side.log, side.postgres)
+def servers(side: ReadSide) -> Shop:
+    return Shop(side.client, side.log, side.postgres)
 
 
 @pytest.mark.timeout(60 + RUNS * 20)

@@ -18,8 +18,7 @@ from flashsale.scripts import script
 from flashsale.stream import ShardId
 from flashsale.units import server_files
 from tests.fixtures.redis_client import redis_client
-from tests.fixtures.roles import REWRITER, ROLES, Guarded, guarded_servers
-from tests.fixtures.servers import private_binaries
+from tests.fixtures.roles import REWRITER, ROLES, Guarded
 from tests.helpers import wait_until
 from tests.lua.kit import Shard
 from tests.lua.scenes import GOOD, WRITERS, prepare
@@ -122,12 +121,6 @@ CARRIED_OUT: dict[str, set[str]] = {
 SAID_BY_SCRIPTS = (
     r"^ACL failure in script|user executing the script can't|has no permissions|permissions to access a key"
 )
-
-
-@pytest.fixture(scope="module")
-def guarded(pytestconfig: pytest.Config) -> Iterator[Guarded]:
-    with guarded_servers(*private_binaries(pytestconfig)) as servers:
-        yield servers
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import pytest
 from flashsale.errors import RefusedByState
 from flashsale.keys import GROUP
 from flashsale.projections import projector as projecting
-from flashsale.reconcile import Servers, examine
+from flashsale.reconcile import examine
 from flashsale.replay import Request
+from flashsale.shop import Shop
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
 from tests.integration.replay_kit import replay_of
@@ -36,7 +37,7 @@ def test_an_older_reconcile_mends_nothing_in_a_log_that_it_cannot_read(read_side
     first = next(
         entry.position for entry in read_side.entries(shard) if b"order.refunded" in (entry.body or b"")
     )
-    servers = Servers(read_side.client, read_side.log, read_side.postgres)
+    servers = Shop(read_side.client, read_side.log, read_side.postgres)
     with earlier_release():
         report = examine(servers, shard, timeout_s=5).report
 

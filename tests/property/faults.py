@@ -10,8 +10,9 @@ from hypothesis.stateful import rule
 
 from flashsale.commands import Code
 from flashsale.keys import ShardKeys, shard_keys
-from flashsale.reconcile import Item, Servers, apply_plan, examine
+from flashsale.reconcile import Item, apply_plan, examine
 from flashsale.scripts import script
+from flashsale.shop import Shop
 from tests.integration.recover_kit import mended
 from tests.lua.kit import HOUR_MS
 from tests.property.projecting import Projecting, slots
@@ -138,7 +139,7 @@ class Faults(Projecting):
             side.postgres.execute(damage.encode())
         else:
             side.redis.execute_command(*self._words(damage, shard_keys(*self.place)))
-        servers = Servers(side.client, side.log, side.postgres)
+        servers = Shop(side.client, side.log, side.postgres)
         report = examine(servers, self.place, timeout_s=TIMEOUT_S).report
         items = [Item.of(self.place, finding) for finding in report.findings]
         outcomes = apply_plan(servers, items, timeout_s=TIMEOUT_S)

@@ -82,11 +82,13 @@ WHERE s.sale_id = %(sale_id)s
 UPDATE sales SET archived_at = CASE WHEN %(archived)s THEN coalesce(archived_at, now()) END
 WHERE sale_id = %(sale_id)s;
 
+-- lock_sale --
+-- One keeps a definition in step at a time: whoever comes later has looked later.
+SELECT 1 FROM sales WHERE sale_id = %(sale_id)s FOR NO KEY UPDATE;
+
 -- update_sale --
 -- Keep the definition in step with a reconfigured sale.
-UPDATE sales
-SET opens_ms = coalesce(%(opens_ms)s, opens_ms), closes_ms = coalesce(%(closes_ms)s, closes_ms),
-    hold_ms = coalesce(%(hold_ms)s, hold_ms)
+UPDATE sales SET opens_ms = %(opens_ms)s, closes_ms = %(closes_ms)s, hold_ms = %(hold_ms)s
 WHERE sale_id = %(sale_id)s;
 
 -- update_limits --
