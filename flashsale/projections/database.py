@@ -44,9 +44,9 @@ _TLS_REMEDIES = {
 _QUOTED = re.compile(r'"[^"]*"')
 
 #: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback,
-#: locks.
+#: locks, a standby, a transaction in which this process slept too long (its machine was frozen, say).
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "40")
-_TRANSIENT_CODES = ("55P03", "55006", "25006", "XX000")
+_TRANSIENT_CODES = ("55P03", "55006", "25006", "25P03", "25P04", "XX000")
 
 
 def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
