@@ -66,6 +66,21 @@ def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private_redis: Pr
             assert not client.snapshot(SALE).is_loaded
 
 
+def test_a_user_who_may_not_look_at_the_log_is_not_told_that_it_is_lost(private_redis: PrivateRedis) -> None:
+    with shop_on(private_redis) as shop:
+        shop.open_sale(units=10)
+        shop.redis.execute_command("ACL", "SETUSER", "blind", "on", ">x", "~*", "&*", "+@all", "-xinfo")
+        with Client(private_redis.url.replace("unix://", "unix://blind:x@")) as client:
+            asks: list[Callable[[], object]] = [
+                lambda: client.reserve(SALE, order(1), "ann", SKU),
+                lambda: client.control(SALE, Reconfigure(hold_ms=HOLD_MS)),
+                lambda: client.snapshot(SALE),
+            ]
+            for ask in asks:
+                with raises_exactly(Unreachable, "^Redis refuses to work: "):
+                    ask()
+
+
 # ---------------------------------------------------------------------------------------------------------- restarted
 
 
