@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from flashsale.projections.shard import Phase, ShardProjector
 from flashsale.stream import ShardId
@@ -14,7 +14,12 @@ class Led:
 
     def __init__(self) -> None:
         self._shards: dict[ShardId, ShardProjector] = {}
+        #: until when others may take shards that this process has given back, by the monotonic clock
+        self._left: dict[ShardId, float] = {}
         self._round_ends = 0.0
+
+    def __len__(self) -> int:
+        return len(self._shards)
 
     def __contains__(self, shard: ShardId) -> bool:
         return shard in self._shards
@@ -28,6 +33,16 @@ class Led:
 
     def drop(self, shard: ShardId) -> None:
         del self._shards[shard]
+
+    def leave_to_others(self, shard: ShardId, until_s: float) -> None:
+        """Drop it, and do not take it again before that time."""
+        self.drop(shard)
+        self._left[shard] = until_s
+
+    def left_to_others(self, now_s: float) -> Collection[ShardId]:
+        """Those that are not to be taken now."""
+        self._left = {shard: until_s for shard, until_s in self._left.items() if until_s > now_s}
+        return self._left
 
     def clear(self) -> None:
         self._shards.clear()

@@ -36,6 +36,9 @@ BATCH_MAX = 4_000
 ACQUIRE_EVERY_MS = 200
 #: Shards taken in one look: processes that start together share the shards instead of the first taking all.
 ACQUIRE_MAX = 1
+#: While it leads fewer, a projector that has nothing else to do pauses before it takes another one: those that start a
+#: moment later have their share. Beyond that, hundreds are taken over within seconds.
+ACQUIRE_SLOWLY = 8
 #: How long a shard whose next event only a newer projector can read is left to one, before it is looked at again.
 LEFT_TO_NEWER_MS = 10_000
 #: How often a halted or not yet warm shard is looked at again.
@@ -78,8 +81,6 @@ class Projector:
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
         self._looked_for_rivals = False
-        #: until when others may take shards whose next event this one cannot read, by the monotonic clock
-        self._left_to_newer: dict[ShardId, float] = {}
 
     def step(self) -> int:
         """One round: leases, then one batch of each shard that has news. Returns the number of events applied.
@@ -141,8 +142,7 @@ class Projector:
         return applied
 
     def _acquire(self, connection: Connection, reader: Log, now: float) -> None:
-        self._left_to_newer = {shard: until for shard, until in self._left_to_newer.items() if until > now}
-        leases = acquire(connection, self.name, ACQUIRE_MAX, but_not=self._left_to_newer)
+        leases = acquire(connection, self.name, ACQUIRE_MAX, but_not=self._led.left_to_others(now))
         if leases:
             # A contract step takes all leases: whoever takes one again looks first whether it may still write.
             check_schema(connection)
@@ -155,10 +155,11 @@ class Projector:
         return self._led.add(ShardProjector(connection, reader, self.name, lease, self._batch_max))
 
     def _read_live(self, news: News, *, recheck: bool) -> int:
-        """One batch of every live shard that has news; waits for news when there is nothing else to do."""
+        """One batch of every live shard that has news, until the round is over; waits for news when there is none."""
         live = self._led.in_phase(Phase.LIVE)
-        # News ends the wait at once, a shard that is free does not: while there may be more, nothing is waited for.
-        wait_s = 0.0 if self._led.in_phase(Phase.BEHIND) else max(0.0, self._next_acquire - time.monotonic())
+        slowly = len(self._led) < ACQUIRE_SLOWLY
+        wait_s = ACQUIRE_EVERY_MS / 1000 if slowly else max(0.0, self._next_acquire - time.monotonic())
+        wait_s = 0.0 if self._led.in_phase(Phase.BEHIND) else wait_s
         if not live:
             self._pace.idle(wait_s)
             return 0
@@ -210,9 +211,8 @@ class Projector:
         shard = projector.lease.shard
         projector.leave()
         give_back(self._session.connection, projector.lease)
-        self._led.drop(shard)
+        self._led.leave_to_others(shard, time.monotonic() + LEFT_TO_NEWER_MS / 1000)
         self._led_before.discard(shard)  # others deliver it now
-        self._left_to_newer[shard] = time.monotonic() + LEFT_TO_NEWER_MS / 1000
 
     def _forget(self, shard: ShardId) -> None:
         if self._session is not None:

@@ -255,15 +255,18 @@ def test_a_round_is_no_longer_with_many_sales_than_with_one(
         read_side.assert_projected(shard)
 
 
-def test_shards_that_are_free_are_taken_one_after_the_other_without_a_pause(read_side: ReadSide) -> None:
-    shards = [read_side.define(f"sale-{n}") for n in range(1, 6)]
+def test_many_shards_that_are_free_are_taken_without_a_pause(read_side: ReadSide) -> None:
+    first = [read_side.define(f"sale-{n}") for n in range(1, projecting.ACQUIRE_SLOWLY)]
+    more = [read_side.define(f"sale-{n}") for n in range(projecting.ACQUIRE_SLOWLY, 15)]
     waits: list[float] = []
     projector = read_side.projector(wait=waits.append)
-    for _ in shards:
-        projector.step()
+    for shards, waited_s in ((first, [0.2] * len(first)), (more, [0] * len(more))):
+        waits.clear()
+        for _ in shards:
+            projector.step()
+        assert waits == waited_s
 
-    assert {read_side.holder(shard) for shard in shards} == {"p1"}
-    assert sum(waits) == 0
+    assert {read_side.holder(shard) for shard in first + more} == {"p1"}
 
 
 def test_entries_that_somebody_else_took_off_the_pending_list_are_counted(read_side: ReadSide) -> None:
