@@ -117,10 +117,25 @@ def written(connection: Connection, *, force_rollback: bool = False) -> Iterator
             is_committing = commits
     except psycopg.OperationalError as error:
         if is_committing and error.sqlstate is None:  # with a state, Postgres says that it was rolled back
-            raise UnknownOutcome(
-                f"Postgres went away: this may or may not have been done, so look first ({one_line(error)})"
-            ) from error
+            raise _unknown(error) from error
         raise
+
+
+@contextmanager
+def written_at_once() -> Iterator[None]:
+    """The same for a single statement, which commits by itself."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if error.sqlstate is None:
+            raise _unknown(error) from error
+        raise
+
+
+def _unknown(error: psycopg.Error) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"Postgres went away: this may or may not have been done, so look first ({one_line(error)})"
+    )
 
 
 @contextmanager
