@@ -69,8 +69,8 @@ def archive(
     except Unreachable:
         catalog.mark_archived(connection, shard.sale, archived=False)
         raise
-    if answer.code is not Code.ARCHIVED:
-        catalog.mark_archived(connection, shard.sale, archived=False)
+    # Also when it is done: another command that was refused meanwhile may have taken the mark back.
+    catalog.mark_archived(connection, shard.sale, archived=answer.code is Code.ARCHIVED)
     return answer
 
 

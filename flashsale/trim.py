@@ -95,8 +95,8 @@ def trim(
     """
     checkpoint = history.checkpoint(connection, shard)
     client.fences.saw(shard.sale, shard.shard, checkpoint)
-    length = reader.length(shard)
     try:
+        length = reader.length(shard)
         plan = _plan(reader, shard, checkpoint, length, keep)
     except NoGroup:  # there is no log: the script says why, and changes nothing
         answer = client.control(shard.sale, trim_of([(Position(1, 1), b"")]), shard.shard)

@@ -27,10 +27,7 @@ end
 
 local now = now_ms()
 local counted = count(KEYS[1])
-local info, head = redis.pcall('XINFO', 'STREAM', KEYS[6]), '0-0'
-for i = 1, info.err and 0 or #info, 2 do
-  if info[i] == 'last-generated-id' then head = info[i + 1] end
-end
+local head = newest_id(KEYS[6]) or '0-0'
 if counted ~= ARGV[1] or head ~= ARGV[2] then return {counted, now, 'MOVED ' .. counted} end
 if redis.call('EXISTS', KEYS[7], KEYS[8], KEYS[12]) ~= 3 then corrupt('nothing is staged') end
 

@@ -14,7 +14,8 @@
 -- Returns  {position, now_ms, answer ...}: MENDED position | DONE position, it stands there already
 --          CHANGED position    it is no longer what the caller saw
 --          BELOW_ZERO position    the counters would not allow it
---          STALE position    somebody mended meanwhile | NOT_LOADED position | LOG_REGRESSED position
+--          STALE position    somebody mended, or founded the log anew, meanwhile
+--          NOT_LOADED position | LOG_REGRESSED position
 -- Emits    nothing
 --
 -- Every other script moves record and log by the same step. So a record that differs from the log and is still what the
@@ -30,7 +31,8 @@ local now = now_ms()
 local sale, refused = read_writable_sale(keys, fence)
 if not refused then
   local before = whole(redis.call('HGET', keys.sale, 'mended') or '0', 'sale mended')
-  if before ~= mended then refused = 'STALE' end
+  -- A log that was founded anew counts its mends anew, and its counters do not differ as those that were seen.
+  if before ~= mended or tonumber(string.match(read, '^%d+')) ~= sale.epoch then refused = 'STALE' end
 end
 if refused then return refuse_all(sale, now, refused, n) end
 

@@ -11,10 +11,7 @@ local part = ARGV[1]
 if #ARGV ~= 1 or (part ~= 'counters' and part ~= 'all') then invalid('part') end
 
 local sale = read_sale(keys.sale, '0-0')
-local info, log_position = redis.pcall('XINFO', 'STREAM', keys.events), '0-0'
-for i = 1, info.err and 0 or #info, 2 do
-  if info[i] == 'last-generated-id' then log_position = info[i + 1] end
-end
+local log_position = newest_id(keys.events) or '0-0'
 local reply = {
   position(sale), now_ms(), redis.call('HGETALL', keys.sale), redis.call('HGETALL', keys.stock), log_position,
   redis.call('HLEN', keys.orders), redis.call('ZCARD', keys.holds),

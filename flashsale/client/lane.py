@@ -102,7 +102,8 @@ class Lane:
     async def close(self) -> None:
         """Send what waits, then close the connection."""
         if not self._is_idle:
-            self._drained = asyncio.Event()
+            if self._drained is None:  # else somebody closes it already: both are told
+                self._drained = asyncio.Event()
             await self._drained.wait()
         await self._wire.drain()
         await self._wire.close()

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from flashsale import ids
 from flashsale.client.sync_wire import SyncWire
-from flashsale.client.wire import CALLS_PER_ROUND, REPLY_TIMEOUT_MS, Fences, replica_wait
+from flashsale.client.wire import CALLS_PER_ROUND, REPLY_TIMEOUT_MS, Fences, partly_done, replica_wait
 from flashsale.commands import (
     Admit,
     Answer,
@@ -40,7 +40,7 @@ from flashsale.commands import (
     snapshot_call,
 )
 from flashsale.commands.founding import found_call, staging
-from flashsale.errors import Halted
+from flashsale.errors import Halted, Unreachable
 from flashsale.events import AnyEvent, Order, ShardState
 from flashsale.ids import Position
 from flashsale.keys import shard_keys
@@ -126,7 +126,7 @@ class Client:
         """Decide any number of requests of one shard; answers stand in the order of the requests.
 
         Payments, cancellations and refunds go before reservations. An exception in the middle leaves the rest undone
-        or unknown: every request may be repeated.
+        or unknown: every request may be repeated. `Unreachable` itself is raised only when none of them was decided.
         """
         ids.sale_id(sale)
         answers: list[Answer | None] = [None] * len(requests)
@@ -135,7 +135,13 @@ class Client:
             group = batches[i : i + CALLS_PER_ROUND]
             fence = self.fences.text(sale, shard)
             calls = [order_call(sale, shard, fence, self.by, [requests[j] for j in batch]) for batch in group]
-            for batch, raw in zip(group, self._wire.run(calls), strict=True):
+            try:
+                raws = self._wire.run(calls)
+            except Unreachable as error:
+                if i == 0:
+                    raise
+                raise partly_done(error) from error
+            for batch, raw in zip(group, raws, strict=True):
                 reply = self._parse(sale, shard, raw)
                 for index, answer in zip(batch, reply.answers, strict=True):
                     answers[index] = answer

@@ -9,7 +9,14 @@ from redis.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError
 
 from flashsale.client.replicas import Command, ReplicaWait
-from flashsale.client.wire import ERROR_REPLIES, connection_options, error_from, pack, run_calls
+from flashsale.client.wire import (
+    ERROR_REPLIES,
+    connection_options,
+    error_from,
+    pack,
+    partly_done,
+    run_calls,
+)
 from flashsale.commands import Call
 from flashsale.errors import UnknownOutcome, Unreachable
 from flashsale.tls_reasons import reason
@@ -34,7 +41,7 @@ class SyncWire:
         self._connected = False
 
     def run(self, calls: Sequence[Call]) -> list[Any]:
-        """One round; an error reply is raised."""
+        """One round; an error reply is raised, as `UnknownOutcome` if other calls of the round were carried out."""
         # Once a round: what fails after the first exchange is never "nothing was done".
         self._connect()
         conversation = run_calls(calls, self._loaded, self._wait)
@@ -45,9 +52,10 @@ class SyncWire:
             except StopIteration as end:
                 results: list[Any] = end.value
                 break
-        for result in results:
-            if isinstance(result, ERROR_REPLIES):
-                raise error_from(result) from result
+        failed = [result for result in results if isinstance(result, ERROR_REPLIES)]
+        if failed:
+            error = error_from(failed[0])
+            raise (error if len(failed) == len(results) else partly_done(error)) from failed[0]
         return results
 
     def plain(self, commands: Sequence[Command]) -> list[Any]:

@@ -17,7 +17,15 @@ from redis.retry import Retry
 
 from flashsale.client.replicas import Command, ReplicaWait, TooFewReplicas
 from flashsale.commands import Call
-from flashsale.errors import BadInput, FlashsaleError, Halted, NotReplicated, OtherShop, Unreachable
+from flashsale.errors import (
+    BadInput,
+    FlashsaleError,
+    Halted,
+    NotReplicated,
+    OtherShop,
+    UnknownOutcome,
+    Unreachable,
+)
 from flashsale.ids import START, Position
 from flashsale.settings import REPLICAS_MAX
 
@@ -123,6 +131,13 @@ def error_from(error: RedisError) -> FlashsaleError:
     if "WRONGTYPE" in text:
         return Halted(f"a key of this sale has another type than flashsale gave it: {text}")
     return FlashsaleError(f"Redis: {text}")
+
+
+def partly_done(error: FlashsaleError) -> FlashsaleError:
+    """The exception for many requests of which some were decided before this one: nobody may read that none was."""
+    if type(error) is not Unreachable:
+        return error
+    return UnknownOutcome(f"a part may be done, the rest is not: {error}; retry with the same ids")
 
 
 def _said_by_script(word: str, rest: str) -> FlashsaleError | None:

@@ -83,7 +83,7 @@ class Code(StrEnum):
     LOG_REGRESSED = "LOG_REGRESSED"
 
     #: of `mend`: the record was put right; it was right already; it is no longer what was seen; its counters would go
-    #: below zero; somebody else mended meanwhile
+    #: below zero; somebody else mended, or founded the log anew, meanwhile
     MENDED = "MENDED"
     DONE = "DONE"
     CHANGED = "CHANGED"

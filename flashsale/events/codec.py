@@ -10,13 +10,18 @@ from flashsale.events.types import EVENT_TYPES, AnyEvent, Event
 from flashsale.events.upcasters import UPCASTERS, Raw, upcast
 from flashsale.ids import Position
 
+#: Longer reasons are cut: they quote what stands in the entry.
+REASON_LENGTH_MAX = 300
+
 
 class UndecodableEvent(ValueError):
-    """The entry is not an event this version of flashsale can read; `reason` says what is wrong with it."""
+    """The entry is not an event this version of flashsale can read; `reason` says in one line what is wrong with it."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        # Postgres takes no NUL that is quoted, and a terminal would obey an escape.
+        told = [char if char.isprintable() else repr(char)[1:-1] for char in reason[:REASON_LENGTH_MAX]]
+        self.reason = "".join(told)
+        super().__init__(self.reason)
 
 
 class NewerEvent(UndecodableEvent):

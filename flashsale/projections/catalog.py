@@ -10,7 +10,7 @@ from flashsale.errors import NotFound, RefusedByState
 from flashsale.events import ShardState
 from flashsale.ids import Position
 from flashsale.projections import partitions
-from flashsale.projections.database import Connection, errors_told, written
+from flashsale.projections.database import Connection, errors_told, written, written_at_once
 from flashsale.projections.queries import of_shard, query
 from flashsale.projections.versions import PROJECTION_VERSIONS
 from flashsale.stream import Fence, ShardId
@@ -106,7 +106,7 @@ def origin_of(defined_at: datetime) -> str:
 
 def adopt(connection: Connection, sale: str, origin: str) -> None:
     """Take a sale for the one that Redis has: it was defined anew after Postgres was lost. Not once it was warmed."""
-    with errors_told():
+    with errors_told(), written_at_once():
         connection.execute(query("catalog", "adopt"), {"sale_id": sale, "origin": origin})
 
 
@@ -124,14 +124,14 @@ def found(connection: Connection, shard: ShardId, epoch: int, *, before: int) ->
 
     Comes before anything is written to Redis: from here on every new client's fence demands this epoch.
     """
-    with errors_told():
+    with errors_told(), written_at_once():
         values = of_shard(*shard) | {"epoch": epoch, "before": before}
         return connection.execute(query("catalog", "found"), values).fetchone() is not None
 
 
 def mark_archived(connection: Connection, sale: str, *, archived: bool) -> None:
     """Have projectors and sweepers leave a sale alone, or look after it again. A repeat changes nothing."""
-    with errors_told():
+    with errors_told(), written_at_once():
         connection.execute(query("catalog", "mark_archived"), {"sale_id": sale, "archived": archived})
 
 

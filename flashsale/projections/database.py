@@ -44,9 +44,9 @@ _TLS_REMEDIES = {
 _QUOTED = re.compile(r'"[^"]*"')
 
 #: SQLSTATE classes and codes after which the same statement may succeed: connection, resources, operator, rollback,
-#: locks.
+#: locks, a standby, a transaction in which this process slept too long (its machine was frozen, say).
 _TRANSIENT_CLASSES = ("08", "53", "57", "58", "40")
-_TRANSIENT_CODES = ("55P03", "55006", "25006", "XX000")
+_TRANSIENT_CODES = ("55P03", "55006", "25006", "25P03", "25P04", "XX000")
 
 
 def connect(conninfo: str, *, name: str = "flashsale") -> Connection:
@@ -117,10 +117,25 @@ def written(connection: Connection, *, force_rollback: bool = False) -> Iterator
             is_committing = commits
     except psycopg.OperationalError as error:
         if is_committing and error.sqlstate is None:  # with a state, Postgres says that it was rolled back
-            raise UnknownOutcome(
-                f"Postgres went away: this may or may not have been done, so look first ({one_line(error)})"
-            ) from error
+            raise _unknown(error) from error
         raise
+
+
+@contextmanager
+def written_at_once() -> Iterator[None]:
+    """The same for a single statement, which commits by itself."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if error.sqlstate is None:
+            raise _unknown(error) from error
+        raise
+
+
+def _unknown(error: psycopg.Error) -> UnknownOutcome:
+    return UnknownOutcome(
+        f"Postgres went away: this may or may not have been done, so look first ({one_line(error)})"
+    )
 
 
 @contextmanager

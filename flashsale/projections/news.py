@@ -54,6 +54,10 @@ class News:
         except FlashsaleError as error:
             self._has_more, self._failure = False, error  # the batch under way is no worse for it
 
+    def put_back(self, news: dict[ShardId, list[Entry]]) -> None:
+        """Keep for the next time what was taken and is not worked on yet. Nothing may have been asked for meanwhile."""
+        self._ahead = news
+
     def forget(self, shard: ShardId) -> None:
         """Drop what is ahead of a shard that is not applied any more."""
         self._unwanted.add(shard)

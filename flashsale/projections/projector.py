@@ -18,6 +18,7 @@ from flashsale.ids import Position
 from flashsale.projections.apply import Applied, Fork, Lease, LeaseLost
 from flashsale.projections.database import Connection, is_transient, one_line
 from flashsale.projections.lease import HEARTBEAT_MS, acquire, give_back, heartbeat
+from flashsale.projections.led import Led
 from flashsale.projections.migrate import check_schema
 from flashsale.projections.newer import NewerEvents
 from flashsale.projections.news import News
@@ -25,7 +26,7 @@ from flashsale.projections.pace import Pace
 from flashsale.projections.session import Session
 from flashsale.projections.shard import Phase, ShardProjector
 from flashsale.projections.totals import Totals
-from flashsale.stream import BLOCK_MS, Log, NoGroup, ShardId
+from flashsale.stream import Entry, Log, NoGroup, ShardId
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +36,17 @@ BATCH_MAX = 4_000
 ACQUIRE_EVERY_MS = 200
 #: Shards taken in one look: processes that start together share the shards instead of the first taking all.
 ACQUIRE_MAX = 1
+#: While it leads fewer, a projector that has nothing else to do pauses before it takes another one: those that start a
+#: moment later have their share. Beyond that, hundreds are taken over within seconds.
+ACQUIRE_SLOWLY = 8
 #: How long a shard whose next event only a newer projector can read is left to one, before it is looked at again.
 LEFT_TO_NEWER_MS = 10_000
 #: How often a halted or not yet warm shard is looked at again.
 RECHECK_EVERY_MS = 1_000
 #: How often the logs of the shards that are up to date are trimmed, if they are.
 TRIM_EVERY_MS = 2_000
+#: A round that lasts so long ends with the batch under way: leases, signals and the watchdog have their turn.
+ROUND_MS = HEARTBEAT_MS
 
 #: Takes off a log what need not be kept there. It raises nothing: projecting goes on whatever it meets.
 Trimming = Callable[[Connection, Log, ShardId], None]
@@ -71,12 +77,10 @@ class Projector:
         self._batch_max = min(batch_max, max_rate or batch_max)
         self._pace = Pace(max_rate, wait)
         self._session: Session | None = None
-        self._led: dict[ShardId, ShardProjector] = {}
+        self._led = Led()
         self._led_before: set[ShardId] = set()
         self._next_acquire = self._next_heartbeat = self._next_recheck = self._next_trim = 0.0
         self._looked_for_rivals = False
-        #: until when others may take shards whose next event this one cannot read, by the monotonic clock
-        self._left_to_newer: dict[ShardId, float] = {}
 
     def step(self) -> int:
         """One round: leases, then one batch of each shard that has news. Returns the number of events applied.
@@ -88,7 +92,7 @@ class Projector:
         except (Unreachable, NoGroup, psycopg.Error) as error:
             if isinstance(error, psycopg.Error):
                 # Redis works, and may know that what was delivered did not kill this process.
-                for projector in self._led.values():
+                for projector in self._led:
                     projector.leave()
                 if not is_transient(error):
                     if self._session is not None:
@@ -109,12 +113,13 @@ class Projector:
     @property
     def shards(self) -> list[ShardId]:
         """The shards this process applies now."""
-        return sorted(self._in(Phase.LIVE))
+        return sorted(self._led.in_phase(Phase.LIVE))
 
     def _step(self) -> int:
         session = self._session or self._connect()
         connection, reader, news = session.connection, session.log, session.news
         now = time.monotonic()
+        self._led.begin_round(ROUND_MS)
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + HEARTBEAT_MS / 1000
             self._follow(heartbeat(connection, self.name), connection, reader)
@@ -125,57 +130,55 @@ class Projector:
         recheck = now >= self._next_recheck
         if recheck:
             self._next_recheck = now + RECHECK_EVERY_MS / 1000
-            for projector in self._in(Phase.WAITING).values():
+            for projector in self._led.in_turn(Phase.WAITING):
                 applied += self._run(projector, self._start)
-        for projector in self._in(Phase.BEHIND).values():
+        for projector in self._led.in_turn(Phase.BEHIND):
             applied += self._run(projector, ShardProjector.catch_up)
         applied += self._read_live(news, recheck=recheck)
         if self._trim is not None and now >= self._next_trim:
             self._next_trim = now + TRIM_EVERY_MS / 1000
-            for shard in self._in(Phase.LIVE):
-                self._trim(connection, reader, shard)
+            for projector in self._led.in_turn(Phase.LIVE):
+                self._trim(connection, reader, projector.lease.shard)
         return applied
 
     def _acquire(self, connection: Connection, reader: Log, now: float) -> None:
-        self._left_to_newer = {shard: until for shard, until in self._left_to_newer.items() if until > now}
-        leases = acquire(connection, self.name, ACQUIRE_MAX, but_not=self._left_to_newer)
+        leases = acquire(connection, self.name, ACQUIRE_MAX, but_not=self._led.left_to_others(now))
         if leases:
             # A contract step takes all leases: whoever takes one again looks first whether it may still write.
             check_schema(connection)
         for lease in leases:
-            self._lead(lease, connection, reader)
-            self._next_acquire = self._next_recheck = now
+            self._run(self._lead(lease, connection, reader), self._start)
+            self._next_acquire = now
 
-    def _lead(self, lease: Lease, connection: Connection, reader: Log) -> None:
-        shard = lease.shard
-        self._led[shard] = ShardProjector(connection, reader, self.name, lease, self._batch_max)
-        log.info("leading a shard", action="shard_acquired", shard=str(shard), fence=lease.fence)
+    def _lead(self, lease: Lease, connection: Connection, reader: Log) -> ShardProjector:
+        log.info("leading a shard", action="shard_acquired", shard=str(lease.shard), fence=lease.fence)
+        return self._led.add(ShardProjector(connection, reader, self.name, lease, self._batch_max))
 
     def _read_live(self, news: News, *, recheck: bool) -> int:
-        """One batch of every live shard that has news; waits for news when there is nothing else to do."""
-        live, behind = self._in(Phase.LIVE), self._in(Phase.BEHIND)
+        """One batch of every live shard that has news, until the round is over; waits for news when there is none."""
+        live = self._led.in_phase(Phase.LIVE)
+        slowly = len(self._led) < ACQUIRE_SLOWLY
+        wait_s = ACQUIRE_EVERY_MS / 1000 if slowly else max(0.0, self._next_acquire - time.monotonic())
+        wait_s = 0.0 if self._led.in_phase(Phase.BEHIND) else wait_s
         if not live:
-            if not behind:
-                self._pace.idle(ACQUIRE_EVERY_MS / 1000)
+            self._pace.idle(wait_s)
             return 0
-        # News ends the wait at once, a shard that became free does not: so it is short.
-        block_ms = None if behind else min(BLOCK_MS, ACQUIRE_EVERY_MS)
-        found = news.take(list(live), block_ms)
-        if recheck:
-            for shard in live.keys() - found.keys():
-                self._run(live[shard], ShardProjector.look)
-        # What comes next is asked for while Postgres works; it is for those that are live still.
-        meanwhile = partial(self._ask_ahead, news)
-        return sum(
-            self._run(live[shard], partial(ShardProjector.feed, entries=entries, meanwhile=meanwhile))
-            for shard, entries in found.items()
-        )
+        found = news.take(list(live), int(wait_s * 1000) or None)
+        for shard in live.keys() - found.keys() if recheck else ():
+            self._run(live[shard], ShardProjector.look)
+        meanwhile, applied = partial(self._ask_ahead, news, found), 0
+        for shard in list(found):
+            feed = partial(ShardProjector.feed, entries=found.pop(shard), meanwhile=meanwhile)
+            applied += self._run(live[shard], feed)
+            if found and self._led.is_round_over:
+                news.put_back(found)
+                break
+        return applied
 
-    def _ask_ahead(self, news: News) -> None:
-        news.meanwhile(list(self._in(Phase.LIVE)))
-
-    def _in(self, phase: Phase) -> dict[ShardId, ShardProjector]:
-        return {shard: projector for shard, projector in self._led.items() if projector.phase is phase}
+    def _ask_ahead(self, news: News, left: dict[ShardId, list[Entry]]) -> None:
+        """While Postgres works on the last of what was taken: for those that are live still."""
+        if not left:
+            news.meanwhile(list(self._led.in_phase(Phase.LIVE)))
 
     def _connect(self) -> Session:
         self._session = Session(self._redis_url, self._postgres_url, self.name, self._batch_max)
@@ -189,15 +192,15 @@ class Projector:
     def _follow(self, leases: list[Lease], connection: Connection, reader: Log) -> None:
         """Hold what Postgres says this session leads, from the checkpoint it names: an operator may have moved it."""
         led = {lease.shard: lease for lease in leases}
-        for shard, projector in list(self._led.items()):
-            if projector.lease != led.get(shard):
-                self._drop(shard)
+        for projector in self._led:
+            if projector.lease != led.get(projector.lease.shard):
+                self._drop(projector.lease.shard)
         for shard, lease in led.items():
             if shard not in self._led:
                 self._lead(lease, connection, reader)
 
     def _drop(self, shard: ShardId) -> None:
-        del self._led[shard]
+        self._led.drop(shard)
         self._forget(shard)
         why = "another projector leads this shard now, or its sale is archived"
         log.warning(why, action="lease_lost", shard=str(shard))
@@ -208,9 +211,8 @@ class Projector:
         shard = projector.lease.shard
         projector.leave()
         give_back(self._session.connection, projector.lease)
-        del self._led[shard]
+        self._led.leave_to_others(shard, time.monotonic() + LEFT_TO_NEWER_MS / 1000)
         self._led_before.discard(shard)  # others deliver it now
-        self._left_to_newer[shard] = time.monotonic() + LEFT_TO_NEWER_MS / 1000
 
     def _forget(self, shard: ShardId) -> None:
         if self._session is not None:

@@ -20,6 +20,7 @@ from flashsale.projections import reads
 from flashsale.projections.database import Connection, errors_told
 from flashsale.projections.queries import of_position, of_shard, query
 from flashsale.projections.replays import Run
+from flashsale.stream import ShardId, follows
 
 #: Events of one statement: half a second of work, a few tens of megabytes of sorting.
 CHUNK_EVENTS = 50_000
@@ -133,7 +134,7 @@ def next_range(connection: Connection, sale: str, shard: int, reached: Position,
         if epoch < target.epoch:
             end = min(end, last or 0)
             if end <= start:  # the epoch is over
-                epoch, start = epoch + 1, 0
+                epoch, start = _next_epoch(connection, ShardId(sale, shard), reached), 0
                 continue
         if found != end - start:
             raise Halted(
@@ -141,6 +142,18 @@ def next_range(connection: Connection, sale: str, shard: int, reached: Position,
                 f"from {epoch}-{start + 1} to {epoch}-{end}: restore event_log from its dump first"
             )
         return Range(epoch, start, end)
+
+
+def _next_epoch(connection: Connection, shard: ShardId, reached: Position) -> int:
+    """The epoch that goes on where an earlier one ended. Raises `Halted` when the archive does not hold that end."""
+    found = reads.events(connection, shard, reached, 1)
+    if not found or not follows(reached, found[0]):
+        behind = found[0].position if found else "nothing"
+        raise Halted(
+            f"{shard}: behind {reached} the archive holds {behind}, which does not follow: "
+            "restore event_log from its dump first"
+        )
+    return found[0].position.epoch
 
 
 def fill(connection: Connection, sale: str, shard: int, tables: Mapping[str, str], part: Range) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flashsale.errors import BadInput, RefusedByState
-from flashsale.ids import Position
-from flashsale.projections import rebuild, replays
+from flashsale.ids import START, Position
+from flashsale.projections import reads, rebuild, replays
 from flashsale.projections.database import Connection
 from flashsale.projections.replays import Run
 from flashsale.projections.versions import PROJECTION_VERSIONS
 from flashsale.replay.request import ALL, Request, Watcher
+from flashsale.stream import ShardId
 
 
 def open_run(connection: Connection, request: Request, now: Mapping[int, Position], watcher: Watcher) -> Run:
@@ -41,7 +42,14 @@ def _stop_at(connection: Connection, request: Request, shard: int, now: Position
         stop = rebuild.position_at(connection, request.sale, shard, request.until) or now
     if stop is None or stop > now:
         raise BadInput("until", request.until_text, f"Postgres has sale {request.sale} up to {now}")
+    if stop != START and not _is_archived(connection, ShardId(request.sale, shard), stop):
+        raise BadInput("until", request.until_text, f"the archive of sale {request.sale} has no event there")
     return stop
+
+
+def _is_archived(connection: Connection, shard: ShardId, position: Position) -> bool:
+    found = reads.events(connection, shard, position._replace(seq=position.seq - 1), 1)
+    return [entry.position for entry in found] == [position]
 
 
 def _refuse_unfinished(run: Run) -> None:

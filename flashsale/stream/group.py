@@ -81,7 +81,7 @@ class Group(Link):
 
     def acknowledge(self, shard: ShardId, positions: Sequence[Position]) -> int:
         """Take entries off the pending list; returns how many were on it."""
-        return int(self._call("XACK", key_of(shard), GROUP, *map(str, positions)))
+        return int(self._group_call("XACK", key_of(shard), GROUP, *map(str, positions)))
 
     def consumers(self, shard: ShardId) -> list[ConsumerInfo]:
         """The group's consumers; empty when there is no group yet."""

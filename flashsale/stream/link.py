@@ -93,14 +93,21 @@ class Link:
 
     def _last_id(self, key: str, what: str) -> Position | None:
         try:
-            info = self._call("XINFO", "STREAM", key)
+            info = self._call_stream(what, "XINFO", "STREAM", key)
         except ResponseError as error:
             if "no such key" in str(error):
                 return None
+            raise
+        return Position.parse(flat(info)["last-generated-id"])
+
+    def _call_stream(self, what: str, *command: Any) -> Any:
+        """Ask for what a stream holds. Raises `Halted` when something else stands in its place."""
+        try:
+            return self._call(*command)
+        except ResponseError as error:
             if "WRONGTYPE" in str(error):
                 raise Halted(f"the key of {what} has another type than flashsale gave it") from error
             raise
-        return Position.parse(flat(info)["last-generated-id"])
 
     def _group_call(self, *command: Any) -> Any:
         return self._group_receive(self._send(*command))

@@ -72,11 +72,11 @@ class Log(Group):
     def entries(
         self, shard: ShardId, after: Position, up_to: Position | None = None, count: int = PAGE_MAX
     ) -> list[Entry]:
-        """At most `count` entries after a position, in order."""
+        """At most `count` entries after a position, in order. Raises `Halted` as `head` does."""
         if after == LAST:  # Redis refuses an interval that begins behind it
             return []
-        raw = self._call("XRANGE", key_of(shard), f"({after}", str(up_to) if up_to else "+", "COUNT", count)
-        return entries_of(raw)
+        place = key_of(shard), f"({after}", str(up_to) if up_to else "+"
+        return entries_of(self._call_stream(f"{shard}'s log", "XRANGE", *place, "COUNT", count))
 
     def walk(self, shard: ShardId, after: Position = START, up_to: Position | None = None) -> Iterator[Entry]:
         """Every entry after a position, in order, read a page at a time."""
@@ -85,8 +85,9 @@ class Log(Group):
             after = page[-1].position
 
     def newest(self, shard: ShardId, count: int) -> list[Entry]:
-        """The newest `count` entries, oldest first."""
-        return entries_of(self._call("XREVRANGE", key_of(shard), "+", "-", "COUNT", count))[::-1]
+        """The newest `count` entries, oldest first. Raises `Halted` as `head` does."""
+        place = key_of(shard), "+", "-"
+        return entries_of(self._call_stream(f"{shard}'s log", "XREVRANGE", *place, "COUNT", count))[::-1]
 
     def length(self, shard: ShardId) -> int:
         """How many entries the stream holds now; what was trimmed does not count."""
@@ -107,8 +108,14 @@ class Log(Group):
     def wait(
         self, shard: ShardId, after: Position, block_ms: int = BLOCK_MS, count: int = PAGE_MAX
     ) -> list[Entry]:
-        """Entries after a position; waits up to `block_ms` for the first. Without a consumer group: for watching."""
-        raw = self._call("XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", key_of(shard), str(after))
+        """Entries after a position; waits up to `block_ms` for the first. Without a consumer group: for watching.
+
+        Raises `Halted` as `head` does.
+        """
+        place = key_of(shard), str(after)
+        raw = self._call_stream(
+            f"{shard}'s log", "XREAD", "COUNT", count, "BLOCK", block_ms, "STREAMS", *place
+        )
         return entries_of(raw[0][1]) if raw else []
 
     def last_dead_letter(self, shard: ShardId) -> Position | None:

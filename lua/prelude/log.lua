@@ -19,22 +19,30 @@ local function is_after(a, b)
   return a_epoch > b_epoch or (a_epoch == b_epoch and a_seq > b_seq)
 end
 
--- False when the log's newest entry is behind the counters (its tail was lost): then nothing may be sold.
-local function log_is_whole(events_key, sale)
+-- The id of the newest entry that the log ever had; nil when there is no log, or something else in its place: the
+-- second value tells. Any other error is this call's own: who may not look must not take a log for a lost one.
+local function newest_id(events_key)
   local info = redis.pcall('XINFO', 'STREAM', events_key)
   if info.err then
-    if string.find(info.err, 'WRONGTYPE') then corrupt('events') end
-    return false
+    local is_other = string.find(info.err, 'WRONGTYPE') ~= nil
+    if not is_other and not string.find(info.err, 'no such key') then error(info) end
+    return nil, is_other
   end
   for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then
-      if info[i + 1] == position(sale) then return true end
-      local epoch, seq = string.match(info[i + 1], '^(%d+)%-(%d+)$')
-      epoch, seq = tonumber(epoch), tonumber(seq)
-      if epoch > sale.epoch or (epoch == sale.epoch and seq > sale.seq) then
-        corrupt('events: the log holds entries that no script of this sale wrote')
-      end
-    end
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+end
+
+-- False when the log's newest entry is behind the counters (its tail was lost): then nothing may be sold.
+local function log_is_whole(events_key, sale)
+  local newest, is_other = newest_id(events_key)
+  if is_other then corrupt('events') end
+  if not newest then return false end
+  if newest == position(sale) then return true end
+  local epoch, seq = string.match(newest, '^(%d+)%-(%d+)$')
+  epoch, seq = tonumber(epoch), tonumber(seq)
+  if epoch > sale.epoch or (epoch == sale.epoch and seq > sale.seq) then
+    corrupt('events: the log holds entries that no script of this sale wrote')
   end
   return false
 end

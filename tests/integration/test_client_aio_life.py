@@ -118,3 +118,13 @@ def test_a_client_is_refused_in_a_second_event_loop(shop: Shop) -> None:
         one.run(client.close())
 
     assert set(shop.reserved()) == {order(1), order(2), order(3)}
+
+
+async def test_who_closes_it_a_second_time_meanwhile_is_told_when_it_is_closed(shop: Shop) -> None:
+    shop.open_sale(units=10)
+    client = AsyncClient(shop.url)
+    waiting = client.submit(SALE, request(1))
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(client.close(), client.close())
+    assert (await waiting).code is Code.RESERVED

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from flashsale.client import Client
-from flashsale.commands import Code, Expire, Item, Load, Open, Reconfigure
-from flashsale.errors import BadInput, FlashsaleError, Halted, Unreachable
+from flashsale.client.wire import CALLS_PER_ROUND
+from flashsale.commands import BATCH_MAX, Code, Confirm, Expire, Item, Load, Open, Reconfigure
+from flashsale.errors import BadInput, FlashsaleError, Halted, UnknownOutcome, Unreachable
 from flashsale.keys import ShardKeys
 from tests.fixtures.private_redis import PrivateRedis
 from tests.helpers import free_port
@@ -64,6 +65,21 @@ def test_a_password_that_is_wrong_is_unreachable_and_not_shown(private_redis: Pr
                 client.snapshot(SALE)
         with Client(private_redis.url.replace("unix://", "unix://:open sesame@")) as client:
             assert not client.snapshot(SALE).is_loaded
+
+
+def test_a_user_who_may_not_look_at_the_log_is_not_told_that_it_is_lost(private_redis: PrivateRedis) -> None:
+    with shop_on(private_redis) as shop:
+        shop.open_sale(units=10)
+        shop.redis.execute_command("ACL", "SETUSER", "blind", "on", ">x", "~*", "&*", "+@all", "-xinfo")
+        with Client(private_redis.url.replace("unix://", "unix://blind:x@")) as client:
+            asks: list[Callable[[], object]] = [
+                lambda: client.reserve(SALE, order(1), "ann", SKU),
+                lambda: client.control(SALE, Reconfigure(hold_ms=HOLD_MS)),
+                lambda: client.snapshot(SALE),
+            ]
+            for ask in asks:
+                with raises_exactly(Unreachable, "^Redis refuses to work: "):
+                    ask()
 
 
 # ---------------------------------------------------------------------------------------------------------- restarted
@@ -148,6 +164,19 @@ def test_a_server_that_refuses_to_work_has_done_nothing(
         with raises_exactly(Unreachable, f"^Redis refuses to work: {word} "):
             shop.client.reserve(SALE, order(1), "ann", SKU)
         assert shop.log() == log
+
+
+def test_a_server_that_refused_a_part_is_not_said_to_have_done_nothing(private_redis: PrivateRedis) -> None:
+    with shop_on(private_redis) as shop:
+        shop.load_scripts().open_sale(units=10)
+        shop.client.reserve(SALE, order(1), "ann", SKU)
+        shop.redis.config_set("maxmemory", 1)
+        first_round = [Confirm(order(number)) for number in range(1, CALLS_PER_ROUND * BATCH_MAX + 1)]
+
+        for paid in ([Confirm(order(1))], first_round):
+            with raises_exactly(UnknownOutcome, "a part may be done, the rest is not: .*OOM"):
+                shop.client.execute(SALE, [*paid, request(2)])
+        assert [kind for kind, _ in shop.places(order(1))] == ["order.reserved", "order.confirmed"]
 
 
 def test_full_memory_lets_a_buyer_pay(private_redis: PrivateRedis) -> None:

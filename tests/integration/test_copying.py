@@ -8,14 +8,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from flashsale.ids import START
 from flashsale.projections import apply
 from flashsale.projections.apply import Applied, LeaseLost, apply_rows
 from flashsale.projections.batch import Row, read_entry
 from flashsale.projections.copying import copy_rows
-from flashsale.projections.database import connect
+from flashsale.projections.database import connect, is_transient
 from tests.fixtures.read_side import ReadSide
+from tests.helpers import wait_until
 from tests.integration.desk_kit import Desk, confirmed, loaded, open_desk, reserved
 
 ORDERS = 40
@@ -181,3 +183,22 @@ def test_tables_are_locked_in_the_order_of_a_swap(story: tuple[Desk, list[Row]])
         apply_rows(writer, desk.lease, rows, meanwhile=lock_as_a_swap_does)
 
     assert refused == ["stock", "stock"]
+
+
+def test_a_transaction_in_which_the_process_slept_too_long_may_be_tried_again(
+    story: tuple[Desk, list[Row]],
+) -> None:
+    """It was stopped, or its machine was: Postgres has ended the session meanwhile."""
+    desk, rows = story
+    with closing(connect(desk.side.postgres_url)) as writer:
+        writer.execute("SET idle_in_transaction_session_timeout = '1ms'")
+        sessions = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+
+        def sleep() -> None:
+            if writer.info.transaction_status is TransactionStatus.INTRANS:
+                wait_until(lambda: not desk.side.rows(sessions, writer.info.backend_pid))
+
+        with pytest.raises(psycopg.Error) as caught:
+            apply_rows(writer, desk.lease, rows, meanwhile=sleep)
+    assert is_transient(caught.value)
+    assert desk.side.checkpoint(desk.lease.shard) == START

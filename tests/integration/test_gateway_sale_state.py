@@ -15,10 +15,10 @@ from flashsale.client.aio_reads import AsyncReads
 from flashsale.definition import SaleDefinition, SaleItem
 from flashsale.gateway import sale_state
 from flashsale.gateway import sales as sales_module
+from flashsale.gateway.catalogue import Catalogue
 from flashsale.gateway.messages import SaleState
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sale_state import Page, SaleStates
-from flashsale.gateway.catalogue import Catalogue
 from flashsale.gateway.sales import Sales
 
 PHONE = SaleItem(sku="phone", title="Phone", quantity=50, unit_price_minor=1)

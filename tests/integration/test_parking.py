@@ -77,6 +77,7 @@ def test_an_event_is_parked_in_the_transaction_that_archives_it(desk: Desk) -> N
         b"",
         b"\xff\xfe",
         b'["order.unheard_of",1,2,"x"]',
+        b'["order.\\u0000\\u001b[2J",1,2,"x"]',
         encode(loaded()).replace(b",1,", b",99,", 1),
         encode(reserved("00000002", 8, 2)).replace(b'"ann"', b"5"),
         pytest.param(b"x" * 1_000_000, id="a megabyte"),

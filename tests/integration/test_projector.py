@@ -11,6 +11,7 @@ from flashsale.commands.sale import Close, Pause, Reconfigure, Resume
 from flashsale.errors import RefusedByState, Unreachable
 from flashsale.events import EVENT_TYPES
 from flashsale.keys import GROUP
+from flashsale.projections import projector as projecting
 from flashsale.projections.database import SchemaMissing, connect
 from flashsale.projections.projector import Projector
 from tests.fixtures.log_side import event_types
@@ -223,6 +224,49 @@ def test_a_slow_pace_is_kept_by_small_batches_not_by_long_waits(read_side: ReadS
 
     assert projector.step() == 5
     assert waits[0] <= 1  # a longer one, and the others would take this projector for dead
+
+
+def test_a_round_is_no_longer_with_many_sales_than_with_one(
+    read_side: ReadSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In between, leases are renewed and signals heard. Whoever was not served comes first the next time."""
+    monkeypatch.setattr(projecting, "ROUND_MS", 0)
+    shards = [read_side.open_sale(f"sale-{n}") for n in range(1, 5)]
+    projector = read_side.projector(batch_max=10)
+    rounds: list[int] = []
+
+    def is_applied() -> bool:
+        rounds.append(projector.step())
+        return all(read_side.checkpoint(shard) == read_side.log.head(shard) for shard in shards)
+
+    for shard in shards:
+        read_side.sell(shard, 30)
+    wait_until(is_applied, 20, "the backlog is applied")
+    assert max(rounds) <= 20  # a batch from those behind, and one from those that are not
+    wait_until(lambda: projector.step() == 0 and projector.shards == shards)
+    rounds.clear()
+    for shard in shards:
+        read_side.sell(shard, 10)
+    wait_until(is_applied, 20, "what was sold then is applied")
+
+    assert [applied for applied in rounds if applied] == [10, 10, 10, 10]
+    assert projector.totals.ack_missing == 0
+    for shard in shards:
+        read_side.assert_projected(shard)
+
+
+def test_many_shards_that_are_free_are_taken_without_a_pause(read_side: ReadSide) -> None:
+    first = [read_side.define(f"sale-{n}") for n in range(1, projecting.ACQUIRE_SLOWLY)]
+    more = [read_side.define(f"sale-{n}") for n in range(projecting.ACQUIRE_SLOWLY, 15)]
+    waits: list[float] = []
+    projector = read_side.projector(wait=waits.append)
+    for shards, waited_s in ((first, [0.2] * len(first)), (more, [0] * len(more))):
+        waits.clear()
+        for _ in shards:
+            projector.step()
+        assert waits == waited_s
+
+    assert {read_side.holder(shard) for shard in first + more} == {"p1"}
 
 
 def test_entries_that_somebody_else_took_off_the_pending_list_are_counted(read_side: ReadSide) -> None:

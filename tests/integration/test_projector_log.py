@@ -7,9 +7,11 @@ import re
 import pytest
 
 from flashsale.client import Client
+from flashsale.errors import Unreachable
 from flashsale.ids import START, Position
 from flashsale.keys import GROUP
 from flashsale.stream import Entry
+from tests.fixtures.meeting import Meeting
 from tests.fixtures.read_side import ReadSide
 
 
@@ -168,6 +170,18 @@ def test_a_key_of_another_type_halts_its_shard_alone(read_side: ReadSide) -> Non
     read_side.sell(healthy, 5)
     read_side.drain(projector, shards=[healthy], patient=True)
     read_side.assert_projected(healthy)
+
+
+def test_a_log_that_is_replaced_while_a_batch_is_applied_halts_its_shard_alone(read_side: ReadSide) -> None:
+    shard = read_side.open_sale()
+    projector = read_side.projector()
+    read_side.drain(projector)
+    read_side.sell(shard, 5)
+    with Meeting(read_side.postgres_url) as meeting, meeting.stepping(projector) as step:
+        read_side.redis.set(read_side.key(shard), "no stream")
+
+    assert isinstance(step.exception(), Unreachable), "the next round looks what it is"
+    assert "another type" in read_side.step_until(projector, halted=shard)
 
 
 def test_an_entry_that_cannot_be_read_is_parked_and_the_log_goes_on(read_side: ReadSide) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from flashsale.client import Client, Fences
-from flashsale.commands import Cancel, Code, Confirm, Refund, Reserve
+from flashsale.commands import Cancel, Code, Confirm, Mend, Refund, Reserve
 from flashsale.commands.sale import Close, Pause, Reconfigure, Restock, Resume, SaleRequest
 from flashsale.errors import Halted
 from flashsale.events import type_name
@@ -286,3 +286,19 @@ def test_counters_that_somebody_tampered_with_do_not_live_on_in_the_new_epoch(re
     after = read_side.client.snapshot(shard.sale).state.stock[SKU]
     assert (after.available, after.returned) == (stock.available - 2, stock.returned)
     assert planned(read_side, shard).survey.is_whole
+
+
+def test_a_mend_of_what_was_seen_before_a_recovery_changes_nothing_after_it(read_side: ReadSide) -> None:
+    """`reconcile --apply` of one operator, `recover` of another in the middle of it: counters move by what differs."""
+    shard = busy(read_side)
+    right = read_side.client.snapshot(shard.sale).state.stock[SKU]
+    wrong = f"{right.available - 2} {right.held} {right.sold} {right.returned} {right.limit}"
+    read_side.redis.hset(shard_keys(*shard).stock, SKU, wrong)
+    seen = read_side.client.hot(*shard)
+
+    mended(read_side, shard)
+
+    mend = Mend("counters", SKU, None, "+2 +0 +0 +0")
+    (answer,) = read_side.client.mend(shard, seen.position, seen.mended, [mend])
+    assert answer.code is Code.STALE
+    assert agrees(read_side, shard).stock[SKU].available == right.available

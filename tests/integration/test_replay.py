@@ -13,6 +13,7 @@ from flashsale.reconcile import compare
 from flashsale.replay import Request
 from flashsale.stream import ShardId
 from tests.fixtures.read_side import ReadSide
+from tests.integration.recover_kit import busy, mended
 from tests.integration.replay_kit import Onlooker, content, partitions_of, projections, replay_of
 
 
@@ -196,6 +197,35 @@ def test_an_archive_with_a_hole_is_refused(read_side: ReadSide, story: ShardId) 
         replay_of(read_side).run(Request(sale=story.sale))
 
     assert projections(read_side, story) == before
+
+
+@pytest.mark.parametrize("mode", ["swap", "in-place"])
+def test_an_archive_that_lost_the_end_of_an_epoch_is_refused(read_side: ReadSide, mode: str) -> None:
+    shard = busy(read_side)
+    last = read_side.checkpoint(shard)
+    read_side.redis.flushdb()
+    mended(read_side, shard)
+    read_side.sell(shard, 3)
+    read_side.drain(read_side.projectors[0], patient=True)
+    before = projections(read_side, shard)
+    read_side.rows("DELETE FROM event_log WHERE epoch = %s AND seq = %s RETURNING 1", *last)
+
+    with pytest.raises(Halted, match="behind 1-14 the archive holds 2-1, which does not follow: restore"):
+        replay_of(read_side).run(Request(sale=shard.sale, mode=mode))
+
+    assert projections(read_side, shard) == before
+
+
+def test_a_place_of_an_earlier_epoch_that_the_log_never_had_is_no_hole(read_side: ReadSide) -> None:
+    shard = busy(read_side)
+    read_side.redis.flushdb()
+    mended(read_side, shard)
+    read_side.drain(read_side.projectors[0], patient=True)
+
+    with pytest.raises(BadInput, match="the archive of sale sale-1 has no event there"):
+        replay_of(read_side).run(
+            Request(sale=shard.sale, mode="until", until=Position(1, 99), until_text="1-99")
+        )
 
 
 def test_an_empty_sale_ends_at_once(read_side: ReadSide) -> None:

@@ -221,3 +221,22 @@ def test_a_server_that_goes_away_leaves_what_a_repeat_can_finish(
     assert is_marked(read_side, closed) == marked
     assert end(read_side, closed).code is Code.ARCHIVED
     assert is_marked(read_side, closed)
+
+
+def test_a_second_command_that_is_refused_meanwhile_does_not_take_the_mark_back(
+    read_side: ReadSide, closed: ShardId
+) -> None:
+    stock = shard_keys(*closed).stock
+
+    def refused() -> None:
+        right = read_side.redis.hgetall(stock)
+        read_side.redis.hset(stock, "phone", "1 2 3 4 5")
+        with pytest.raises(DriftFound):
+            end(read_side, closed)
+        read_side.redis.hset(stock, mapping=right)  # type: ignore[arg-type]  # not awaitable: a sync client
+
+    with Between(read_side.redis_url) as client:
+        client.happen = refused
+        assert end(read_side, closed, client).code is Code.ARCHIVED
+
+    assert is_marked(read_side, closed)

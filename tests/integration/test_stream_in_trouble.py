@@ -123,3 +123,18 @@ def test_a_key_of_another_type_is_damage(log: Log, clean_redis: redis.Redis) -> 
         log.head(SHARD)
     with pytest.raises(NoGroup):  # which of the shards it is, a look at each of them tells
         log.read([SHARD], "p1", count=1, block_ms=1)
+
+
+READS: dict[str, Callable[[Log], object]] = {
+    "entries": lambda log: log.entries(SHARD, START),
+    "newest": lambda log: log.newest(SHARD, 5),
+    "wait": lambda log: log.wait(SHARD, START, block_ms=1),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_who_reads_a_key_of_another_type_is_told_so(log: Log, clean_redis: redis.Redis, read: str) -> None:
+    clean_redis.set(KEY, "no stream")
+
+    with pytest.raises(Halted, match=r"sale-1:0.*another type"):
+        READS[read](log)

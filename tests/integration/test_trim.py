@@ -6,6 +6,7 @@ import pytest
 
 from flashsale.client import Client
 from flashsale.commands import Code
+from flashsale.errors import Halted
 from flashsale.events import encode
 from flashsale.events.types import EpochStarted
 from flashsale.ids import Position
@@ -176,6 +177,13 @@ def test_a_sale_without_a_log(read_side: ReadSide) -> None:
     done = cut(read_side, read_side.define())
     assert done.refused is not None
     assert done.refused.code is Code.NOT_LOADED
+
+
+def test_a_key_of_another_type_is_damage(read_side: ReadSide, sold: ShardId) -> None:
+    read_side.redis.set(read_side.key(sold), "no stream")
+
+    with pytest.raises(Halted):
+        cut(read_side, sold, 0)
 
 
 def test_a_parked_event_is_archived_and_may_go(read_side: ReadSide, sold: ShardId) -> None:

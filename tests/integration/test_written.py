@@ -1,10 +1,13 @@
 """What a person is told when Postgres goes away while it commits: nobody knows yet, so neither done nor not done."""
 
+from collections.abc import Callable
+
 import pytest
 
 from flashsale.errors import UnknownOutcome, Unreachable
 from flashsale.projections import catalog
-from flashsale.projections.database import connect, errors_told, written
+from flashsale.projections.database import Connection, connect, errors_told, written
+from flashsale.stream import ShardId
 from tests.fixtures.proxy import Mode, Proxy
 from tests.fixtures.read_side import ReadSide
 from tests.helpers import wait_until
@@ -49,3 +52,29 @@ def test_what_is_lost_before_the_commit_is_not_done(read_side: ReadSide, postgre
         write(postgres_proxy)
     assert not isinstance(caught.value, UnknownOutcome)
     assert title(read_side) == "A sale"
+
+
+CHANGES: dict[str, Callable[[Connection], object]] = {
+    "found": lambda connection: catalog.found(connection, ShardId("sale-1", 0), 1, before=0),
+    "adopt": lambda connection: catalog.adopt(connection, "sale-1", "2026-01-02T03:04:05.678901Z"),
+    "mark_archived": lambda connection: catalog.mark_archived(connection, "sale-1", archived=True),
+}
+
+
+@pytest.mark.parametrize("mode", [Mode.CUT_REPLY, Mode.RESET])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_lost_reply_to_what_is_written_in_the_books_of_a_sale_is_unknown(
+    read_side: ReadSide, postgres_proxy: Proxy, change: str, mode: Mode
+) -> None:
+    def books() -> list[tuple[str, ...]]:
+        return read_side.rows("SELECT s::text, c::text FROM sales s JOIN checkpoint c USING (sale_id)")
+
+    read_side.define()
+    before = books()
+    postgres_proxy.behave(mode, when=b"UPDATE ")
+    with connect(postgres_proxy.url) as connection, pytest.raises(UnknownOutcome, match="look first"):
+        CHANGES[change](connection)
+    if mode is Mode.CUT_REPLY:
+        wait_until(lambda: books() != before, description="it was done all the same")
+    else:
+        assert books() == before

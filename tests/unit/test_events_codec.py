@@ -51,6 +51,14 @@ def field_names_and_types(cls: type[Event]) -> list[str]:
     ]
 
 
+def test_why_something_is_no_event_is_told_in_one_line_that_any_store_and_terminal_takes() -> None:
+    reason = refused(b'["sale.\\u0000\\n\\u001b[2J' + b"x" * 1_000 + b'",1,2,"x"]')
+
+    assert reason.isprintable()
+    assert r"sale.\x00\n\x1b[2J" in reason
+    assert len(reason) < 400
+
+
 # ------------------------------------------------------------------------------------------------------------- golden
 
 
