@@ -82,7 +82,6 @@ _STATIC = {
     "style.css": "text/css",
     "icon.svg": "image/svg+xml",
     "live.js": "text/javascript",
-    "once.js": "text/javascript",
     "uplot/uPlot.min.css": "text/css",
     "uplot/uPlot.min.js": "text/javascript",
 }

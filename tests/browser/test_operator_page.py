@@ -99,14 +99,6 @@ def test_what_was_done_is_asked_confirmed_and_told(office: Office, page: Page) -
     expect(page.get_by_role("status")).to_contain_text("mega-drop is resumed")
 
 
-def test_a_double_click_is_one_answer(page: Page) -> None:
-    page.get_by_role("link", name="mega-drop").first.click()
-    for verb, outcome in (("Pause", "mega-drop is paused"), ("Resume", "mega-drop is resumed")):
-        page.get_by_role("button", name=f"{verb}…").click()
-        page.get_by_role("button", name=f"{verb}: mega-drop").dblclick()
-        expect(page.get_by_role("status")).to_contain_text(outcome)
-
-
 def test_it_rests_while_it_is_paused(office: Office, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
