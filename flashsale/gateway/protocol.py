@@ -89,6 +89,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self.scope["state"]["outlet"] = self._outlet
         self._await_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What comes behind the body is a trailer: whoever took a header away did not see it.
+        if self._has_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         # Most arrive in one small chunk: theirs need not be counted.
         if self._head_bytes + self._chunk_bytes > HEAD_BYTES_MAX:

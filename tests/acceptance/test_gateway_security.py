@@ -83,3 +83,19 @@ def test_an_answer_has_what_the_document_says_and_no_more(front: Front) -> None:
     assert set(page.json()) == set(schemas["SaleState"]["properties"])
     assert buyer not in page.text
     assert placed["order"] not in page.text
+
+
+def test_a_trailer_is_no_header(front: Front) -> None:
+    """A proxy that takes a header away from its clients may let a trailer of the same name through."""
+    url = urlsplit(front.url)
+    with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+        connection.sendall(
+            b"POST /v1/sales/drop/orders HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+            b"Content-Type: application/json\r\nIdempotency-Key: trailer\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b'f\r\n{"sku":"phone"}\r\n0\r\n'
+            b"Authorization: %b\r\n\r\n" % as_buyer(a_buyer())["Authorization"].encode()
+        )
+        told = b""
+        while piece := connection.recv(65_536):
+            told += piece
+    assert told.startswith(b"HTTP/1.1 401 "), told
