@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from flashsale.gateway.reading import header
+
 
 def cookie(request: Request, name: str) -> str | None:
     """The value of the cookie of that name, the last one if there are several; None: there is none.
@@ -12,8 +14,8 @@ def cookie(request: Request, name: str) -> str | None:
     (CVE-2024-7592), and everybody waits meanwhile. No value of ours has a character that needs more than quotes.
     """
     found = None
-    for header in request.headers.getlist("cookie"):
-        for pair in header.split(";"):
+    for given in header(request, b"cookie"):
+        for pair in given.split(";"):
             key, equals, value = pair.partition("=")
             if equals and key.strip() == name:
                 found = value.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,21 +21,18 @@ class Ready(Response):
     Here the lines are joined once, for however many the same answer is given to.
     """
 
-    _lines: bytes | None = None
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply: Reply | None = scope.get("state", {}).get(REPLY)
-        if reply is not None:
-            lines = self._lines
-            if lines is None:
-                lines = self._lines = b"".join([b"%b: %b\r\n" % pair for pair in self.raw_headers])
-            if self._is_plain(lines) and reply(scope, self.status_code, lines, bytes(self.body)):
-                return
-        await super().__call__(scope, receive, send)
+        lines = self._lines
+        if reply is None or lines is None or not reply(scope, self.status_code, lines, bytes(self.body)):
+            await super().__call__(scope, receive, send)
 
-    def _is_plain(self, lines: bytes) -> bool:
-        """Whether the server has nothing to do with the headers: to refuse a value with a line end, or to hang up."""
-        return (
+    @cached_property
+    def _lines(self) -> bytes | None:
+        """The headers on the wire; None: the server must see them, to refuse a value with a line end, or to hang up."""
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in self.raw_headers])
+        is_plain = (
             lines.count(b"\n") == lines.count(b"\r") == len(self.raw_headers)
             and b"\nconnection:" not in b"\n" + lines
         )
+        return lines if is_plain else None

@@ -21,6 +21,7 @@ from flashsale.gateway.messages import ItemState, SaleState
 from flashsale.gateway.outage import Outage
 from flashsale.gateway.polling import poll_after_ms
 from flashsale.gateway.problems import Problem
+from flashsale.gateway.reading import header
 from flashsale.gateway.ready import Ready
 from flashsale.gateway.rooms import Rooms
 from flashsale.gateway.sales import Sales
@@ -85,7 +86,7 @@ class SaleStates:
         page = self.pages.get(sale)
         if page is None or not self.are_fresh:
             raise Problem(problems.UNAVAILABLE, "the state of this sale is not known at the moment")
-        return page.unchanged if page.is_known(request.headers.getlist("if-none-match")) else page.whole
+        return page.unchanged if page.is_known(header(request, b"if-none-match")) else page.whole
 
     async def next_look(self) -> None:
         """Return when the look under way, or the next one, has ended, whatever came of it."""

@@ -229,11 +229,11 @@ def test_a_second_command_that_is_refused_meanwhile_does_not_take_the_mark_back(
     stock = shard_keys(*closed).stock
 
     def refused() -> None:
-        right = read_side.redis.hgetall(stock)
+        right: Any = read_side.redis.hgetall(stock)
         read_side.redis.hset(stock, "phone", "1 2 3 4 5")
         with pytest.raises(DriftFound):
             end(read_side, closed)
-        read_side.redis.hset(stock, mapping=right)  # type: ignore[arg-type]  # not awaitable: a sync client
+        read_side.redis.hset(stock, mapping=right)
 
     with Between(read_side.redis_url) as client:
         client.happen = refused
